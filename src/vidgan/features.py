@@ -1,0 +1,187 @@
+"""Pretrained feature networks, shared by losses and metrics: LPIPS on AlexNet and on VGG16.
+
+Letters: B batch, C channels, H W height and width. A tap is a layer whose output is compared.
+Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", version 0.1.
+
+The weights are no part of this package. They are read from `lpips_alexnet.safetensors` and `lpips_vgg16.safetensors`:
+convolutions `conv0.weight`, `conv0.bias`, ... and one linear head a tap, `lin0.weight` (C,), ...
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from vidgan.errors import BadWeights
+
+__all__ = ["Lpips", "load_lpips"]
+
+Net = Literal["alex", "vgg"]
+
+# The authors' scaling of pictures in [-1, 1]; we take [0, 1], so both are applied in one step.
+SHIFT = (-0.030, -0.088, -0.188)
+SPREAD = (0.458, 0.448, 0.450)
+
+# Keeps the length of a dead position's features, and its gradient, finite. Living ones have squares above 1e-2.
+TINY = 1e-8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the weights do not say about a network."""
+
+    file: str
+    widths: tuple[int, ...]  # output channels of each convolution
+    kernels: tuple[int, ...]
+    strides: tuple[int, ...]
+    paddings: tuple[int, ...]
+    pool: int  # side of the max-pools, which step by 2
+    pooled: tuple[int, ...]  # convolutions with a max-pool before them
+    tapped: tuple[int, ...]  # convolutions whose rectified output is compared
+    smallest: int  # the shortest side, in pixels, that still reaches the last tap
+
+
+PLANS: dict[Net, Plan] = {
+    "alex": Plan(
+        file="lpips_alexnet.safetensors",
+        widths=(64, 192, 384, 256, 256),
+        kernels=(11, 5, 3, 3, 3),
+        strides=(4, 1, 1, 1, 1),
+        paddings=(2, 2, 1, 1, 1),
+        pool=3,
+        pooled=(1, 2),
+        tapped=(0, 1, 2, 3, 4),
+        smallest=31,
+    ),
+    "vgg": Plan(
+        file="lpips_vgg16.safetensors",
+        widths=(64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
+        kernels=(3,) * 13,
+        strides=(1,) * 13,
+        paddings=(1,) * 13,
+        pool=2,
+        pooled=(2, 4, 7, 10),
+        tapped=(1, 3, 6, 9, 12),
+        smallest=16,
+    ),
+}
+
+
+class Lpips(nn.Module):
+    """How different two pictures look: 0 for the same picture, about 0.1 to 0.7 for visible damage.
+
+    Frozen: the weights are buffers, so that no optimizer finds them; gradients reach the pictures. Runs in half
+    precision inside torch.autocast; lengths and distances are always taken in float32.
+
+    taps  how many taps are used, counted from the first; layers after the last one used are never computed.
+          None uses all five, which is the published measure; fewer give a cheaper loss with a lower value.
+    """
+
+    shift: Tensor
+    spread: Tensor
+
+    def __init__(self, net: Net, weights: dict[str, Tensor], *, taps: int | None = None) -> None:
+        super().__init__()
+        self.plan = PLANS[net]
+        self.taps = taps
+        self.register_buffer("shift", torch.tensor(SHIFT).view(1, 3, 1, 1))
+        self.register_buffer("spread", torch.tensor(SPREAD).view(1, 3, 1, 1))
+        for name, shape in _shapes(self.plan):
+            weight = weights[name]
+            assert tuple(weight.shape) == shape, f"{name} is {tuple(weight.shape)}, not {shape}"
+            weight = weight.float()
+            if weight.ndim == 4:
+                weight = weight.contiguous(memory_format=torch.channels_last)
+            self.register_buffer(name.replace(".", "_"), weight)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """(B, 3, H, W) twice, RGB in [0, 1] -> (B,), float32."""
+        assert output.shape == target.shape, f"{tuple(output.shape)} against {tuple(target.shape)}"
+        pairs = zip(self.features(output), self.features(target), strict=True)
+        return torch.stack([self._distance(tap, *pair) for tap, pair in enumerate(pairs)]).sum(dim=0)
+
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """The rectified output of each used tap, (B, C, H', W'), in the precision that autocast asks for.
+
+        pictures  (B, 3, H, W) RGB in [0, 1]
+        """
+        plan = self.plan
+        assert pictures.ndim == 4 and pictures.shape[1] == 3, f"not (B, 3, H, W): {tuple(pictures.shape)}"
+        assert min(pictures.shape[2:]) >= plan.smallest, f"{tuple(pictures.shape)}: sides under {plan.smallest}"
+        x = (pictures.float() * 2 - 1 - self.shift) / self.spread
+        x = x.contiguous(memory_format=torch.channels_last)
+        tapped = plan.tapped[: self.taps]
+        found = []
+        for layer in range(tapped[-1] + 1):
+            if layer in plan.pooled:
+                x = F.max_pool2d(x, plan.pool, stride=2)
+            weight, bias = self.get_buffer(f"conv{layer}_weight"), self.get_buffer(f"conv{layer}_bias")
+            x = F.relu(F.conv2d(x, weight, bias, stride=plan.strides[layer], padding=plan.paddings[layer]))
+            if layer in tapped:
+                found.append(x)
+        return found
+
+    def _distance(self, tap: int, output: Tensor, target: Tensor) -> Tensor:
+        """(B, C, H, W) twice -> (B,): weighted squared difference of unit vectors, averaged over space."""
+        # In half precision the squares of small features vanish and large ones overflow.
+        with torch.autocast(output.device.type, enabled=False):
+            difference = _unit(output.float()) - _unit(target.float())
+            weight = self.get_buffer(f"lin{tap}_weight").view(1, -1, 1, 1)
+            return (difference.square() * weight).sum(dim=1).mean(dim=(1, 2))
+
+
+def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None) -> Lpips:
+    """LPIPS with its published weights, on the CPU in float32.
+
+    net     "alex" to measure with (the field's usual choice), "vgg" to train with
+    taps    see Lpips
+    folder  looked in first, then $VIDGAN_WEIGHTS, then ~/.cache/vidgan/weights
+    Raises BadWeights if the file is in none of them or is not what it should be.
+    """
+    plan = PLANS[net]
+    assert taps is None or 1 <= taps <= len(plan.tapped), f"taps is {taps}"
+    path = _find(plan.file, folder)
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError) as damage:
+        raise BadWeights(f"{path} cannot be read as safetensors: {damage}", "Fetch the file again.") from damage
+    for name, shape in _shapes(plan):
+        found = tuple(weights[name].shape) if name in weights else "missing"
+        if found != shape:
+            remedy = f"Replace it with the LPIPS v0.1 weights for {net}, laid out as vidgan/features.py describes."
+            raise BadWeights(f"{path}: {name} is {found}, not {shape}", remedy)
+    return Lpips(net, weights, taps=taps)
+
+
+def _unit(features: Tensor) -> Tensor:
+    return features * (features.square().sum(dim=1, keepdim=True) + TINY).rsqrt()
+
+
+def _shapes(plan: Plan) -> Iterator[tuple[str, tuple[int, ...]]]:
+    width_in = 3
+    for layer, (width, kernel) in enumerate(zip(plan.widths, plan.kernels, strict=True)):
+        yield f"conv{layer}.weight", (width, width_in, kernel, kernel)
+        yield f"conv{layer}.bias", (width,)
+        width_in = width
+    for tap, layer in enumerate(plan.tapped):
+        yield f"lin{tap}.weight", (plan.widths[layer],)
+
+
+def _find(file: str, folder: Path | None) -> Path:
+    named = os.environ.get("VIDGAN_WEIGHTS")
+    places = [folder, Path(named) if named else None, Path.home() / ".cache" / "vidgan" / "weights"]
+    looked = [place for place in places if place is not None]
+    for place in looked:
+        if (place / file).is_file():
+            return place / file
+    raise BadWeights(
+        f"the LPIPS weights {file} are not in {', '.join(map(str, looked))}",
+        f"Put {file} into one of these folders, or name its folder in the environment variable VIDGAN_WEIGHTS.",
+    )
