@@ -1,10 +1,11 @@
 """Pretrained feature networks, shared by losses and metrics: LPIPS on AlexNet and on VGG16.
 
 Letters: B batch, C channels, H W height and width. A tap is a layer whose output is compared.
-Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", version 0.1.
+Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", v0.1.
 
-The weights are no part of this package. They are read from `lpips_alexnet.safetensors` and `lpips_vgg16.safetensors`:
-convolutions `conv0.weight`, `conv0.bias`, ... and one linear head a tap, `lin0.weight` (C,), ...
+The weights are no part of this package. They are read from `lpips_alexnet.safetensors` and
+`lpips_vgg16.safetensors`: convolutions `conv0.weight`, `conv0.bias`, ... and one linear head a tap,
+`lin0.weight` (C,), ...
 """
 
 import os
@@ -29,7 +30,7 @@ Net = Literal["alex", "vgg"]
 SHIFT = (-0.030, -0.088, -0.188)
 SPREAD = (0.458, 0.448, 0.450)
 
-# Keeps the length of a dead position's features, and its gradient, finite. Living ones have squares above 1e-2.
+# Keeps the length of a dead position's features, and its gradient, finite; living ones are far longer.
 TINY = 1e-8
 
 
@@ -77,8 +78,8 @@ PLANS: dict[Net, Plan] = {
 class Lpips(nn.Module):
     """How different two pictures look: 0 for the same picture, about 0.1 to 0.7 for visible damage.
 
-    Frozen: the weights are buffers, so that no optimizer finds them; gradients reach the pictures. Runs in half
-    precision inside torch.autocast; lengths and distances are always taken in float32.
+    Frozen: the weights are buffers, so that no optimizer finds them; gradients reach the pictures. Runs in
+    half precision inside torch.autocast; lengths and distances are always taken in float32.
 
     taps  how many taps are used, counted from the first; layers after the last one used are never computed.
           None uses all five, which is the published measure; fewer give a cheaper loss with a lower value.
@@ -113,8 +114,9 @@ class Lpips(nn.Module):
         pictures  (B, 3, H, W) RGB in [0, 1]
         """
         plan = self.plan
-        assert pictures.ndim == 4 and pictures.shape[1] == 3, f"not (B, 3, H, W): {tuple(pictures.shape)}"
-        assert min(pictures.shape[2:]) >= plan.smallest, f"{tuple(pictures.shape)}: sides under {plan.smallest}"
+        _, colours, *sides = pictures.shape
+        assert colours == 3, f"not (B, 3, H, W): {tuple(pictures.shape)}"
+        assert min(sides) >= plan.smallest, f"sides {sides}; {plan.file} needs {plan.smallest} pixels"
         x = (pictures.float() * 2 - 1 - self.shift) / self.spread
         x = x.contiguous(memory_format=torch.channels_last)
         tapped = plan.tapped[: self.taps]
@@ -129,12 +131,20 @@ class Lpips(nn.Module):
         return found
 
     def _distance(self, tap: int, output: Tensor, target: Tensor) -> Tensor:
-        """(B, C, H, W) twice -> (B,): weighted squared difference of unit vectors, averaged over space."""
-        # In half precision the squares of small features vanish and large ones overflow.
+        """(B, C, H, W) twice -> (B,): weighted squared difference of unit vectors, averaged over space.
+
+        sum w (a/|a| - b/|b|)^2 is written out into three products with w, so that nothing as large as the
+        features is divided or multiplied by a broadcast: half the time of the plain form, the same to 1e-6.
+        """
+        # In half precision the squares of small features vanish and those of large ones overflow.
         with torch.autocast(output.device.type, enabled=False):
-            difference = _unit(output.float()) - _unit(target.float())
-            weight = self.get_buffer(f"lin{tap}_weight").view(1, -1, 1, 1)
-            return (difference.square() * weight).sum(dim=1).mean(dim=(1, 2))
+            a, b = output.permute(0, 2, 3, 1).float(), target.permute(0, 2, 3, 1).float()
+            weight = self.get_buffer(f"lin{tap}_weight")
+            sums = torch.stack([weight, torch.ones_like(weight)], dim=1)
+            (weighted_a, square_a), (weighted_b, square_b) = ((x * x @ sums).unbind(-1) for x in (a, b))
+            square_a, square_b = square_a + TINY, square_b + TINY
+            mixed = (a * b) @ weight * (square_a * square_b).rsqrt()
+            return (weighted_a / square_a + weighted_b / square_b - 2 * mixed).mean(dim=(1, 2)).clamp_min(0)
 
 
 def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None) -> Lpips:
@@ -151,17 +161,13 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as damage:
-        raise BadWeights(f"{path} cannot be read as safetensors: {damage}", "Fetch the file again.") from damage
+        raise BadWeights(f"{path} is no safetensors file: {damage}", "Fetch the file again.") from damage
     for name, shape in _shapes(plan):
         found = tuple(weights[name].shape) if name in weights else "missing"
         if found != shape:
-            remedy = f"Replace it with the LPIPS v0.1 weights for {net}, laid out as vidgan/features.py describes."
+            remedy = f"Replace it with LPIPS v0.1 weights for {net} laid out as vidgan/features.py describes."
             raise BadWeights(f"{path}: {name} is {found}, not {shape}", remedy)
     return Lpips(net, weights, taps=taps)
-
-
-def _unit(features: Tensor) -> Tensor:
-    return features * (features.square().sum(dim=1, keepdim=True) + TINY).rsqrt()
 
 
 def _shapes(plan: Plan) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -183,5 +189,5 @@ def _find(file: str, folder: Path | None) -> Path:
             return place / file
     raise BadWeights(
         f"the LPIPS weights {file} are not in {', '.join(map(str, looked))}",
-        f"Put {file} into one of these folders, or name its folder in the environment variable VIDGAN_WEIGHTS.",
+        f"Put {file} into one of these folders, or name its folder in the variable VIDGAN_WEIGHTS.",
     )
