@@ -1,0 +1,363 @@
+"""The door: words become options, options go to a verb; errors are printed here and become exit codes.
+
+Nothing heavy is imported before a command is chosen, so that `vidgan --help` answers at once.
+Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
+"""
+
+import math
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vidgan import shelf
+from vidgan.errors import BadOption, VidganError
+
+# An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
+KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
+
+app = typer.Typer(
+    name="vidgan",
+    add_completion=False,
+    rich_markup_mode=None,  # with rich, --help takes twice as long
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda word: word.replace("_", "-"),  # --model_name is --model-name
+    },
+)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command line, sys.argv unless words are given, and give back its exit code."""
+    words = (sys.argv[1:] if words is None else words) or ["--help"]
+    command = " ".join(["vidgan", *(word for word in words[:1] if word in shelf.names("vidgan.verbs"))])
+    try:
+        # typer itself makes Ctrl-C exit code 130, and a pipe closed by its reader a quiet SystemExit(1).
+        code = typer.main.get_command(app).main(words, prog_name="vidgan", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
+        return 1
+    except typer.TyperException as error:  # an unknown option, a value out of its range
+        return _tell(command, error.format_message(), f"Try '{command} --help'.", exit_code=error.exit_code)
+    except Exception as error:
+        if "--debug" in words or os.environ.get("VIDGAN_DEBUG", "0") not in ("", "0"):
+            traceback.print_exc()
+        if isinstance(error, VidganError):
+            return _tell(command, error.found, error.remedy, exit_code=error.exit_code)
+        found = f"{type(error).__name__}: {error} (a mistake of ours)"
+        return _tell(
+            command, found, "Please report it, with what the same command prints with --debug.", exit_code=1
+        )
+    if code == 130:
+        return _tell(command, "interrupted", exit_code=130)
+    return int(code)
+
+
+def _tell(command: str, found: str, remedy: str = "", *, exit_code: int) -> int:
+    typer.echo(f"{command}: {found}" + (f"\n  {remedy}" if remedy else ""), err=True)
+    return exit_code
+
+
+def _show_version(asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    def installed(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "not installed"
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    typer.echo(
+        f"vidgan {installed('vidgan')} (Python {python}, torch {installed('torch')}, PyAV {installed('av')})"
+    )
+    raise typer.Exit()
+
+
+@app.callback(epilog="'vidgan COMMAND --help' says more about a command.")
+def vidgan(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the versions and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Video GANs: make a video larger, upright and better; train the networks behind it."""
+
+
+def _finite(number: float | None) -> float | None:
+    if number is not None and not math.isfinite(number):
+        raise typer.BadParameter(f"{number} is not a number that can be used")
+    return number
+
+
+def _not_needed(parameter: typer.CallbackParam, value: str | None) -> None:
+    if value:
+        typer.echo(f"vidgan enhance: {parameter.opts[0]} is not needed, ignored", err=True)
+
+
+# What Real-ESRGAN's script takes and we have no use for: its users' command lines go on working.
+NotNeeded = Annotated[str | None, typer.Option(hidden=True, callback=_not_needed)]
+
+Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0: torch decides.")]
+# Read by main, before anything can fail.
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Show the traceback of an error (or set VIDGAN_DEBUG=1).")
+]
+
+
+@app.command()
+def enhance(
+    input: Annotated[str | None, typer.Argument(help="The video to enhance.", show_default=False)] = None,
+    output: Annotated[
+        str | None,
+        typer.Argument(help="The video to write, or a folder that exists.", show_default=False),
+    ] = None,
+    *,
+    input_option: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="INPUT", help="INPUT, as an option.")
+    ] = None,
+    output_option: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="OUTPUT", help="OUTPUT, as an option.")
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-n",
+            "--model-name",
+            "--model-path",
+            metavar="NAME|FILE",
+            help="A network that comes with vidgan, or a checkpoint of your own (.safetensors).",
+        ),
+    ] = "fast",
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            "--scale",
+            "-s",
+            "--outscale",
+            min=0.25,
+            max=16,
+            callback=_finite,
+            show_default=False,
+            help="How many times larger, any real factor; the network's own (4) unless --size is given.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH|1080p|4k", help="The output's size, instead of --scale.")
+    ] = None,
+    crop: Annotated[
+        str | None, typer.Option(metavar="WxH+X+Y", help="Take this part, in pixels of the upright source.")
+    ] = None,
+    flip: Annotated[
+        Literal["h", "v", "hv"] | None, typer.Option(help="Mirror left-right (h), top-bottom (v) or both.")
+    ] = None,
+    rotate: Annotated[
+        float, typer.Option(metavar="DEG", callback=_finite, help="Turn clockwise by any angle.")
+    ] = 0.0,
+    canvas: Annotated[
+        Literal["expand", "keep", "inscribed"],
+        typer.Option(help="For free angles: show every corner, keep the size, or leave no empty corner."),
+    ] = "expand",
+    orientation: Annotated[
+        Literal["upright", "keep"],
+        typer.Option(
+            help="Turn the pixels of a rotated file upright, or keep pixels and rotation as stored."
+        ),
+    ] = "upright",
+    start: Annotated[str, typer.Option(metavar="SECONDS", help="Where to begin; HH:MM:SS also.")] = "0",
+    duration: Annotated[
+        str | None,
+        typer.Option(metavar="SECONDS", help="How much to make; HH:MM:SS also.", show_default=False),
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The network's numbers.")
+    ] = "auto",
+    fp32: Annotated[bool, typer.Option("--fp32", help="The same as --precision fp32.")] = False,
+    tile: Annotated[
+        str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Tiles of N input pixels save memory.")
+    ] = "auto",
+    threads: Threads = 0,
+    codec: Annotated[
+        str | None,
+        typer.Option(help="The output's video codec; H.264, or HEVC for 10 bits.", show_default=False),
+    ] = None,
+    crf: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=63, callback=_finite, help="The codec's quality: lower is better and larger."
+        ),
+    ] = None,
+    preset: Annotated[str | None, typer.Option(help="The codec's speed, in its own words: slow, 8.")] = None,
+    suffix: Annotated[
+        str, typer.Option(help="When OUTPUT is a folder, the file is named <input>_<suffix>.")
+    ] = "out",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Write OUTPUT.json too: geometry, settings, hashes.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,
+    debug: Debug = False,
+    tile_pad: NotNeeded = None,
+    pre_pad: NotNeeded = None,
+    face_enhance: Annotated[bool, typer.Option("--face-enhance", hidden=True, callback=_not_needed)] = False,
+    denoise_strength: Annotated[
+        str | None, typer.Option("--denoise-strength", "-dn", hidden=True, callback=_not_needed)
+    ] = None,
+    fps: NotNeeded = None,
+    ffmpeg_bin: NotNeeded = None,
+    num_process_per_gpu: NotNeeded = None,
+    extract_frame_first: Annotated[
+        bool, typer.Option("--extract-frame-first", hidden=True, callback=_not_needed)
+    ] = False,
+    gpu_id: Annotated[str | None, typer.Option("--gpu-id", "-g", hidden=True, callback=_not_needed)] = None,
+    ext: NotNeeded = None,
+    alpha_upsampler: NotNeeded = None,
+) -> None:
+    """Make a video larger, upright and better.
+
+    Every frame keeps its time; sound, subtitles, chapters and metadata come along.
+    """
+    source, target = _ends([input, output], input_option, output_option)
+    if fp32 and precision not in ("auto", "fp32"):
+        raise BadOption(f"--fp32 and --precision {precision} contradict each other", "Leave one of them out.")
+    first = _seconds("--start", start)
+    length = None if duration is None else _seconds("--duration", duration)
+    if length == 0:
+        raise BadOption("--duration 0 asks for no frames", "Give a longer one, or leave it out.")
+    destination = _file_for(Path(source), target, suffix)
+    name, tile_size = _not_another_projects(model), _tile(tile)
+
+    from vidgan.verbs.enhance import Options, run
+
+    run(
+        Options(
+            input=Path(source),
+            output=destination,
+            model=name,
+            scale=scale,
+            size=size,
+            rotate=rotate,
+            flip=flip,
+            crop=crop,
+            canvas=canvas,
+            orientation=orientation,
+            device=device,
+            precision="fp32" if fp32 else precision,
+            tile=tile_size,
+            codec=codec,
+            crf=crf,
+            preset=preset,
+            start=first,
+            duration=length,
+            overwrite=overwrite,
+            sidecar=sidecar,
+            json=as_json,
+            quiet=quiet,
+            threads=threads,
+        )
+    )
+
+
+def _ends(given: list[str | None], source: str | None, target: str | None) -> tuple[str, str]:
+    """INPUT and OUTPUT, each given once, by its place or as an option."""
+    places = [word for word in given if word is not None]
+    needed = 2 - sum(option is not None for option in (source, target))
+    if len(places) > needed:
+        raise BadOption(f"{places[-1]} is one path too many", "Give one INPUT and one OUTPUT.")
+    if len(places) < needed:
+        missing = "INPUT" if source is None and not places else "OUTPUT"
+        raise BadOption(f"{missing} is missing", "vidgan enhance INPUT OUTPUT")
+    rest = iter(places)
+    return source or next(rest), target or next(rest)
+
+
+def _file_for(source: Path, target: str, suffix: str) -> Path:
+    """The output file: the target itself, or a name of ours inside it if it is a folder."""
+    path = Path(target)
+    if path.is_dir():
+        container = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
+        return path / f"{source.stem}{'_' if suffix else ''}{suffix}{container}"
+    if target.endswith(("/", os.sep)):
+        raise BadOption(f"there is no folder {target}", "Create it first, or name a file.")
+    return path
+
+
+def _not_another_projects(model: str) -> str:
+    if Path(model).name.lower().startswith("realesr"):
+        raise BadOption(
+            f"{model} is a model of Real-ESRGAN, which vidgan does not hold",
+            "Use --model fast, or leave --model out.",
+        )
+    return model
+
+
+def _seconds(option: str, text: str) -> float:
+    """90, 1.5, 01:30 or 1:02:03.5 -> seconds."""
+    parts = text.split(":")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = [math.nan]
+    if len(parts) > 3 or not all(math.isfinite(number) and number >= 0 for number in numbers):
+        raise BadOption(f"{option} {text} is not a time", "Give seconds, as 90 or 1.5, or HH:MM:SS.")
+    return sum(number * 60**power for power, number in enumerate(reversed(numbers)))
+
+
+def _tile(text: str) -> str:
+    """auto, off or a number of pixels; 0 is off, as Real-ESRGAN's users write it."""
+    if text in ("auto", "off"):
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise BadOption(f"--tile {text} is no size of a tile", "Give auto, off or a number of pixels.")
+    return str(int(text)) if int(text) else "off"
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, for how long.")
+    ],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where the run is kept; the same command goes on with it.", show_default=False
+        ),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change an entry of the recipe; may be repeated."),
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Train a network as its recipe says."""
+    for override in overrides or []:
+        if not override.partition("=")[0].strip() or "=" not in override:
+            raise BadOption(f"--set {override} sets nothing", "Write --set KEY=VALUE.")
+
+    from vidgan.verbs.train import Options, run
+
+    run(
+        Options(
+            recipe=recipe,
+            out=out,
+            overrides=tuple(overrides or ()),
+            device=device,
+            threads=threads,
+            dry_run=dry_run,
+        )
+    )
