@@ -1,0 +1,29 @@
+"""How different the output looks from the target: LPIPS."""
+
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from vidgan.features import Lpips, load_lpips
+
+
+def lpips(output: Tensor, target: Tensor) -> float:
+    """LPIPS v0.1 on AlexNet in float32, whole frames, averaged; 0 for equal clips, lower is better.
+
+    output, target  (T, 3, H, W) RGB in [0, 1]
+    Raises BadWeights if the network's weights are not found; see vidgan.features.load_lpips.
+    """
+    assert output.shape == target.shape, f"{tuple(output.shape)} against {tuple(target.shape)}"
+    network = _network(output.device)
+    with torch.inference_mode(), torch.autocast(output.device.type, enabled=False):
+        # Frame by frame: a batch is no faster here, and a long clip's features would fill the memory.
+        distances = [
+            network(o[None].clamp(0, 1), t[None].clamp(0, 1)) for o, t in zip(output, target, strict=True)
+        ]
+    return float(torch.cat(distances).mean())
+
+
+@cache
+def _network(device: torch.device) -> Lpips:
+    return load_lpips("alex").to(device)
