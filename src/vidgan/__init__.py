@@ -1,0 +1,3 @@
+"""vidgan: generative adversarial networks for video."""
+
+__version__ = "0.1.0"

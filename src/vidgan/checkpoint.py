@@ -1,0 +1,138 @@
+"""Weights and training states in safetensors, with what they are in a JSON header. Never pickle; never half a file.
+
+A model file holds one generator: `vidgan` in its header is a `Card` with the network's name, its Config and the
+recipe. A training state holds everything that a run needs to go on.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vidgan import shelf
+from vidgan.errors import BadWeights
+
+GENERATORS = "vidgan.generators"
+HEADER = "vidgan"
+
+
+class Card(BaseModel):
+    """The header of a model file."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    schema_version: int = 1
+    generator: str  # a file of generators/
+    config: dict[str, int | float | bool]
+    recipe: dict[str, Any] = {}
+    results: dict[str, float] = {}
+    step: int = 0
+
+
+def save_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path) -> None:
+    """Write beside the final name, then rename: a kill leaves the old file or the new one, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata=header)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the header of a safetensors file. Raises BadWeights."""
+    if not path.is_file():
+        raise BadWeights(
+            f"there are no weights at {path}", f"Give a .safetensors file, or one of: {_names()}."
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadWeights(f"{path} is not a safetensors file ({error})", "Fetch or train it again.") from None
+
+
+def save_generator(
+    generator: nn.Module, card: Card, path: Path, *, dtype: torch.dtype = torch.float16
+) -> None:
+    """Write a model file; half precision loses nothing that can be seen."""
+    tensors = {name: tensor.detach().to("cpu", dtype) for name, tensor in generator.state_dict().items()}
+    save_tensors(tensors, {HEADER: card.model_dump_json()}, path)
+
+
+def load_generator(model: str | Path) -> nn.Module:
+    """A generator in float32 on the CPU, ready to run: an embedded model's name, or the path of a model file.
+
+    Raises BadWeights if there is none, or if the file is damaged or belongs to another network.
+    """
+    path = find(model)
+    tensors, header = load_tensors(path)
+    card = read_card(header, path)
+    module = shelf.take(GENERATORS, card.generator)
+    try:
+        generator: nn.Module = module.Generator(module.Config(**card.config))
+        generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except (TypeError, RuntimeError) as error:
+        raise BadWeights(
+            f"{path} does not fit the network '{card.generator}': {str(error).splitlines()[-1].strip()}",
+            "It belongs to another network or version; train or fetch one for this version.",
+        ) from None
+    return generator.eval().requires_grad_(False)
+
+
+def read_card(header: dict[str, str], path: Path) -> Card:
+    if HEADER not in header:
+        raise BadWeights(
+            f"{path} is not one of vidgan's model files: its header does not say which network it is for",
+            f"Give a file that vidgan has trained, or one of: {_names()}.",
+        )
+    try:
+        return Card.model_validate_json(header[HEADER])
+    except ValidationError as error:
+        raise BadWeights(
+            f"{path} has a damaged header: {error.errors()[0]['msg']}", "Fetch it again."
+        ) from None
+
+
+def find(model: str | Path) -> Path:
+    """The file of an embedded model, or the path itself where it is one."""
+    if (path := Path(model)).suffix or path.exists():
+        return path
+    embedded = Path(str(resources.files("vidgan") / "weights" / f"{model}.safetensors"))
+    if not embedded.is_file():
+        raise BadWeights(
+            f"there is no model '{model}'", f"Use one of: {_names()}; or the path of a .safetensors file."
+        )
+    return embedded
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def card_of(generator: nn.Module, **extra: Any) -> Card:
+    """The card of a generator from our shelf."""
+    name = type(generator).__module__.removeprefix(f"{GENERATORS}.")
+    return Card(generator=name, config=asdict(generator.config), **extra)  # type: ignore[arg-type]
+
+
+def _names() -> str:
+    folder = Path(str(resources.files("vidgan") / "weights"))
+    return (
+        ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none in this installation"
+    )
+
+
+def dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

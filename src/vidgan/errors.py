@@ -1,0 +1,53 @@
+"""The user's mistakes: what was found, then what to do about it.
+
+VidganError
+├── BadOption      the command or a call asks for something that cannot be (exit code 2)
+├── BadVideo       an input that cannot be read as the video it should be
+├── BadOutput      an output that cannot be written there, or not in that container
+├── BadWeights     a checkpoint that is damaged, or that belongs to another network
+├── BadRecipe      a recipe with a wrong or missing entry
+└── MissingExtra   an optional dependency that is not installed
+
+Our own mistakes are assertions; these are for what the user can mend.
+"""
+
+
+class VidganError(Exception):
+    """Something the user can mend. Shown as two lines, never as a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, found: str, remedy: str = "") -> None:
+        super().__init__(found, remedy)
+        self.found = found
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.found}\n  {self.remedy}" if self.remedy else self.found
+
+
+class BadOption(VidganError):
+    exit_code = 2
+
+
+class BadVideo(VidganError):
+    pass
+
+
+class BadOutput(VidganError):
+    pass
+
+
+class BadWeights(VidganError):
+    pass
+
+
+class BadRecipe(VidganError):
+    pass
+
+
+class MissingExtra(VidganError):
+    """An optional dependency is absent; `extra` is its name in our pyproject."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed", f'Install it with: pip install "vidgan[{extra}]"')

@@ -1,0 +1,1 @@
+"""Networks that make a video larger and better: one file each, and the file's name is the network's name."""

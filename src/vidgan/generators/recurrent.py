@@ -1,0 +1,119 @@
+"""A recurrent upsampler: one plain stack of convolutions per frame, at the small size.
+
+It adds what is missing to a bicubic enlargement, and hands its last features on to the next frame. There is no
+alignment of that memory: seen through the stack's receptive field, small motions take care of themselves, and
+3x3 convolutions are what every processor runs fastest.
+
+Letters: B batch, T frames, C colours, F features, H W height and width of the small frame, S scale.
+Sources: the sub-pixel convolution of Shi et al. 2016; recurrent features as in RRN, Isobe et al. 2020.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+SLOPE = 0.1  # of the leaky rectifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    scale: int = 4  # output pixels per input pixel, each side
+    features: int = 48  # width of every inner layer; multiples of 16 run fastest
+    blocks: int = 6  # residual blocks of two convolutions each
+
+
+class Memory(NamedTuple):
+    """What one frame leaves for the next, all at the small size; None starts afresh."""
+
+    frame: Tensor  # (B, 3, H, W)
+    features: Tensor  # (B, F, H, W)
+
+
+class Block(nn.Module):
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(features, features, 3, padding=1)
+        self.second = nn.Conv2d(features, features, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.leaky_relu(self.first(x), SLOPE))
+
+
+class Generator(nn.Module):
+    kernels: Tensor
+
+    def __init__(self, config: Config = Config()) -> None:  # noqa: B008 - frozen
+        super().__init__()
+        self.config = config
+        self.head = nn.Conv2d(2 * 3 + config.features, config.features, 3, padding=1)
+        self.blocks = nn.Sequential(*(Block(config.features) for _ in range(config.blocks)))
+        self.tail = nn.Conv2d(config.features, 3 * config.scale**2, 3, padding=1)
+        self.register_buffer("kernels", enlargement_kernels(config.scale), persistent=False)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, a=SLOPE)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        # Near the identity at first: every block and the tail start as small corrections.
+        with torch.no_grad():
+            for block in self.blocks:
+                block.second.weight.mul_(0.1)  # type: ignore[union-attr,operator]
+            self.tail.weight.mul_(0.1)
+
+    @property
+    def scale(self) -> int:
+        return self.config.scale
+
+    @property
+    def reach(self) -> int:
+        """Input pixels that one frame's output may depend on, to each side: the halo of a tile."""
+        return 2 * self.config.blocks + 2
+
+    def forward(self, low_BTCHW: Tensor) -> Tensor:
+        """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32."""
+        memory, high = None, []
+        for frame in low_BTCHW.unbind(1):
+            picture, memory = self.step(frame, memory)
+            high.append(picture)
+        return torch.stack(high, 1)
+
+    def step(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """One frame (B, 3, H, W) in [0, 1] and what the frame before left -> the large frame, and what it leaves."""
+        correction, memory = self.correct(frame, memory)
+        return F.pixel_shuffle(enlarge(frame, self.kernels) + correction.float(), self.scale), memory
+
+    def correct(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """What to add to the bicubic enlargement, its pixels still folded into channels: (B, 3 * S * S, H, W)."""
+        frame = frame.to(self.head.weight.dtype)
+        if memory is None:
+            B, _, H, W = frame.shape
+            memory = Memory(frame, frame.new_zeros(B, self.config.features, H, W))
+        x = torch.cat((frame, memory.frame, memory.features), 1)
+        x = F.leaky_relu(self.head(x.contiguous(memory_format=torch.channels_last)), SLOPE)
+        x = self.blocks(x)
+        return self.tail(x), Memory(frame, x)
+
+
+def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
+    """Bicubic enlargement with its pixels folded into channels, edges repeated: pixel_shuffle unfolds it.
+
+    In float32 whatever the network's precision is: bfloat16 has 8 bits, and a picture needs more.
+    """
+    return F.conv2d(F.pad(frame.float(), (2, 2, 2, 2), mode="replicate"), kernels.float())
+
+
+def enlargement_kernels(scale: int) -> Tensor:
+    """(3 * S * S, 3, 5, 5): for each place inside an enlarged pixel, Keys' cubic (a = -0.5) around it."""
+    taps = torch.zeros(scale, 5, dtype=torch.float64)
+    for phase in range(scale):
+        centre = (phase + 0.5) / scale - 0.5  # of the small pixel at 0
+        distance = (torch.arange(-2, 3, dtype=torch.float64) - centre).abs()
+        near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+        far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+        taps[phase] = torch.where(distance <= 1, near, torch.where(distance < 2, far, 0.0))
+    kernels = torch.zeros(3, scale, scale, 3, 5, 5, dtype=torch.float64)
+    for colour in range(3):
+        kernels[colour, :, :, colour] = torch.einsum("ay,bx->abyx", taps, taps)
+    return kernels.reshape(3 * scale**2, 3, 5, 5).float()

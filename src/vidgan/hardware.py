@@ -1,0 +1,26 @@
+"""What this machine runs well: the device, the precision, the threads."""
+
+import torch
+
+
+def best_device() -> torch.device:
+    """The accelerator that torch can use here, or the processor."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def quick_precision(device: torch.device) -> torch.dtype:
+    """The precision in which convolutions run fastest: half where the hardware has it, else float32.
+
+    bfloat16 on a processor pays only where it has instructions for it (AMX, AVX-512 BF16); elsewhere it is
+    emulated, and slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    able = torch.cpu.get_capabilities()
+    return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32

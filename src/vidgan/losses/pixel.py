@@ -1,0 +1,23 @@
+"""Losses that compare pixels: they keep a GAN from inventing."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def l1(output: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference; any shape."""
+    return (output - target).abs().mean()
+
+
+def charbonnier(output: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """L1 made smooth around zero (Lai et al. 2017); any shape."""
+    return ((output - target).square() + epsilon**2).sqrt().mean()
+
+
+def low_pass_l1(output: Tensor, target: Tensor, size: int = 4) -> Tensor:
+    """L1 between means of size x size pixels: holds colour and shape, leaves texture free.
+
+    output, target  (B, T, C, H, W), sides divisible by size
+    """
+    difference = (output - target).flatten(0, 1)
+    return F.avg_pool2d(difference, size).abs().mean()

@@ -1,0 +1,59 @@
+"""How far a long job is: a bar with the time left on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+PLAIN_EVERY_SECONDS = 10.0
+
+
+class Tick(Protocol):
+    def __call__(self, done: float, total: float | None, note: str) -> None:
+        """So much is done, of so much in all where that is known."""
+
+
+@contextmanager
+def bar(console: Console, *, quiet: bool = False) -> Iterator[Tick]:
+    """Show a job's progress on the console until the block ends. Everything goes to standard error."""
+    if quiet:
+        yield lambda done, total, note: None
+    elif console.is_terminal:
+        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as shown:
+            task = shown.add_task("starting", total=None)
+
+            def move(done: float, total: float | None, note: str) -> None:
+                shown.update(task, completed=done, total=total, description=note)
+
+            yield move
+    else:
+        yield _Lines(console)
+
+
+class _Lines:
+    """The same for a log file: a line every few seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.started = self.last = time.monotonic()
+
+    def __call__(self, done: float, total: float | None, note: str) -> None:
+        now = time.monotonic()
+        if now - self.last < PLAIN_EVERY_SECONDS:
+            return
+        self.last = now
+        if total and done > 0:
+            left = (now - self.started) * (total - done) / done
+            self.console.print(f"{done / total:4.0%}  {note}  {_clock(left)} left", highlight=False)
+        else:
+            self.console.print(note, highlight=False)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,1 @@
+"""The game between generator and discriminator, and the loop that plays it."""

@@ -1,0 +1,148 @@
+"""One step of each stage: tensors go in, the networks learn, numbers come out.
+
+Letters: B batch, T frames, C colours, H W height and width of the large frame.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from vidgan import losses
+from vidgan.features import Lpips
+from vidgan.training.run import Run
+
+Numbers = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What the game is played with beside the run itself."""
+
+    perceptual: Lpips | None
+    rng: torch.Generator
+    half: bool  # convolutions in bfloat16
+
+
+def learning_rate(run: Run) -> float:
+    stage = run.stage
+    progress = min(run.stage_step / stage.steps, 1.0)
+    return stage.lr_end + (stage.lr - stage.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def faithful_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
+    """Close to the truth, pixel by pixel."""
+    weights = run.stage.losses
+    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+        output = run.generator(low_BTCHW)
+    terms = pixel_terms(run, output, high_BTCHW)
+    if weights.perceptual:
+        t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
+        terms["perceptual"] = perceptual_term(table, output[:, t], high_BTCHW[:, t])
+    descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
+    update_average(run)
+    return {name: term.detach() for name, term in terms.items()}
+
+
+def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
+    """Close to the truth, and not to be told from it: first the discriminator learns, then the generator."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+        output = run.generator(low_BTCHW)
+    first = int(torch.randint(high_BTCHW.shape[1] - 2, (), generator=table.rng))
+    real, fake = high_BTCHW[:, first : first + 3], output[:, first : first + 3]
+    hint = F.interpolate(low_BTCHW[:, first + 1], scale_factor=run.generator.scale, mode="bilinear")  # type: ignore[arg-type]
+
+    numbers = discriminator_step(run, real, fake.detach(), hint, table)
+    terms = pixel_terms(run, output, high_BTCHW)
+    weights = run.stage.losses
+    if weights.perceptual:
+        terms["perceptual"] = perceptual_term(table, fake[:, 1], real[:, 1])
+    if weights.game or weights.feature_matching:
+        run.discriminator.requires_grad_(False)
+        with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+            fake_logits, fake_activations = run.discriminator(fake, hint)
+            with torch.no_grad():
+                real_logits, real_activations = run.discriminator(real, hint)
+        run.discriminator.requires_grad_(True)
+        terms["game"] = losses.relativistic(fake_logits, real_logits)
+        terms["feature_matching"] = losses.feature_matching(fake_activations, real_activations)
+    descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
+    update_average(run)
+    return numbers | {name: term.detach() for name, term in terms.items()}
+
+
+def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table: Table) -> Numbers:
+    """Learn to tell real from fake, unless it does so too well already: a won game teaches the generator nothing.
+
+    real, fake  (B, 3, C, H, W); hint  (B, C, H, W), the middle frame's enlarged input
+    """
+    game = run.recipe.game
+    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+        real_logits, _ = run.discriminator(real, hint)
+        fake_logits, _ = run.discriminator(fake, hint)
+        now = accuracy(real_logits, fake_logits)
+        run.accuracy += 0.02 * (float(now) - run.accuracy)
+        verdict = losses.relativistic(real_logits, fake_logits)
+        numbers = {"discriminator": verdict.detach(), "accuracy": now}
+        if run.accuracy > game.rest_above:
+            return numbers | {"resting": torch.ones(())}
+
+        def judge(pictures: Tensor) -> Tensor:
+            logits: Tensor = run.discriminator(pictures, hint)[0]
+            return logits
+
+        penalty = losses.smoothness(judge, real, real_logits, sigma=game.sigma, rng=table.rng)
+        penalty = penalty + losses.smoothness(judge, fake, fake_logits, sigma=game.sigma, rng=table.rng)
+    fade = learning_rate(run) / run.recipe.realistic.lr
+    descend(verdict + game.penalty * penalty, run.discriminator_optimizer, game.lr * fade)
+    return numbers | {"penalty": penalty.detach(), "resting": torch.zeros(())}
+
+
+def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Share of patches where the real clip gets a higher logit than the made one: 0.5 is guessing."""
+    return (real_logits.detach().float() > fake_logits.detach().float()).float().mean()
+
+
+def pixel_terms(run: Run, output: Tensor, target: Tensor) -> Numbers:
+    weights = run.stage.losses
+    terms = {}
+    for name in ("charbonnier", "low_pass_l1", "temporal_difference"):
+        if getattr(weights, name):
+            terms[name] = getattr(losses, name)(output, target)
+    return terms
+
+
+def perceptual_term(table: Table, output: Tensor, target: Tensor) -> Tensor:
+    assert table.perceptual is not None, "the loop brings the network where the recipe weighs it"
+    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+        return losses.perceptual(table.perceptual, output, target)
+
+
+def weighted(run: Run, terms: Numbers) -> Tensor:
+    weights = run.stage.losses.model_dump()
+    if run.recipe.game.ramp and run.realistic:
+        weights["game"] *= min(1.0, run.stage_step / run.recipe.game.ramp)
+    return torch.stack([weights[name] * term.float() for name, term in terms.items()]).sum()
+
+
+def descend(loss: Tensor, optimizer: Optimizer, lr: float) -> None:
+    """One step down; a loss that is not finite moves nothing."""
+    optimizer.zero_grad(set_to_none=True)
+    if not torch.isfinite(loss):
+        return
+    loss.backward()  # type: ignore[no-untyped-call]
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+    optimizer.step()
+
+
+@torch.no_grad()
+def update_average(run: Run) -> None:
+    """Move the average towards the weights; faster at first, when they are still far from anything."""
+    decay = min(run.recipe.ema, (run.step + 1) / (run.step + 10))
+    for average, weight in zip(run.ema.parameters(), run.generator.parameters(), strict=True):
+        average.lerp_(weight, 1 - decay)

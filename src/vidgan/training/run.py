@@ -1,0 +1,132 @@
+"""A training run: exactly what a training state holds, so that a killed run goes on where it was."""
+
+import copy
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+
+from vidgan import checkpoint, shelf
+from vidgan.errors import BadWeights
+from vidgan.recipe import Recipe, Stage
+
+STATE = "state.safetensors"
+
+
+@dataclass
+class Run:
+    recipe: Recipe
+    generator: nn.Module
+    ema: nn.Module  # moving average of the generator's weights: what is validated and kept
+    discriminator: nn.Module
+    generator_optimizer: Adam
+    discriminator_optimizer: Adam
+    step: int = 0
+    accuracy: float = 0.5  # of the discriminator in training, a moving average
+    best: dict[str, float] = field(default_factory=dict)  # the validation scores of the weights kept as best
+
+    @property
+    def realistic(self) -> bool:
+        return self.step >= self.recipe.faithful.steps
+
+    @property
+    def stage(self) -> Stage:
+        return self.recipe.realistic if self.realistic else self.recipe.faithful
+
+    @property
+    def stage_step(self) -> int:
+        return self.step - self.recipe.faithful.steps if self.realistic else self.step
+
+
+def create(recipe: Recipe) -> Run:
+    """A fresh run. Raises VidganError for a network or an option of one that does not exist."""
+    torch.manual_seed(recipe.seed)
+    generator = network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config)
+    discriminator = network(
+        "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
+    )
+    ema = copy.deepcopy(generator).requires_grad_(False)
+    return Run(
+        recipe=recipe,
+        generator=generator,
+        ema=ema,
+        discriminator=discriminator,
+        generator_optimizer=Adam(generator.parameters(), lr=recipe.faithful.lr, betas=(0.9, 0.99)),
+        discriminator_optimizer=Adam(discriminator.parameters(), lr=recipe.game.lr, betas=(0.0, 0.99)),
+    )
+
+
+def network(shelf_name: str, kind: str, name: str, config: dict[str, int | float | bool]) -> nn.Module:
+    module = shelf.take(shelf_name, name)
+    try:
+        made: nn.Module = getattr(module, kind)(module.Config(**config))
+    except TypeError as error:
+        fields = ", ".join(module.Config.__dataclass_fields__)
+        raise BadWeights(f"{name}: {error}", f"Its settings are: {fields}.") from None
+    return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def begin_realistic(run: Run) -> None:
+    """The second stage starts from the averaged weights, with an optimizer that has no momentum to unlearn."""
+    run.generator.load_state_dict(run.ema.state_dict())
+    run.generator_optimizer = Adam(run.generator.parameters(), lr=run.recipe.realistic.lr, betas=(0.0, 0.99))
+
+
+def save(run: Run, folder: Path) -> None:
+    tensors: dict[str, Tensor] = {}
+    for name in ("generator", "ema", "discriminator"):
+        tensors |= {f"{name}.{key}": value for key, value in getattr(run, name).state_dict().items()}
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        for index, moments in getattr(run, name).state_dict()["state"].items():
+            tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
+    tensors["random"] = torch.get_rng_state()
+    progress = {"step": run.step, "accuracy": run.accuracy, "best": run.best}
+    header = {"recipe": run.recipe.model_dump_json(), "progress": json.dumps(progress)}
+    checkpoint.save_tensors(tensors, header, folder / STATE)
+
+
+def resume(recipe: Recipe, folder: Path) -> Run:
+    """The run that was saved in the folder, under the recipe as it stands now; a fresh one if there is none.
+
+    Raises BadWeights if the saved networks are not the recipe's.
+    """
+    run = create(recipe)
+    if not (folder / STATE).exists():
+        return run
+    tensors, header = checkpoint.load_tensors(folder / STATE)
+    progress = json.loads(header["progress"])
+    run.step, run.accuracy, run.best = progress["step"], progress["accuracy"], progress["best"]
+    try:
+        for name in ("generator", "ema", "discriminator"):
+            getattr(run, name).load_state_dict(_below(tensors, name))
+    except RuntimeError as error:
+        raise BadWeights(
+            f"{folder / STATE} holds other networks than the recipe: {str(error).splitlines()[-1].strip()}",
+            "Train into another folder with --out, or put the recipe's networks back.",
+        ) from None
+    if run.realistic:
+        begin = run.generator.state_dict()
+        begin_realistic(run)
+        run.generator.load_state_dict(begin)
+        run.generator.load_state_dict(_below(tensors, "generator"))
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        _load_moments(getattr(run, name), _below(tensors, name))
+    torch.set_rng_state(tensors["random"])
+    return run
+
+
+def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {
+        key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")
+    }
+
+
+def _load_moments(optimizer: Adam, tensors: dict[str, Tensor]) -> None:
+    state = optimizer.state_dict()
+    for key, value in tensors.items():
+        index, moment = key.split(".")
+        state["state"].setdefault(int(index), {})[moment] = value
+    optimizer.load_state_dict(state)

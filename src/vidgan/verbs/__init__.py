@@ -1,0 +1,1 @@
+"""What vidgan does, one file per command: its Options, and run(options)."""
