@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidgan import shelf
 from vidgan.errors import BadOption, VidganError
 
 # An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
@@ -25,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # with rich, --help takes twice as long
     context_settings={
         "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
         "token_normalize_func": lambda word: word.replace("_", "-"),  # --model_name is --model-name
     },
 )
@@ -33,16 +33,22 @@ app = typer.Typer(
 def main(words: list[str] | None = None) -> int:
     """Run one command line, sys.argv unless words are given, and give back its exit code."""
     words = (sys.argv[1:] if words is None else words) or ["--help"]
-    command = " ".join(["vidgan", *(word for word in words[:1] if word in shelf.names("vidgan.verbs"))])
+    door = typer.main.get_group(app)
+    command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
     try:
         # typer itself makes Ctrl-C exit code 130, and a pipe closed by its reader a quiet SystemExit(1).
-        code = typer.main.get_command(app).main(words, prog_name="vidgan", standalone_mode=False) or 0
+        code = door.main(words, prog_name="vidgan", standalone_mode=False) or 0
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
         return 1
     except typer.TyperException as error:  # an unknown option, a value out of its range
-        return _tell(command, error.format_message(), f"Try '{command} --help'.", exit_code=error.exit_code)
+        return _tell(
+            command,
+            error.format_message().replace("Value error, ", ""),
+            f"Try '{command} --help'.",
+            exit_code=error.exit_code,
+        )
     except Exception as error:
         if "--debug" in words or os.environ.get("VIDGAN_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
@@ -106,7 +112,9 @@ def _not_needed(parameter: typer.CallbackParam, value: str | None) -> None:
 NotNeeded = Annotated[str | None, typer.Option(hidden=True, callback=_not_needed)]
 
 Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0: torch decides.")]
+Threads = Annotated[
+    int, typer.Option(min=0, metavar="N", help="CPU threads of the network; 0 leaves it to torch.")
+]
 # Read by main, before anything can fail.
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error (or set VIDGAN_DEBUG=1).")
@@ -115,10 +123,14 @@ Debug = Annotated[
 
 @app.command()
 def enhance(
-    input: Annotated[str | None, typer.Argument(help="The video to enhance.", show_default=False)] = None,
+    input: Annotated[
+        str | None, typer.Argument(metavar="INPUT", help="The video to enhance.", show_default=False)
+    ] = None,
     output: Annotated[
         str | None,
-        typer.Argument(help="The video to write, or a folder that exists.", show_default=False),
+        typer.Argument(
+            metavar="OUTPUT", help="The video to write, or a folder that exists.", show_default=False
+        ),
     ] = None,
     *,
     input_option: Annotated[
@@ -147,8 +159,8 @@ def enhance(
             min=0.25,
             max=16,
             callback=_finite,
-            show_default=False,
-            help="How many times larger, any real factor; the network's own (4) unless --size is given.",
+            metavar="F",
+            help="How many times larger: any number from 0.25 to 16. By default the network's own, 4.",
         ),
     ] = None,
     size: Annotated[
@@ -173,10 +185,10 @@ def enhance(
             help="Turn the pixels of a rotated file upright, or keep pixels and rotation as stored."
         ),
     ] = "upright",
-    start: Annotated[str, typer.Option(metavar="SECONDS", help="Where to begin; HH:MM:SS also.")] = "0",
+    start: Annotated[str, typer.Option(metavar="SECONDS", help="Begin here; HH:MM:SS also.")] = "0",
     duration: Annotated[
         str | None,
-        typer.Option(metavar="SECONDS", help="How much to make; HH:MM:SS also.", show_default=False),
+        typer.Option(metavar="SECONDS", help="Make this much; HH:MM:SS also.", show_default=False),
     ] = None,
     device: Device = "auto",
     precision: Annotated[
@@ -189,17 +201,19 @@ def enhance(
     threads: Threads = 0,
     codec: Annotated[
         str | None,
-        typer.Option(help="The output's video codec; H.264, or HEVC for 10 bits.", show_default=False),
+        typer.Option(metavar="NAME", help="The video codec. By default H.264, for 10-bit sources HEVC."),
     ] = None,
     crf: Annotated[
         float | None,
         typer.Option(
-            min=0, max=63, callback=_finite, help="The codec's quality: lower is better and larger."
+            min=0, max=63, callback=_finite, metavar="N", help="Lower is better, and a larger file."
         ),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="The codec's speed, in its own words: slow, 8.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The codec's speed, as it calls it: slow, fast.")
+    ] = None,
     suffix: Annotated[
-        str, typer.Option(help="When OUTPUT is a folder, the file is named <input>_<suffix>.")
+        str, typer.Option(metavar="WORD", help="In an OUTPUT folder, the file is named <input>_WORD.")
     ] = "out",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
     sidecar: Annotated[
@@ -325,9 +339,7 @@ def _tile(text: str) -> str:
 
 @app.command()
 def train(
-    recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE.toml", help="What to train, on what, for how long.")
-    ],
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="What to train, on what, for how long.")],
     *,
     out: Annotated[
         Path | None,

@@ -1,7 +1,7 @@
 """A folder whose file names are the choices.
 
-`generators/recurrent.py` is `recurrent` in a recipe, in a checkpoint and on the command line: adding a network,
-or a verb, adds one file. Nothing is imported until it is asked for.
+`generators/recurrent.py` is `recurrent` in a recipe, in a checkpoint and on the command line: adding a
+network adds one file, and nothing is imported until it is asked for.
 """
 
 from difflib import get_close_matches
@@ -28,7 +28,7 @@ def names(package: str) -> list[str]:
 def take(package: str, name: str) -> ModuleType:
     """Import one part, and that file alone.
 
-    Raises BadOption if no part of that name is on the shelf. `name` may come from a recipe or from a checkpoint,
+    Raises BadOption if no part of that name is on the shelf. The name may come from a recipe or a file,
     so it is looked up among the names before anything is imported.
     """
     choices = names(package)
