@@ -154,5 +154,5 @@ def damaged(high: Tensor, damage: Damage, scale: int, rng: np.random.Generator) 
     low = shrink(gaussian_blur(high, scale * rng.uniform(*damage.blur)), scale)
     low = gaussian_noise(low, rng.uniform(*damage.noise), rng)
     if rng.random() < damage.codec_share:
-        low = encoded(low, "libx264", rng.uniform(*damage.crf))
+        low = encoded(low, "h264", rng.uniform(*damage.crf))
     return low

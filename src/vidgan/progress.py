@@ -40,14 +40,17 @@ class _Lines:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.started = self.last = time.monotonic()
+        self.first: float | None = None  # what was done before: a resumed job does not start at nothing
 
     def __call__(self, done: float, total: float | None, note: str) -> None:
         now = time.monotonic()
+        if self.first is None:
+            self.first, self.started = done, now
         if now - self.last < PLAIN_EVERY_SECONDS:
             return
         self.last = now
-        if total and done > 0:
-            left = (now - self.started) * (total - done) / done
+        if total and done > self.first:
+            left = (now - self.started) * (total - done) / (done - self.first)
             self.console.print(f"{done / total:4.0%}  {note}  {_clock(left)} left", highlight=False)
         else:
             self.console.print(note, highlight=False)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def encoded(frames: Tensor, codec: str, crf: float) -> Tensor:
-    """Frames (T, 3, H, W) as they come back from a real encoder (libx264, ...) at the given quality."""
+    """Frames (T, 3, H, W) as they come back from a real encoder (h264, hevc, mpeg4, mpeg2, vp9) at the given quality."""
     # Only here: training from a packed store without this damage runs where PyAV is not installed.
     from vidgan.video.codec import compress
 

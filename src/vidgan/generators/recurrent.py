@@ -39,19 +39,18 @@ class Block(nn.Module):
         self.second = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.leaky_relu(self.first(x), SLOPE))
+        return self.second(F.leaky_relu_(self.first(x), SLOPE)).add_(x)  # type: ignore[no-any-return]
 
 
 class Generator(nn.Module):
-    kernels: Tensor
-
     def __init__(self, config: Config = Config()) -> None:  # noqa: B008 - frozen
         super().__init__()
         self.config = config
         self.head = nn.Conv2d(2 * 3 + config.features, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features) for _ in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, 3 * config.scale**2, 3, padding=1)
-        self.register_buffer("kernels", enlargement_kernels(config.scale), persistent=False)
+        # No buffer: half precision must not reach it.
+        self.kernels = enlargement_kernels(config.scale)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=SLOPE)
@@ -81,27 +80,27 @@ class Generator(nn.Module):
 
     def step(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """One frame (B, 3, H, W) in [0, 1] and what the frame before left -> the large frame, and what it leaves."""
-        correction, memory = self.correct(frame, memory)
-        return F.pixel_shuffle(enlarge(frame, self.kernels) + correction.float(), self.scale), memory
+        folded, memory = self.folded(frame, memory)
+        return F.pixel_shuffle(folded, self.scale), memory
 
-    def correct(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """What to add to the bicubic enlargement, its pixels still folded into channels: (B, 3 * S * S, H, W)."""
-        frame = frame.to(self.head.weight.dtype)
+    def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
+        small = frame.to(self.head.weight.dtype)
         if memory is None:
             B, _, H, W = frame.shape
-            memory = Memory(frame, frame.new_zeros(B, self.config.features, H, W))
-        x = torch.cat((frame, memory.frame, memory.features), 1)
-        x = F.leaky_relu(self.head(x.contiguous(memory_format=torch.channels_last)), SLOPE)
-        x = self.blocks(x)
-        return self.tail(x), Memory(frame, x)
-
+            memory = Memory(small, small.new_zeros(B, self.config.features, H, W))
+        x = torch.cat((small, memory.frame, memory.features), 1).contiguous(memory_format=torch.channels_last)
+        x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
+        return enlarge(frame, self.kernels) + self.tail(x).float(), Memory(small, x)
 
 def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
-    """Bicubic enlargement with its pixels folded into channels, edges repeated: pixel_shuffle unfolds it.
+    """Bicubic enlargement, edges repeated, its pixels folded into channels: pixel_shuffle unfolds it.
 
     In float32 whatever the network's precision is: bfloat16 has 8 bits, and a picture needs more.
     """
-    return F.conv2d(F.pad(frame.float(), (2, 2, 2, 2), mode="replicate"), kernels.float())
+    padded = F.pad(frame.float(), (2, 2, 2, 2), mode="replicate")
+    with torch.autocast(frame.device.type, enabled=False):
+        return F.conv2d(padded, kernels.to(frame.device))
 
 
 def enlargement_kernels(scale: int) -> Tensor:

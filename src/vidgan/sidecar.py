@@ -1,0 +1,90 @@
+"""OUTPUT.json: how an output came about, for people and programs that must trace it back to its source.
+
+One versioned model, written by one function; later work adds fields, never files.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from vidgan.geometry import Map
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Geometry(Part):
+    """source: stored pixels of the input; canvas: stored pixels of the output; pixel i covers [i, i + 1)."""
+
+    source_width: int
+    source_height: int
+    width: int
+    height: int
+    matrix: tuple[tuple[float, float, float], tuple[float, float, float]]  # canvas = matrix @ (x, y, 1)
+    inverse: tuple[tuple[float, float, float], tuple[float, float, float]]  # source = inverse @ (x, y, 1)
+    content: tuple[float, float, float, float]  # left, top, right, bottom of what is shown, in the source
+    orientation: int  # what the output's player must still do: EXIF's code, 1 for nothing
+
+
+class File(Part):
+    name: str
+    sha256: str
+
+
+class Settings(Part):
+    scale: float  # of the network
+    device: str
+    precision: str
+    tile: int | None
+    start: float
+    duration: float | None
+
+
+class PerFrame(Part):
+    """One entry per frame of the output, in order."""
+
+    seconds: list[float] = []  # presentation time in the source
+    began_shot: list[bool] = []  # where the network's memory was cleared
+
+
+class Sidecar(Part):
+    version: Literal[1] = Field(1, alias="schema")
+    vidgan: str  # version
+    input: File
+    model: File
+    geometry: Geometry
+    settings: Settings
+    num_frames: int
+    frames: PerFrame | None = None
+
+
+def describe(plan: Map) -> Geometry:
+    return Geometry(
+        source_width=plan.source_width,
+        source_height=plan.source_height,
+        width=plan.width,
+        height=plan.height,
+        matrix=plan.matrix,
+        inverse=plan.inverse().matrix,
+        content=plan.content,
+        orientation=plan.orientation,
+    )
+
+
+def path_for(output: Path) -> Path:
+    return output.with_name(f"{output.name}.json")
+
+
+def write(sidecar: Sidecar, output: Path) -> Path:
+    """Write the sidecar of an output, whole or not at all; gives its path."""
+    path = path_for(output)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(sidecar.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

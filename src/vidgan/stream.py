@@ -1,0 +1,216 @@
+"""Frames through the generator, in order: its memory carried along, reset at cuts, tiled where memory asks.
+
+The memory is one buffer of the whole frame. A tile reads frame and memory with a halo as wide as what one frame's
+output can depend on, and keeps only its own centre: no seam, and nothing is computed from a neighbour's border.
+
+Letters: H W height and width of the small frame, S scale.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidgan.errors import BadWeights, VidganError
+from vidgan.frame import Frame
+from vidgan.shots import CutDetector
+
+SMALLEST_TILE = 64
+# What one small pixel needs while the network runs: about ten layers' worth of features, and its large pixels
+# in float32 a few times over. Measured on the processor; it only chooses when to begin with tiles.
+LAYERS_ALIVE = 10
+AUTO_TILE = 512
+Window = tuple[int, int, int, int]  # x, y, width, height
+Memory = tuple[Tensor, Tensor]
+
+
+class Recurrent(Protocol):
+    """What a generator must offer to be streamed."""
+
+    scale: int
+    reach: int
+
+    def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    device: torch.device
+    precision: torch.dtype
+    tile: int | None = None  # small pixels; None for whole frames until memory runs out
+
+
+class Upscaler:
+    """A generator at work on one video.
+
+    say is told, once each, of what had to be done differently: another precision, smaller tiles.
+    """
+
+    def __init__(self, generator: nn.Module, settings: Settings, say: Callable[[str], None]) -> None:
+        self._exact = generator  # in float32, moved to the device only if a frame needs it
+        self._network = _ready(copy.deepcopy(generator), settings.device, settings.precision)
+        self.settings = settings
+        self.tile = settings.tile
+        self.say = say
+        self.num_repaired = 0  # frames computed again in float32
+        self._memory: Memory | None = None
+
+    @property
+    def scale(self) -> int:
+        return cast(Recurrent, self._network).scale
+
+    def forget(self) -> None:
+        """Begin a new shot."""
+        self._memory = None
+
+    def folded(self, frame: Tensor) -> Tensor:
+        """(1, 3, H, W) in [0, 1] -> the large frame, its pixels folded into channels: (1, 3 * S * S, H, W), float32."""
+        with torch.inference_mode():
+            frame = frame.to(self.settings.device)
+            before = self._memory
+            large, self._memory = self._run(self._network, frame, before)
+            if not _all_finite(large):
+                large, self._memory = self._repair(frame, before)
+            return large
+
+    def _repair(self, frame: Tensor, before: Memory | None) -> tuple[Tensor, Memory]:
+        """The same frame in float32: half precision overflowed."""
+        if not self.num_repaired:
+            self.say(f"a frame was not finite in {_name(self.settings.precision)}: computed again in float32")
+        self.num_repaired += 1
+        exact = _ready(self._exact, self.settings.device, torch.float32)
+        before = before and type(before)(*(part.float() for part in before))
+        large, memory = self._run(exact, frame, before)
+        if not _all_finite(large):
+            raise BadWeights("the network gives pixels that are not finite", "Its weights are damaged: use others.")
+        kept = type(memory)(*(part.to(self.settings.precision) for part in memory))
+        return large, kept if all(map(_all_finite, kept)) else None  # type: ignore[return-value]
+
+    def _run(self, network: nn.Module, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+        while True:
+            try:
+                if self.tile is None:
+                    return cast(Recurrent, network).folded(frame, memory)
+                return _tiled(cast(Recurrent, network), frame, memory, self.tile)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+            # Outside the handler: there, the traceback would keep the failed attempt's tensors alive.
+            self.tile = _smaller(self.tile, frame)
+            if self.settings.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.say(f"out of memory: going on in tiles of {self.tile} pixels")
+
+
+def upscale(
+    frames: Iterator[Frame], upscaler: Upscaler, *, window: Window, cuts: CutDetector
+) -> Iterator[tuple[Frame, bool, Tensor]]:
+    """Each frame, whether a shot begins with it, and its folded enlargement (Upscaler.folded) of the window alone."""
+    x, y, width, height = window
+    for frame in frames:
+        begins = cuts.begins_shot(frame.pixels)
+        if begins:
+            upscaler.forget()
+        yield frame, begins, upscaler.folded(as_tensor(frame.pixels[y : y + height, x : x + width]))
+
+
+def as_tensor(pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) float32 in [0, 1]."""
+    if pixels.dtype == np.uint16:
+        pixels = pixels.astype(np.int32)  # torch has no arithmetic on uint16
+        peak = 65535
+    else:
+        peak = 255
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float().div_(peak)
+
+
+def as_pixels(picture: Tensor, depth: np.dtype) -> np.ndarray:
+    """(1, 3, H, W) floats, about [0, 1] -> (H, W, 3) uint8 or uint16, rounded."""
+    peak = np.iinfo(depth).max
+    codes = picture[0].permute(1, 2, 0).clamp(0, 1).mul(peak).round()
+    if depth == np.uint8:
+        return codes.byte().contiguous().cpu().numpy()
+    return codes.int().contiguous().cpu().numpy().astype(depth)
+
+
+def unfolded(folded: Tensor, scale: int) -> Tensor:
+    """(1, 3 * S * S, H, W) -> (1, 3, H * S, W * S)."""
+    return F.pixel_shuffle(folded, scale)
+
+
+def unfolded_pixels(folded: Tensor, scale: int, depth: np.dtype) -> np.ndarray:
+    """as_pixels(unfolded(...)), rounded before the pixels are moved: a quarter of the bytes to move."""
+    _, channels, height, width = folded.shape
+    codes = as_pixels(folded, depth).reshape(height, width, channels // scale**2, scale, scale)
+    return np.ascontiguousarray(codes.transpose(0, 3, 1, 4, 2)).reshape(height * scale, width * scale, -1)
+
+
+def choose_tile(generator: nn.Module, width: int, height: int, settings: Settings, budget: int) -> int | None:
+    """A tile's side for frames of this size, or None where a whole frame fits the budget in bytes."""
+    features = generator.config.features  # type: ignore[union-attr]
+    itemsize = settings.precision.itemsize
+    needed = width * height * (LAYERS_ALIVE * features * itemsize + 6 * 4 * 3 * generator.scale**2)  # type: ignore[operator]
+    return AUTO_TILE if needed > budget else None
+
+
+def _tiled(network: Recurrent, frame: Tensor, memory: Memory | None, tile: int) -> tuple[Tensor, Memory]:
+    height, width = frame.shape[-2:]
+    large = frame.new_empty(1, 3 * network.scale**2, height, width)
+    after: Memory | None = None
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            rows, inner_rows = _spans(top, tile, height, network.reach)
+            columns, inner_columns = _spans(left, tile, width, network.reach)
+            around = (..., slice(*rows), slice(*columns))
+            centre = (..., slice(*inner_rows), slice(*inner_columns))
+            own = (..., slice(top, min(top + tile, height)), slice(left, min(left + tile, width)))
+            part = memory and type(memory)(*(whole[around] for whole in memory))
+            enlarged, left_behind = network.folded(frame[around], part)
+            if after is None:
+                after = type(left_behind)(
+                    *(new.new_empty((*new.shape[:2], height, width)) for new in left_behind)
+                )
+            large[own] = enlarged[centre]
+            for whole, new in zip(after, left_behind, strict=True):
+                whole[own] = new[centre]
+    assert after is not None
+    return large, after
+
+
+def _spans(start: int, tile: int, length: int, reach: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Along one side: the tile with its halo, inside the frame; and where in it the tile's own pixels are."""
+    stop = min(start + tile, length)
+    first, last = max(0, start - reach), min(length, stop + reach)
+    return (first, last), (start - first, stop - first)
+
+
+def _smaller(tile: int | None, frame: Tensor) -> int:
+    smaller = (max(frame.shape[-2:]) if tile is None else tile) // 2
+    if smaller < SMALLEST_TILE:
+        raise VidganError(
+            f"not enough memory even in tiles of {SMALLEST_TILE} pixels", "Close other programs, or use --device cpu."
+        )
+    return smaller
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
+def _all_finite(tensor: Tensor) -> bool:
+    return bool(torch.isfinite(tensor.sum(dtype=torch.float32)))
+
+
+def _ready(network: nn.Module, device: torch.device, precision: torch.dtype) -> nn.Module:
+    return network.eval().requires_grad_(False).to(
+        device=device, dtype=precision, memory_format=torch.channels_last
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def _name(precision: torch.dtype) -> str:
+    return str(precision).removeprefix("torch.")

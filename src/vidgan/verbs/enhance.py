@@ -1,0 +1,293 @@
+"""`vidgan enhance INPUT OUTPUT`: the same frames, larger, upright and better.
+
+Three threads overlap: one decodes, one runs the network and renders, one encodes.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from json import dumps
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from vidgan import __version__, checkpoint, hardware, pipeline, progress, sidecar, stream, video
+from vidgan.errors import BadOption
+from vidgan.frame import Frame
+from vidgan.geometry import Canvas, Map, Orientation, Wish, parse_crop, parse_flip, parse_size, plan
+from vidgan.shots import CutDetector
+from vidgan.video import Encoding, Source
+
+Choice = TypeVar("Choice", Orientation, Canvas)
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    input: Path
+    output: Path
+    model: str | Path = "fast"
+    scale: float | None = None
+    size: str | None = None
+    rotate: float = 0.0  # degrees clockwise
+    flip: str | None = None
+    crop: str | None = None
+    canvas: str = "expand"
+    orientation: str = "upright"
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str = "auto"  # or "off", or a side in small pixels
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    start: float = 0.0  # seconds
+    duration: float | None = None
+    overwrite: bool = False
+    sidecar: bool = False
+    json: bool = False
+    quiet: bool = False
+    threads: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    output: str
+    frames: int
+    width: int
+    height: int
+    seconds: float  # from the call to the finished file
+    fps: float  # once the first frame was out: start-up is reported beside it
+    first_frame_seconds: float
+    model: str
+    device: str
+    precision: str
+    peak_memory_mb: float
+
+
+def run(options: Options, generator: nn.Module | None = None) -> Result:
+    """Make the video; gives what was made. A generator that is passed in takes the place of options.model.
+
+    Raises VidganError, and then leaves nothing behind.
+    """
+    job = _prepare(options, generator)
+    with progress.bar(job.console, quiet=options.quiet or options.json) as tick:
+        written = _make(job, tick)
+    result = _result(job, written)
+    if options.sidecar:
+        sidecar.write(_describe(job, written), options.output)
+    if options.json:
+        sys.stdout.write(dumps(asdict(result)) + "\n")
+    elif not options.quiet:
+        job.say(
+            f"{result.output}: {result.frames} frames of {result.width}x{result.height}, "
+            f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision})"
+        )
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that is decided before the first frame."""
+
+    options: Options
+    console: Console
+    say: Callable[[str], None]
+    started: float
+    source: Source
+    plan: Map
+    encoding: Encoding
+    settings: stream.Settings
+    upscaler: stream.Upscaler
+    window: stream.Window
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    seconds: list[float]  # each frame's time
+    began_shot: list[bool]
+    first_frame_at: float
+
+
+def _prepare(options: Options, generator: nn.Module | None) -> Job:
+    started = time.monotonic()
+    console = Console(stderr=True, quiet=options.quiet)
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    network = checkpoint.load_generator(options.model) if generator is None else generator
+    wish = _wish(options)
+    source = video.probe(options.input)
+    encoding = Encoding(codec=options.codec, crf=options.crf, preset=options.preset)
+    map = plan(
+        wish,
+        width=source.width,
+        height=source.height,
+        orientation=source.orientation,
+        sample_aspect=source.sample_aspect,
+        multiple=video.size_multiple(options.output, encoding, source),
+        default_scale=network.scale,  # type: ignore[arg-type]
+    )
+    window = map.window(network.reach)  # type: ignore[arg-type]
+    settings = _settings(options)
+    if options.tile == "auto":
+        tile = stream.choose_tile(network, window[2], window[3], settings, MEMORY_BUDGET)
+        settings = replace(settings, tile=tile)
+    return Job(
+        options=options,
+        console=console,
+        say=say,
+        started=started,
+        source=source,
+        plan=map,
+        encoding=encoding,
+        settings=settings,
+        upscaler=stream.Upscaler(network, settings, say),
+        window=window,
+    )
+
+
+def _wish(options: Options) -> Wish:
+    return Wish(
+        orientation=_choice(Orientation, "orientation", options.orientation),
+        crop=parse_crop(options.crop) if options.crop else None,
+        flip=parse_flip(options.flip) if options.flip else None,
+        rotate=options.rotate,
+        scale=options.scale,
+        size=parse_size(options.size) if options.size else None,
+        canvas=_choice(Canvas, "canvas", options.canvas),
+    )
+
+
+def _settings(options: Options) -> stream.Settings:
+    device = hardware.best_device() if options.device == "auto" else torch.device(options.device)
+    if (device.type == "cuda" and not torch.cuda.is_available()) or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise BadOption(f"--device {device.type}: torch finds no such device here", "Leave --device out.")
+    if options.precision == "auto":
+        precision = hardware.quick_precision(device)
+    elif options.precision in PRECISIONS:
+        precision = PRECISIONS[options.precision]
+    else:
+        raise BadOption(f"--precision {options.precision} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}.")
+    if device.type == "cpu" and precision is torch.float16:
+        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
+    tile = None if options.tile in ("auto", "off") else int(options.tile)
+    if tile is not None and tile < stream.SMALLEST_TILE:
+        raise BadOption(f"--tile {tile} is too small", f"Use {stream.SMALLEST_TILE} or more, auto or off.")
+    return stream.Settings(device=device, precision=precision, tile=tile)
+
+
+def _choice(kind: type[Choice], name: str, word: str) -> Choice:
+    try:
+        return kind(word)
+    except ValueError:
+        raise BadOption(f"--{name} {word} is not known", f"Use one of: {', '.join(kind)}.") from None
+
+
+def _make(job: Job, tick: progress.Tick) -> Written:
+    options, source, say = job.options, job.source, job.say
+    written = Written(seconds=[], began_shot=[], first_frame_at=0.0)
+    writer = video.Writer(
+        options.output,
+        source=source,
+        width=job.plan.width,
+        height=job.plan.height,
+        encoding=job.encoding,
+        orientation=job.plan.orientation,
+        start=options.start,
+        duration=options.duration,
+        overwrite=options.overwrite,
+        say=say,
+        metadata={"comment": f"Frames made by vidgan {__version__}: enhanced by a neural network"},
+    )
+    frames = video.read(source, start=options.start, duration=options.duration, say=say)
+    length = _length(source, options)
+    first_frame_at = 0.0
+    with writer, pipeline.ahead(frames) as decoded, pipeline.behind(writer.write) as hand_over:
+        for frame in _enhanced(job, decoded, written):
+            hand_over(frame)
+            now = time.monotonic()
+            first_frame_at = first_frame_at or now
+            done = written.seconds[-1] - written.seconds[0]
+            rate = (len(written.seconds) - 1) / (now - first_frame_at) if now > first_frame_at else 0.0
+            tick(min(done, length) if length else done, length, f"{len(written.seconds)} frames, {rate:.1f} a second")
+    return replace(written, first_frame_at=first_frame_at)
+
+
+def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[Frame]:
+    cuts = CutDetector()
+    large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts)
+    for frame, begins, folded in large:
+        written.seconds.append(float(frame.seconds))
+        written.began_shot.append(begins)
+        yield replace(frame, pixels=render(job.plan, folded, job.upscaler.scale, job.window, frame.pixels.dtype))
+
+
+def render(plan: Map, folded: Tensor, scale: int, window: stream.Window, depth: np.dtype) -> np.ndarray:
+    """The network's folded output on the final canvas: moved where that is all it takes, else resampled once."""
+    if plan.is_permutation(scale):
+        large = torch.from_numpy(stream.unfolded_pixels(folded, scale, depth)).permute(2, 0, 1)[None]
+        canvas = plan.render(large, factor=scale, window=window)
+        return np.ascontiguousarray(canvas[0].permute(1, 2, 0).numpy())
+    with torch.inference_mode():
+        canvas = plan.render(stream.unfolded(folded, scale), factor=scale, window=window)
+        return stream.as_pixels(canvas, depth)
+
+
+def _length(source: Source, options: Options) -> float | None:
+    """Seconds of the part that is asked for, where the file says how long it is."""
+    if source.duration_seconds is None:
+        return options.duration
+    rest = max(source.duration_seconds - options.start, 0.0)
+    return rest if options.duration is None else min(rest, options.duration)
+
+
+def _result(job: Job, written: Written) -> Result:
+    ended = time.monotonic()
+    count = len(written.seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Result(
+        output=str(job.options.output),
+        frames=count,
+        width=job.plan.width,
+        height=job.plan.height,
+        seconds=round(ended - job.started, 3),
+        fps=round((count - 1) / (ended - written.first_frame_at), 2) if count > 1 else 0.0,
+        first_frame_seconds=round(written.first_frame_at - job.started, 3),
+        model=str(job.options.model),
+        device=job.settings.device.type,
+        precision=next(name for name, dtype in PRECISIONS.items() if dtype is job.settings.precision),
+        peak_memory_mb=round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1),
+    )
+
+
+def _describe(job: Job, written: Written) -> sidecar.Sidecar:
+    options = job.options
+    model = checkpoint.find(options.model)
+    return sidecar.Sidecar(
+        vidgan=__version__,
+        input=sidecar.File(name=options.input.name, sha256=checkpoint.sha256(options.input)),
+        model=sidecar.File(name=model.name, sha256=checkpoint.sha256(model)),
+        geometry=sidecar.describe(job.plan),
+        settings=sidecar.Settings(
+            scale=job.upscaler.scale,
+            device=job.settings.device.type,
+            precision=str(job.settings.precision).removeprefix("torch."),
+            tile=job.upscaler.tile,
+            start=options.start,
+            duration=options.duration,
+        ),
+        num_frames=len(written.seconds),
+        frames=sidecar.PerFrame(seconds=written.seconds, began_shot=written.began_shot),
+    )
