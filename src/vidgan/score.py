@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vidgan.degrade import shrink
 from vidgan.metrics import lpips, psnr_y
@@ -57,3 +58,23 @@ def score(
             row["lpips"] = lpips(output, clip.high)
         rows.append(row)
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+
+def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Share of patches where the real clip gets a higher logit than the made one: 0.5 is guessing."""
+    return (real_logits.detach().float() > fake_logits.detach().float()).float().mean()
+
+
+def judged(generator: nn.Module, discriminator: nn.Module, clips: Sequence[Pair], *, half: bool = False) -> float:
+    """The discriminator's accuracy over the first three frames of each clip."""
+    shares = []
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
+        for clip in clips:
+            height, width = (side // 8 * 8 for side in clip.high.shape[-2:])
+            fake = generator(clip.low[None, :3]).clamp(0, 1)[..., :height, :width]
+            hint = F.interpolate(clip.low[1:2], scale_factor=generator.scale, mode="bilinear")  # type: ignore[arg-type]
+            hint = hint[..., :height, :width]
+            real_logits, _ = discriminator(clip.high[None, :3, :, :height, :width], hint)
+            fake_logits, _ = discriminator(fake, hint)
+            shares.append(float(accuracy(real_logits, fake_logits)))
+    return sum(shares) / len(shares)

@@ -8,14 +8,15 @@ from torch import Tensor
 from vidgan.features import Lpips, load_lpips
 
 
-def lpips(output: Tensor, target: Tensor) -> float:
+def lpips(output: Tensor, target: Tensor, judge: Lpips | None = None) -> float:
     """LPIPS v0.1 on AlexNet in float32, whole frames, averaged; 0 for equal clips, lower is better.
 
     output, target  (T, 3, H, W) RGB in [0, 1]
+    judge           another feature network, or this one already loaded, on the clips' device
     Raises BadWeights if the network's weights are not found; see vidgan.features.load_lpips.
     """
     assert output.shape == target.shape, f"{tuple(output.shape)} against {tuple(target.shape)}"
-    network = _network(output.device)
+    network = judge if judge is not None else _network(output.device)
     with torch.inference_mode(), torch.autocast(output.device.type, enabled=False):
         # Frame by frame: a batch is no faster here, and a long clip's features would fill the memory.
         distances = [

@@ -4,6 +4,7 @@ Both need Farneback's optical flow, which OpenCV holds: the extra `metrics`.
 Compare their values only where resolution, frame rate and flow are the same; across papers they are not.
 """
 
+from collections.abc import Iterable
 from types import ModuleType
 
 import numpy as np
@@ -79,7 +80,7 @@ def _fetch(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
     return fetched[0], (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
-def _neighbours(num_frames: int) -> zip:
+def _neighbours(num_frames: int) -> Iterable[tuple[int, int]]:
     assert num_frames >= 2, f"{num_frames} frame has no neighbour"
     return zip(range(num_frames - 1), range(1, num_frames), strict=True)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from vidgan import losses
+from vidgan import losses, score
 from vidgan.features import Lpips
 from vidgan.training.run import Run
 
@@ -83,7 +83,7 @@ def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table
     with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
         real_logits, _ = run.discriminator(real, hint)
         fake_logits, _ = run.discriminator(fake, hint)
-        now = accuracy(real_logits, fake_logits)
+        now = score.accuracy(real_logits, fake_logits)
         run.accuracy += 0.02 * (float(now) - run.accuracy)
         verdict = losses.relativistic(real_logits, fake_logits)
         numbers = {"discriminator": verdict.detach(), "accuracy": now}
@@ -99,11 +99,6 @@ def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table
     fade = learning_rate(run) / run.recipe.realistic.lr
     descend(verdict + game.penalty * penalty, run.discriminator_optimizer, game.lr * fade)
     return numbers | {"penalty": penalty.detach(), "resting": torch.zeros(())}
-
-
-def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Share of patches where the real clip gets a higher logit than the made one: 0.5 is guessing."""
-    return (real_logits.detach().float() > fake_logits.detach().float()).float().mean()
 
 
 def pixel_terms(run: Run, output: Tensor, target: Tensor) -> Numbers:

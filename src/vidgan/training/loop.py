@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from vidgan import checkpoint, dataset, score
@@ -109,23 +108,8 @@ def validate(
     """Scores of the averaged generator, and the discriminator's accuracy, on clips that nobody trains on."""
     scores = score.score(run.ema, held_out, with_lpips=with_lpips, half=table.half)
     if run.realistic:
-        scores["accuracy"] = held_out_accuracy(run, held_out, table)
+        scores["accuracy"] = score.judged(run.ema, run.discriminator, held_out, half=table.half)
     return {f"val_{name}": number for name, number in scores.items()}
-
-
-def held_out_accuracy(run: Run, held_out: list[score.Pair], table: game.Table) -> float:
-    """The discriminator's, over the first three frames of each clip: share of patches judged rightly."""
-    shares = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=table.half):
-        for pair in held_out:
-            height, width = (side // 8 * 8 for side in pair.high.shape[-2:])
-            fake = run.ema(pair.low[None, :3]).clamp(0, 1)[..., :height, :width]
-            hint = F.interpolate(pair.low[1:2], scale_factor=run.generator.scale, mode="bilinear")  # type: ignore[arg-type]
-            hint = hint[..., :height, :width]
-            real_logits, _ = run.discriminator(pair.high[None, :3, :, :height, :width], hint)
-            fake_logits, _ = run.discriminator(fake, hint)
-            shares.append(float(game.accuracy(real_logits, fake_logits)))
-    return sum(shares) / len(shares)
 
 
 def _keep_best(run: Run, row: dict[str, float], folder: Path) -> None:

@@ -1,0 +1,138 @@
+"""Pictures through a codec in memory, and whole files as arrays: what training needs.
+
+`compress` is a degradation: the blocks, ringing and mosquito noise of a real encoder. One thread, no file and no
+container, so that many workers can run it at once.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+
+from vidgan.errors import BadOption, BadVideo
+from vidgan.video.colour import Colour, Converter
+from vidgan.video.probe import orientation_of, probe
+from vidgan.video.reader import read
+
+_ENCODERS = {"h264": "libx264", "hevc": "libx265", "mpeg4": "mpeg4", "mpeg2": "mpeg2video", "vp9": "libvpx-vp9"}
+_DECODERS = {"h264": "h264", "hevc": "hevc", "mpeg4": "mpeg4", "mpeg2": "mpeg2video", "vp9": "vp9"}
+_SMALLEST = {"hevc": 32}  # x265 takes no side shorter than its smallest tree of blocks
+_TV_COLOUR = Colour(matrix="bt709", primaries=None, transfer=None, full_range=False)
+_PHOTO_MAGIC = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG": "png", b"RIFF": "webp"}
+
+
+def compress(
+    frames: np.ndarray, *, codec: str, crf: float | None = None, bit_rate: int | None = None, preset: str = "veryfast"
+) -> np.ndarray:
+    """Encode and decode a clip: (T, H, W, 3) uint8 RGB in, the same shape out, with the codec's damage.
+
+    codec     h264, hevc, mpeg4, mpeg2 or vp9
+    crf       constant quality: 0..51 (h264, hevc), 0..63 (vp9), or a quantiser 1..31 (mpeg4, mpeg2)
+    bit_rate  bits a second at 25 frames a second, instead of crf
+    preset    of x264 and x265; the other codecs have one setting here
+    Odd sides are padded by their last row or column and cut off again. Raises BadOption for an unknown codec.
+    """
+    assert frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8, (frames.shape, frames.dtype)
+    if codec not in _ENCODERS:
+        raise BadOption(f"there is no codec {codec!r} to compress with", f"Choose one of: {', '.join(_ENCODERS)}.")
+    assert (crf is None) != (bit_rate is None), "give a quality or a bit rate"
+    num_frames, height, width, _ = frames.shape
+    least = _SMALLEST.get(codec, 16)
+    bottom, right = max(height + height % 2, least) - height, max(width + width % 2, least) - width
+    padded = np.pad(frames, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge")
+    encoder = _encoder(codec, padded.shape[2], padded.shape[1], crf, bit_rate, preset)
+    decoder = av.CodecContext.create(_DECODERS[codec], "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
+    converter = Converter(_TV_COLOUR)
+    packets = []
+    for index, pixels in enumerate(padded):
+        picture = converter.from_rgb(pixels, "yuv420p")
+        picture.pts = index
+        packets += encoder.encode(picture)
+    packets += encoder.encode(None)
+    decoded = [picture for packet in packets for picture in decoder.decode(packet)] + decoder.decode(None)
+    assert len(decoded) == num_frames, f"{codec} gave {len(decoded)} frames for {num_frames}"
+    return np.stack([converter.to_rgb(picture, deep=False)[:height, :width] for picture in decoded])
+
+
+def decode_all(path: Path, *, limit: int | None = None) -> np.ndarray:
+    """Every frame of a video, or the one of a photo (JPEG, PNG, WebP), upright: (T, H, W, 3) uint8 RGB.
+
+    limit  frames to stop after
+    For data that fits in memory. Transparency of photos is dropped. Raises BadVideo for anything else.
+    """
+    path = Path(path)
+    photo = _decode_photo(path) if path.is_file() else None
+    if photo is not None:
+        return photo[None]
+    source = probe(path)
+    frames = [frame.pixels for frame in islice(read(source), limit)]
+    if source.bit_depth > 8:
+        frames = [(pixels >> 8).astype(np.uint8) for pixels in frames]
+    return np.stack([turn_upright(pixels, source.orientation) for pixels in frames])
+
+
+def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W, C) as stored -> as it should be shown; orientation 1..8 as in EXIF. An exact permutation."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _decode_photo(path: Path) -> np.ndarray | None:
+    data = path.read_bytes() if path.stat().st_size else b""
+    codec = next((codec for magic, codec in _PHOTO_MAGIC.items() if data.startswith(magic)), None)
+    if codec is None or (codec == "webp" and data[8:12] != b"WEBP"):
+        return None
+    decoder = av.CodecContext.create(codec, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_count = 1
+    try:
+        pictures = decoder.decode(av.Packet(data)) + decoder.decode(None)
+    except av.FFmpegError as error:
+        raise BadVideo(f"{path} is a damaged picture ({error})", "Copy or download it again.") from None
+    if not pictures:
+        raise BadVideo(f"{path} is a damaged picture", "Copy or download it again.")
+    picture = pictures[0]
+    # JPEG and WebP are BT.601 by definition; of the two only JPEG is in full range.
+    is_rgb = picture.format.is_rgb or picture.format.has_palette
+    colour = Colour(
+        matrix="rgb" if is_rgb else "smpte170m", primaries=None, transfer=None, full_range=codec != "webp" or is_rgb
+    )
+    pixels = Converter(colour).to_rgb(picture, deep=False)
+    orientation = orientation_of(path, picture) if SideDataType.DISPLAYMATRIX in picture.side_data else 1
+    return turn_upright(pixels, orientation)
+
+
+def _encoder(
+    codec: str, width: int, height: int, crf: float | None, bit_rate: int | None, preset: str
+) -> av.VideoCodecContext:
+    encoder = av.CodecContext.create(_ENCODERS[codec], "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.framerate = 25
+    encoder.thread_count = 1
+    options: dict[str, str] = {}
+    if codec in ("h264", "hevc"):
+        options["preset"] = preset
+    if codec == "hevc":
+        options["x265-params"] = "log-level=none:pools=none:frame-threads=1"
+    if codec == "vp9":
+        options |= {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0"}
+    if bit_rate is not None:
+        encoder.bit_rate = bit_rate
+    elif codec in ("mpeg4", "mpeg2"):
+        assert crf is not None
+        encoder.qscale = True
+        encoder.global_quality = round(min(max(crf, 1), 31) * 118)  # FF_QP2LAMBDA
+    else:
+        options["crf"] = str(crf)
+    encoder.options = options
+    return encoder

@@ -1,0 +1,122 @@
+"""Opening a file as a video and as nothing else.
+
+FFmpeg opens far more than videos: playlists that name other files or addresses, scripts, numbered pictures,
+devices. An input here is one ordinary local file in a real container, whatever its name says. The demuxers are
+listed (`format_whitelist`) and so is the only protocol (`file`): the protocol alone is not enough, since an
+ffconcat script opens other local files. FFmpeg passes both lists on to whatever a demuxer opens in turn.
+"""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from vidgan.errors import BadVideo
+
+CONTAINERS = (
+    "mov",
+    "matroska",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "flv",
+    "asf",
+    "ogg",
+    "ivf",
+    "mxf",
+    "nut",
+    "dv",
+    "yuv4mpegpipe",
+)
+MAX_PIXELS = 8192 * 8192  # a file of a few bytes may announce any size; this is 8K by 8K
+
+_PROBE_BYTES = 16 * 1024 * 1024
+_PROBE_MICROSECONDS = 10_000_000
+
+# What else people hand over by mistake, told from its first bytes: only the message depends on it.
+_NOT_VIDEOS = (
+    (b"#EXTM3U", "is an HLS playlist, which names other files"),
+    (b"ffconcat", "is an ffconcat script, which names other files"),
+    (b"<?xml", "is an XML text"),
+    (b"<MPD", "is a DASH playlist, which names other files"),
+    (b"v=0", "is an SDP description of a network stream"),
+    (b"\x89PNG", "is a picture"),
+    (b"\xff\xd8\xff", "is a picture"),
+    (b"GIF8", "is an animated picture"),
+    (b"%PDF", "is a PDF document"),
+)
+
+
+def url(path: Path) -> str:
+    """The name under which FFmpeg takes `path` literally: no protocol, pattern or option is read into it."""
+    return f"file:{path.absolute()}"
+
+
+@contextmanager
+def open_video(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[InputContainer]:
+    """Open `path` for reading. Raises BadVideo where it is not a local file in one of CONTAINERS."""
+    _check_is_file(path)
+    options = {
+        "format_whitelist": ",".join(CONTAINERS),
+        "protocol_whitelist": "file",
+        "probesize": str(_PROBE_BYTES),
+        "analyzeduration": str(_PROBE_MICROSECONDS),
+        "max_pixels": str(max_pixels),
+    }
+    try:
+        # Tags in the wild are not always UTF-8; a broken title is no reason to refuse a video.
+        container = av.open(url(path), "r", options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError, UnicodeError) as error:
+        raise _unreadable(path, error) from None
+    with container:
+        yield container
+
+
+def main_video(container: InputContainer) -> VideoStream | None:
+    """The stream that is the film: FFmpeg's choice, never a cover picture. None where there is none."""
+    stream = container.streams.best("video")
+    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    if stream is None or stream.disposition & pictures:
+        return None
+    assert isinstance(stream, VideoStream)
+    return stream
+
+
+def _check_is_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise BadVideo(f"{path} does not exist", "Check the name and the folder.") from None
+    except (OSError, ValueError) as error:
+        raise BadVideo(f"{path} cannot be opened: {error}", "Check the name and your rights to it.") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise BadVideo(f"{path} is a folder", "Name one video file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadVideo(f"{path} is not an ordinary file", "Save the video to a file first.")
+    if status.st_size == 0:
+        raise BadVideo(f"{path} is empty", "Copy or download it again.")
+
+
+def _unreadable(path: Path, error: Exception) -> BadVideo:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as reason:
+        return BadVideo(f"{path} cannot be opened: {reason}", "Check your rights to it.")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for magic, what in _NOT_VIDEOS:
+        if start.startswith(magic):
+            return BadVideo(f"{path} {what}, not a video file", "Give the video file itself.")
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return BadVideo(
+            f"{path} is an MP4 or MOV whose index is missing or damaged; it looks cut off",
+            "Copy or download it again; a recording that was interrupted can often be repaired with untrunc.",
+        )
+    if b"\0" not in head and head.isascii():
+        return BadVideo(f"{path} is a text file, not a video", "Give a video file.")
+    kinds = "MP4, MOV, MKV, WebM, AVI, MPEG, FLV, ASF, OGG, MXF"
+    return BadVideo(f"{path} is no video that can be read ({error})", f"Give a whole video file: {kinds}.")

@@ -1,0 +1,232 @@
+"""Frames out of a file, one by one, each with its own time: nothing is counted, rebuilt or held back.
+
+Memory is bounded by the decoder's few reference frames; the next frame is decoded when it is asked for.
+"""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import av
+from av.container import InputContainer
+from av.filter import Graph
+from av.video.stream import VideoStream
+
+from vidgan.errors import BadVideo
+from vidgan.frame import Frame
+from vidgan.video.colour import Converter
+from vidgan.video.files import MAX_PIXELS, open_video
+from vidgan.video.probe import Source
+from vidgan.video.timing import segment
+
+_LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
+_SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+def read(
+    source: Source, *, start: float = 0.0, duration: float | None = None, say: Callable[[str], None] = silent
+) -> Iterator[Frame]:
+    """Decode the frames shown in [start, start + duration), in order, as stored (not yet upright).
+
+    start, duration  seconds, from the file's zero (source.start_seconds)
+    say              told about damage: packets that do not decode, an end that comes too early
+    Interlaced frames come out whole, one for one, through bwdif.
+    Raises BadVideo where nothing can be decoded there, or the pictures change size or format on the way.
+    """
+    part = segment(source, start, duration)
+    begin = None if part.begin is None else int(part.begin / source.time_base)
+    end = None if part.end is None else int(part.end / source.time_base)
+    converter, deep = Converter(source.colour), source.bit_depth > 8
+    num_frames = 0
+    for picture in _pictures_from(source, begin, say):
+        if begin is not None and picture.pts < begin:
+            continue
+        if end is not None and picture.pts >= end:
+            break
+        num_frames += 1
+        yield Frame(
+            pixels=converter.to_rgb(picture, deep=deep),
+            pts=picture.pts,
+            duration=picture.duration,
+            time_base=source.time_base,
+        )
+    if not num_frames:
+        length = "" if source.duration_seconds is None else f"; it is {source.duration_seconds:.2f} s long"
+        where = "" if begin is None and end is None else " in the part that is asked for"
+        raise BadVideo(f"{source.path} shows no frame{where}{length}", "Check --start and --duration, or the file.")
+
+
+def _pictures_from(source: Source, begin: int | None, say: Callable[[str], None]) -> Iterator[av.VideoFrame]:
+    """Whole pictures in order of time, from `begin` or somewhat before it."""
+    if begin is not None:
+        pictures = _pictures(source, begin, say)
+        first = next(pictures, None)
+        # Some indices lead past the frame they were asked for; then the file is read from its beginning.
+        if first is not None and first.pts <= begin:
+            yield first
+            yield from pictures
+            return
+        pictures.close()
+    yield from _pictures(source, None, say)
+
+
+def _pictures(source: Source, seek_to: int | None, say: Callable[[str], None]) -> Iterator[av.VideoFrame]:
+    with open_video(source.path) as container:
+        stream = _stream(container, source)
+        if seek_to is not None:
+            try:
+                container.seek(seek_to, stream=stream)
+            except av.FFmpegError:
+                return
+        decoded = _Decoded(container, stream, source, say)
+        yield from _in_order(_deinterlaced(decoded.pictures(), source), source, say)
+        decoded.report()
+
+
+def _stream(container: InputContainer, source: Source) -> VideoStream:
+    streams = [s for s in container.streams.video if s.index == source.video_index]
+    if not streams or streams[0].time_base != source.time_base or streams[0].codec_context is None:
+        raise BadVideo(f"{source.path} has changed since it was looked at", "Run the command again.")
+    streams[0].thread_type = "AUTO"
+    streams[0].codec_context.options = {"max_pixels": str(max(MAX_PIXELS, 2 * source.width * source.height))}
+    return streams[0]
+
+
+class _Decoded:
+    """Pictures as the decoder gives them, and an account of what it could not decode."""
+
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, source: Source, say: Callable[[str], None]
+    ) -> None:
+        self._container, self._stream, self._source, self._say = container, stream, source, say
+        self._num_bad_packets = 0
+        self._first_bad: Fraction | None = None
+        self._stopped_by: Exception | None = None
+        self._shown_until: Fraction | None = None
+
+    def pictures(self) -> Iterator[av.VideoFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError as error:
+                self._stopped_by = error
+                packet = None
+            try:
+                frames = self._stream.decode(packet) if packet is not None or self._stopped_by else []
+            except EOFError:
+                frames = []
+            except av.FFmpegError:
+                frames = []
+                self._num_bad_packets += 1
+                if self._first_bad is None and packet is not None and packet.pts is not None:
+                    self._first_bad = packet.pts * self._source.time_base
+            for frame in frames:
+                self._check(frame)
+                yield frame
+            if packet is None:
+                return
+
+    def report(self) -> None:
+        """Say what is missing, once, when all that decodes has been given out."""
+        path = self._source.path
+        if self._num_bad_packets:
+            where = "" if self._first_bad is None else f", the first at {float(self._first_bad):.2f} s"
+            self._say(f"{path}: {self._num_bad_packets} damaged packets could not be decoded{where}; their frames are missing")
+        expected = self._source.stream_seconds
+        missing = Fraction(0)
+        if expected is not None and self._shown_until is not None:
+            missing = expected + self._source.start_seconds - self._shown_until
+        if self._stopped_by is not None or missing > _SHORTFALL:
+            seconds = f"{float(self._shown_until or 0):.2f} s"
+            length = "" if expected is None else f" of {float(expected):.2f} s"
+            self._say(f"{path} is cut off or damaged: it can be read up to {seconds}{length}")
+
+    def _check(self, frame: av.VideoFrame) -> None:
+        source = self._source
+        found, expected = (frame.width, frame.height), (source.width, source.height)
+        if found != expected or frame.format.name != source.pixel_format:
+            raise BadVideo(
+                f"{source.path} changes from {source.width}x{source.height} {source.pixel_format} to "
+                f"{frame.width}x{frame.height} {frame.format.name} at {frame.time or 0:.2f} s",
+                "Cut it there (--start, --duration) and enhance the parts one by one.",
+            )
+        if frame.pts is not None:
+            end = (frame.pts + (frame.duration or 0)) * source.time_base
+            self._shown_until = max(end, self._shown_until or end)
+
+
+def _deinterlaced(pictures: Iterator[av.VideoFrame], source: Source) -> Iterator[av.VideoFrame]:
+    """Frames made of two moments become one, by bwdif; others pass untouched. One out for each in."""
+    graph: Graph | None = None
+    for picture in pictures:
+        if graph is None and not (source.interlaced or picture.interlaced_frame):
+            yield picture
+            continue
+        graph = graph or _bwdif(picture, source)
+        graph.vpush(picture)
+        yield from _pull(graph, source)
+    if graph is not None:
+        graph.vpush(None)
+        yield from _pull(graph, source)
+
+
+def _bwdif(picture: av.VideoFrame, source: Source) -> Graph:
+    graph = Graph()
+    parity = {"top": "tff", "bottom": "bff", None: "auto"}[source.field_order]
+    which = "interlaced" if picture.interlaced_frame else "all"  # headers may know what frames do not say
+    nodes = (
+        graph.add_buffer(
+            width=picture.width, height=picture.height, format=picture.format, time_base=source.time_base
+        ),
+        graph.add("bwdif", mode="send_frame", parity="auto" if picture.interlaced_frame else parity, deint=which),
+        graph.add("format", pix_fmts=picture.format.name),
+        graph.add("buffersink"),
+    )
+    graph.link_nodes(*nodes).configure()
+    return graph
+
+
+def _pull(graph: Graph, source: Source) -> Iterator[av.VideoFrame]:
+    while True:
+        try:
+            picture = graph.vpull()
+        except (BlockingIOError, EOFError):
+            return
+        assert picture.time_base is not None
+        ticks = picture.time_base / source.time_base  # bwdif counts in half ticks
+        if picture.pts is not None:
+            picture.pts = round(picture.pts * ticks)
+        picture.duration = round((picture.duration or 0) * ticks)
+        picture.time_base = source.time_base
+        yield picture
+
+
+def _in_order(
+    pictures: Iterator[av.VideoFrame], source: Source, say: Callable[[str], None]
+) -> Iterator[av.VideoFrame]:
+    """Every picture with a time, each later than the one before."""
+    last: int | None = None
+    num_moved = 0
+    for picture in pictures:
+        if picture.pts is None:
+            picture.pts = picture.dts
+        if picture.pts is None:
+            raise BadVideo(
+                f"{source.path} holds frames without times", "Put it into a container first: ffmpeg -i IN -c copy OUT.mkv"
+            )
+        if last is not None and picture.pts <= last:
+            if (last - picture.pts) * source.time_base > _LONGEST_STEP_BACK:
+                raise BadVideo(
+                    f"{source.path}: its clock jumps back at {float(last * source.time_base):.2f} s",
+                    "Cut it there (--start, --duration), or repair it: ffmpeg -fflags +genpts -i IN -c copy OUT.mkv",
+                )
+            picture.pts = last + 1
+            num_moved += 1
+        last = picture.pts
+        yield picture
+    if num_moved:
+        say(f"{source.path}: {num_moved} frames had a time not after the frame before; they are shown one tick later")

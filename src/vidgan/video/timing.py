@@ -1,0 +1,50 @@
+"""Which part of a file is asked for, and where the clock of the output starts."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from vidgan.errors import BadOption
+from vidgan.video.probe import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """A stretch of a file, in seconds on the clock of its pts.
+
+    begin, end  what is shown in [begin, end) belongs to it; None is open
+    zero        the instant that becomes 0 in the output
+    """
+
+    begin: Fraction | None
+    end: Fraction | None
+    zero: Fraction
+
+    def holds(self, seconds: Fraction) -> bool:
+        return (self.begin is None or seconds >= self.begin) and (self.end is None or seconds < self.end)
+
+
+def segment(source: Source, start: float = 0.0, duration: float | None = None) -> Segment:
+    """The stretch [start, start + duration), counted from the file's zero, cut on whole ticks of the video.
+
+    Without a start the output keeps the source's clock, but for formats whose clock starts anywhere (MPEG streams).
+    Raises BadOption for a negative start or an empty duration.
+    """
+    if not start >= 0:
+        raise BadOption(f"the start is {start} s", "Give 0 or more seconds from the beginning.")
+    if duration is not None and not duration > 0:
+        raise BadOption(f"the duration is {duration} s", "Give more than 0 seconds.")
+    origin = source.start_seconds
+    asked = Fraction(start).limit_denominator(1_000_000)
+    begin = _next_tick(origin + asked, source.time_base) if start > 0 else None
+    end = None
+    if duration is not None:
+        end = _next_tick(origin + asked + Fraction(duration).limit_denominator(1_000_000), source.time_base)
+    if begin is not None:
+        return Segment(begin=begin, end=end, zero=begin)
+    kept = _next_tick(origin, source.time_base) if source.clock_is_arbitrary else Fraction(0)
+    return Segment(begin=None, end=end, zero=kept)
+
+
+def _next_tick(seconds: Fraction, time_base: Fraction) -> Fraction:
+    return ceil(seconds / time_base) * time_base
