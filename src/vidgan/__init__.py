@@ -1,3 +1,186 @@
-"""vidgan: generative adversarial networks for video."""
+"""vidgan: generative adversarial networks for video.
+
+The whole road as functions, each importing what it needs only when it is called:
+
+    create_generator, create_discriminator, gan_loss   the two networks and their game
+    train, test                                        on a video of one's own
+    enhance (also generate_video), compare             a new video, and how it differs from another
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from vidgan.verbs.enhance import Result
 
 __version__ = "0.1.0"
+__all__ = [
+    "compare",
+    "create_discriminator",
+    "create_generator",
+    "enhance",
+    "gan_loss",
+    "generate_video",
+    "test",
+    "train",
+]
+
+
+def enhance(
+    input: str | Path,
+    output: str | Path,
+    *,
+    model: str | Path | nn.Module = "fast",
+    scale: float | None = None,
+    size: str | None = None,
+    rotate: float = 0.0,
+    flip: str | None = None,
+    crop: str | None = None,
+    canvas: str = "expand",
+    orientation: str = "upright",
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | int = "auto",
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    overwrite: bool = False,
+    sidecar: bool = False,
+    quiet: bool = True,
+    threads: int = 0,
+) -> Result:
+    """Make a video larger, upright and better: the options of `vidgan enhance`, by the same names.
+
+    model    a name, the path of a model file, or a generator
+    size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
+    rotate   degrees clockwise
+    crop     "WxH+X+Y" in upright source pixels
+    start, duration  seconds
+    Raises VidganError, and then leaves no output behind.
+    """
+    from vidgan.verbs.enhance import Options, run
+
+    options = Options(
+        input=Path(input),
+        output=Path(output),
+        model=model if isinstance(model, (str, Path)) else "given",
+        scale=scale,
+        size=size,
+        rotate=rotate,
+        flip=flip,
+        crop=crop,
+        canvas=canvas,
+        orientation=orientation,
+        device=device,
+        precision=precision,
+        tile=str(tile),
+        codec=codec,
+        crf=crf,
+        preset=preset,
+        start=start,
+        duration=duration,
+        overwrite=overwrite,
+        sidecar=sidecar,
+        quiet=quiet,
+        threads=threads,
+    )
+    return run(options, None if isinstance(model, (str, Path)) else model)
+
+
+generate_video = enhance
+
+
+def create_generator(
+    name: str = "recurrent", *, scale: int = 4, features: int = 48, blocks: int = 6, weights: str | Path | None = None
+) -> nn.Module:
+    """A generator from the shelf, fresh; or, with weights, the one in that model file or of that name.
+
+    weights  decides the network and its settings; the other arguments are then not looked at
+    """
+    if weights is not None:
+        from vidgan.checkpoint import load_generator
+
+        return load_generator(weights)
+    from vidgan.training.run import network
+
+    config = {"scale": scale, "features": features, "blocks": blocks}
+    return network("vidgan.generators", "Generator", name, config)
+
+
+def create_discriminator(name: str = "triplet", *, features: int = 48) -> nn.Module:
+    """A fresh discriminator from the shelf."""
+    from vidgan.training.run import network
+
+    return network("vidgan.discriminators", "Discriminator", name, {"features": features})
+
+
+def gan_loss(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The game's two sides, relativistic: (the discriminator's loss, the generator's).
+
+    real_logits, fake_logits  what the discriminator says of a real clip and of one made in its place
+    """
+    from vidgan.losses import relativistic
+
+    return relativistic(real_logits, fake_logits), relativistic(fake_logits, real_logits)
+
+
+def train(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    videos: str | Path,
+    *,
+    out: str | Path,
+    faithful_steps: int = 200,
+    realistic_steps: int = 100,
+    held_out: str | Path | None = None,
+    crop: int = 96,
+    batch: int = 4,
+) -> Path:
+    """Train both networks in place on a video, a photo or a folder of them, and keep the weights in `out`.
+
+    faithful_steps   first, close to the truth pixel by pixel
+    realistic_steps  then, against the discriminator
+    held_out         a video or folder that is scored and never trained on; None: the training videos are scored
+    Gives the path of the trained generator's model file. A recipe (`vidgan train`) says all the rest.
+    """
+    from vidgan.training.quick import train as train_quickly
+
+    return train_quickly(
+        generator,
+        discriminator,
+        Path(videos),
+        out=Path(out),
+        steps=(faithful_steps, realistic_steps),
+        held_out=Path(held_out) if held_out is not None else None,
+        crop=crop,
+        batch=batch,
+    )
+
+
+def test(generator: nn.Module, discriminator: nn.Module, videos: str | Path, *, frames: int = 8) -> dict[str, float]:
+    """How good and how fast the generator is, and how well the discriminator tells its frames from real ones.
+
+    videos  a video or a folder; made smaller by the generator's scale and brought back
+    Gives psnr_y in dB and bicubic_psnr_y beside it, lpips where its weights are at hand, ms_per_frame, and
+    accuracy: the share of patches that the discriminator judges rightly, 0.5 being a guess.
+    """
+    from vidgan.training.quick import test as test_quickly
+
+    return test_quickly(generator, discriminator, Path(videos), frames=frames)
+
+
+def compare(reference: str | Path, output: str | Path) -> dict[str, float]:
+    """Hold one video against another, frame by frame, matched by their times.
+
+    An output of another size is brought to the reference's first: a source held against its own enlargement
+    says how faithful that is.
+    """
+    from vidgan.verbs.compare import Options, run
+
+    return run(Options(reference=Path(reference), output=Path(output)))

@@ -39,6 +39,18 @@ class Store:
         self.photos = [name for name, shape in self.shapes.items() if shape[0] == 1]
         self.videos = [name for name, shape in self.shapes.items() if shape[0] > 1]
 
+    def drop_smaller(self, side: int) -> list[str]:
+        """Take no crop from clips whose sides are shorter; gives their names. Raises BadVideo if none is left."""
+        small = [name for name, (_, height, width, _) in self.shapes.items() if min(height, width) < side]
+        self.photos = [name for name in self.photos if name not in small]
+        self.videos = [name for name in self.videos if name not in small]
+        if not self.photos and not self.videos:
+            raise BadVideo(
+                f"every clip and photo is smaller than the {side} pixels that a crop and its margin need",
+                "Choose a smaller crop, or larger videos.",
+            )
+        return small
+
     def read(self, name: str, t: slice, y: slice, x: slice) -> Tensor:
         """(T, H, W, 3) uint8."""
         if not hasattr(self, "_file"):  # opened late: every loading process maps the file for itself
@@ -59,7 +71,7 @@ def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Stor
     from vidgan.video.codec import decode_all
 
     tensors = {}
-    for folder, file in _files(folders):
+    for folder, file in files(folders):
         try:
             name = str(file.relative_to(folder))
             tensors[name] = torch.from_numpy(decode_all(file))
@@ -78,13 +90,15 @@ def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Stor
     return Store(path)
 
 
-def _files(folders: list[Path]) -> Iterator[tuple[Path, Path]]:
-    for folder in folders:
-        if not folder.is_dir():
-            raise BadVideo(f"{folder} is not a folder", "Name folders of videos or photos under [data].")
-        for file in sorted(folder.rglob("*")):
+def files(places: list[Path]) -> Iterator[tuple[Path, Path]]:
+    """Every video and photo at or below each place, with the folder that it was found from. Raises BadVideo."""
+    for place in places:
+        if not place.exists():
+            raise BadVideo(f"there is no {place}", "Name a video, a photo, or a folder of them.")
+        found = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for file in found:
             if file.suffix.lower() in VIDEO_SUFFIXES | PHOTO_SUFFIXES and file.is_file():
-                yield folder, file
+                yield place if place.is_dir() else place.parent, file
 
 
 @dataclass(frozen=True)

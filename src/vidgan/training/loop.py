@@ -23,7 +23,7 @@ LOG = "log.jsonl"
 Tell = Callable[[str], None]
 
 
-def train(recipe: Recipe, folder: Path, *, say: Tell, tick: Tick, half: bool) -> Run:
+def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool) -> Run:
     """Play the whole game, or what is left of it. Leaves in the folder:
 
     state.safetensors      to go on from
@@ -32,7 +32,7 @@ def train(recipe: Recipe, folder: Path, *, say: Tell, tick: Tick, half: bool) ->
     last.safetensors       the averaged generator at the end
     log.jsonl              a line of numbers per validation
     """
-    run = resume(recipe, folder)
+    run, recipe = resume(run, folder), run.recipe
     if run.step:
         say(f"going on from step {run.step} of {recipe.steps}")
     table = game.Table(
@@ -70,6 +70,8 @@ def _play_stage(
     )
     scale = run.generator.scale
     stop = recipe.steps if run.realistic else recipe.faithful.steps
+    if small := store.drop_smaller(stage.crop + 2 * dataset.MARGIN * scale):  # type: ignore[operator]
+        say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
     batches = dataset.Batches(store, recipe, stage, scale)  # type: ignore[arg-type]
     loader = DataLoader(
         batches, batch_size=None, sampler=range(run.step, stop), num_workers=1, prefetch_factor=4

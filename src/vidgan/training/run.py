@@ -44,15 +44,19 @@ class Run:
 def create(recipe: Recipe) -> Run:
     """A fresh run. Raises VidganError for a network or an option of one that does not exist."""
     torch.manual_seed(recipe.seed)
-    generator = network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config)
-    discriminator = network(
-        "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
+    return assemble(
+        recipe,
+        network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config),
+        network("vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config),
     )
-    ema = copy.deepcopy(generator).requires_grad_(False)
+
+
+def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Run:
+    """A run of networks that are there already; they are trained in place."""
     return Run(
         recipe=recipe,
         generator=generator,
-        ema=ema,
+        ema=copy.deepcopy(generator).requires_grad_(False),
         discriminator=discriminator,
         generator_optimizer=Adam(generator.parameters(), lr=recipe.faithful.lr, betas=(0.9, 0.99)),
         discriminator_optimizer=Adam(discriminator.parameters(), lr=recipe.game.lr, betas=(0.0, 0.99)),
@@ -88,12 +92,11 @@ def save(run: Run, folder: Path) -> None:
     checkpoint.save_tensors(tensors, header, folder / STATE)
 
 
-def resume(recipe: Recipe, folder: Path) -> Run:
-    """The run that was saved in the folder, under the recipe as it stands now; a fresh one if there is none.
+def resume(run: Run, folder: Path) -> Run:
+    """The run as it was saved in the folder, under its recipe as it stands now; as it is if none was saved.
 
     Raises BadWeights if the saved networks are not the recipe's.
     """
-    run = create(recipe)
     if not (folder / STATE).exists():
         return run
     tensors, header = checkpoint.load_tensors(folder / STATE)
@@ -108,9 +111,7 @@ def resume(recipe: Recipe, folder: Path) -> Run:
             "Train into another folder with --out, or put the recipe's networks back.",
         ) from None
     if run.realistic:
-        begin = run.generator.state_dict()
         begin_realistic(run)
-        run.generator.load_state_dict(begin)
         run.generator.load_state_dict(_below(tensors, "generator"))
     for name in ("generator_optimizer", "discriminator_optimizer"):
         _load_moments(getattr(run, name), _below(tensors, name))

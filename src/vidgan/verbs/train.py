@@ -36,7 +36,7 @@ def run(options: Options) -> Path:
         return folder
     half = hardware.quick_precision(torch.device("cpu")) is torch.bfloat16
     with progress.bar(console) as tick:
-        loop.train(chosen, folder, say=lambda line: console.print(line, highlight=False), tick=tick, half=half)
+        loop.train(running.create(chosen), folder, say=lambda line: console.print(line, highlight=False), tick=tick, half=half)
     console.print(f"The weights are in {folder / 'best.safetensors'}; use them with --model.")
     return folder
 

@@ -1,0 +1,26 @@
+"""The whole road in one file: two networks, a minute of training, a test, a new video, a comparison.
+
+python examples/quickstart.py [VIDEO]
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import vidgan
+
+clip = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "media" / "bunny.mp4"
+folder = Path(tempfile.mkdtemp(prefix="vidgan-"))
+
+generator = vidgan.create_generator(features=32, blocks=4)
+discriminator = vidgan.create_discriminator(features=32)
+
+vidgan.train(generator, discriminator, clip, out=folder / "run", faithful_steps=250, realistic_steps=60)
+for name, number in vidgan.test(generator, discriminator, clip).items():
+    print(f"{name:>16} {number:8.3f}")
+
+made = vidgan.generate_video(clip, folder / "large.mp4", model=generator, scale=4)
+print(f"{made.frames} frames of {made.width}x{made.height} at {made.fps} a second: {made.output}")
+
+difference = vidgan.compare(clip, made.output)
+print("brought back to the source's size:", {name: round(number, 3) for name, number in difference.items()})
