@@ -1,6 +1,12 @@
 """What this machine runs well: the device, the precision, the threads."""
 
+import ctypes
+import sys
+
 import torch
+
+# Of glibc's mallopt.
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
 
 
 def best_device() -> torch.device:
@@ -24,3 +30,20 @@ def quick_precision(device: torch.device) -> torch.dtype:
         return torch.float16
     able = torch.cpu.get_capabilities()
     return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
+
+
+def keep_memory() -> None:
+    """Ask the C library to keep the memory that a frame frees for the next frame.
+
+    glibc hands every large block back to the system, and the next frame pays to have it cleared again: about a
+    tenth of its time. Elsewhere nothing is done.
+    """
+    if sys.platform != "linux":
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    mallopt(MMAP_THRESHOLD, 1 << 30)
+    mallopt(TRIM_THRESHOLD, 1 << 30)
+    mallopt(TOP_PAD, 64 << 20)

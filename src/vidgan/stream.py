@@ -131,11 +131,7 @@ def as_tensor(pixels: np.ndarray) -> Tensor:
 
 def as_pixels(picture: Tensor, depth: np.dtype) -> np.ndarray:
     """(1, 3, H, W) floats, about [0, 1] -> (H, W, 3) uint8 or uint16, rounded."""
-    peak = np.iinfo(depth).max
-    codes = picture[0].permute(1, 2, 0).clamp(0, 1).mul(peak).round()
-    if depth == np.uint8:
-        return codes.byte().contiguous().cpu().numpy()
-    return codes.int().contiguous().cpu().numpy().astype(depth)
+    return _as_array(_codes(picture, depth), depth)
 
 
 def unfolded(folded: Tensor, scale: int) -> Tensor:
@@ -145,9 +141,19 @@ def unfolded(folded: Tensor, scale: int) -> Tensor:
 
 def unfolded_pixels(folded: Tensor, scale: int, depth: np.dtype) -> np.ndarray:
     """as_pixels(unfolded(...)), rounded before the pixels are moved: a quarter of the bytes to move."""
-    _, channels, height, width = folded.shape
-    codes = as_pixels(folded, depth).reshape(height, width, channels // scale**2, scale, scale)
-    return np.ascontiguousarray(codes.transpose(0, 3, 1, 4, 2)).reshape(height * scale, width * scale, -1)
+    codes = _codes(folded, depth)
+    return _as_array(F.pixel_shuffle(codes, scale), depth)
+
+
+def _codes(picture: Tensor, depth: np.dtype) -> Tensor:
+    """Floats, about [0, 1] -> uint8, or int32 for 16 bits, rounded; the layout in memory stays."""
+    codes = (picture * np.iinfo(depth).max).round_().clamp_(0, np.iinfo(depth).max)
+    return codes.byte() if depth == np.uint8 else codes.int()
+
+
+def _as_array(codes: Tensor, depth: np.dtype) -> np.ndarray:
+    """(1, 3, H, W) -> (H, W, 3)."""
+    return codes[0].permute(1, 2, 0).contiguous().cpu().numpy().astype(depth, copy=False)
 
 
 def choose_tile(generator: nn.Module, width: int, height: int, settings: Settings, budget: int) -> int | None:

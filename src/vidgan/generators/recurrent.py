@@ -85,13 +85,13 @@ class Generator(nn.Module):
 
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
-        small = frame.to(self.head.weight.dtype)
+        small = frame.to(self.head.weight.dtype, memory_format=torch.channels_last)
         if memory is None:
             B, _, H, W = frame.shape
             memory = Memory(small, small.new_zeros(B, self.config.features, H, W))
-        x = torch.cat((small, memory.frame, memory.features), 1).contiguous(memory_format=torch.channels_last)
+        x = torch.cat((small, memory.frame, memory.features), 1)
         x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
-        return enlarge(frame, self.kernels) + self.tail(x).float(), Memory(small, x)
+        return enlarge(frame, self.kernels).add_(self.tail(x)), Memory(small, x)
 
 def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
     """Bicubic enlargement, edges repeated, its pixels folded into channels: pixel_shuffle unfolds it.
@@ -100,7 +100,7 @@ def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
     """
     padded = F.pad(frame.float(), (2, 2, 2, 2), mode="replicate")
     with torch.autocast(frame.device.type, enabled=False):
-        return F.conv2d(padded, kernels.to(frame.device))
+        return F.conv2d(padded.contiguous(memory_format=torch.channels_last), kernels.to(frame.device))
 
 
 def enlargement_kernels(scale: int) -> Tensor:
@@ -115,4 +115,4 @@ def enlargement_kernels(scale: int) -> Tensor:
     kernels = torch.zeros(3, scale, scale, 3, 5, 5, dtype=torch.float64)
     for colour in range(3):
         kernels[colour, :, :, colour] = torch.einsum("ay,bx->abyx", taps, taps)
-    return kernels.reshape(3 * scale**2, 3, 5, 5).float()
+    return kernels.reshape(3 * scale**2, 3, 5, 5).float().contiguous(memory_format=torch.channels_last)

@@ -122,6 +122,7 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
     def say(line: str) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
+    hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     network = checkpoint.load_generator(options.model) if generator is None else generator

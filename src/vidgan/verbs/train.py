@@ -27,6 +27,7 @@ def run(options: Options) -> Path:
     console = Console(stderr=True)
     if options.device not in ("auto", "cpu"):
         raise BadOption(f"training on {options.device!r} is not built yet", "Leave --device out: it trains on the CPU.")
+    hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     chosen = recipe.read(options.recipe, options.overrides)
