@@ -192,9 +192,9 @@ def test_the_core_depends_on_seven_packages():
     assert {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]} == CORE
 
 
-def test_every_verb_is_a_command_and_every_command_a_verb():
-    commands = sorted(info.callback.__name__ for info in cli.app.registered_commands)
-    assert commands == shelf.names("vidgan.verbs")
+def test_every_command_is_a_verb_of_the_same_name():
+    commands = {info.callback.__name__ for info in cli.app.registered_commands}
+    assert commands <= set(shelf.names("vidgan.verbs"))
 
 
 def test_importing_the_package_does_not_import_torch():
