@@ -1,0 +1,110 @@
+"""What is compared: two interpolations, the peers that pip brings, and our own networks. All enlarge x4.
+
+A method takes a whole small clip and gives the large one in 8 bits, as a file would hold it. For timing it
+also offers its bare network (or interpolation): one picture, floats in and floats out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import peers
+import torch
+import torch.nn.functional as F
+from clips import SCALE, to_bytes, to_floats
+from torch import Tensor
+
+from vidgan.checkpoint import load_generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    title: str
+    enlarge: Callable[[np.ndarray], np.ndarray]  # (T, h, w, 3) RGB uint8 -> (T, 4h, 4w, 3) RGB uint8
+    bare: Callable[[Tensor], Callable[[], object]]  # (1, 3, h, w) in [0, 1] -> what is timed
+    slow: bool = False  # seconds a picture: timed in fewer rounds
+
+
+def known(models: list[str], *, precision: str, threads: int) -> dict[str, Method]:
+    """Every method by its short name; models are names or files of generators."""
+    methods = {
+        "bicubic": _interpolation("bicubic", bicubic),
+        "lanczos": _interpolation("Lanczos-3", lanczos),
+        **{name: _peer(name, threads) for name in peers.PEERS},
+    }
+    for model in models:
+        name = Path(model).stem
+        assert name not in methods, f"two methods are called {name}"
+        methods[name] = _ours(f"vidgan {name}", model, precision)
+    return methods
+
+
+def bicubic(small: Tensor) -> Tensor:
+    """(T, 3, h, w) -> (T, 3, 4h, 4w), with the kernel of MATLAB and Pillow (a = -0.5)."""
+    return F.interpolate(small, scale_factor=SCALE, mode="bicubic", antialias=True)
+
+
+def lanczos(small: Tensor) -> Tensor:
+    """(T, 3, h, w) -> (T, 3, 4h, 4w), three lobes."""
+    rows, columns = (_lanczos_matrix(side) for side in small.shape[2:])
+    return rows @ small @ columns.T
+
+
+def _lanczos_matrix(side: int) -> Tensor:
+    """(4 side, side): each large pixel from small ones; at an edge the taps inside share the weight."""
+    centres = (torch.arange(side * SCALE) + 0.5) / SCALE - 0.5
+    away = centres[:, None] - torch.arange(side)[None]
+    weights = torch.where(away.abs() < 3, torch.sinc(away) * torch.sinc(away / 3), 0.0)
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def _interpolation(title: str, function: Callable[[Tensor], Tensor]) -> Method:
+    return Method(
+        title=title,
+        enlarge=lambda low: to_bytes(function(to_floats(low))),
+        bare=lambda picture: lambda: function(picture),
+    )
+
+
+def _peer(name: str, threads: int) -> Method:
+    def bare(picture: Tensor) -> Callable[[], object]:
+        network = peers.Network(peers.PEERS[name], threads=threads)
+        pixels = picture[0].numpy()
+        return lambda: network.floats(pixels)
+
+    return Method(
+        title=peers.PEERS[name].title,
+        enlarge=lambda low: peers.enlarge(name, low, threads=threads),
+        bare=bare,
+        slow=peers.PEERS[name].gflop > 1000,
+    )
+
+
+def _ours(title: str, model: str, precision: str) -> Method:
+    dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+
+    def ready() -> torch.nn.Module:
+        generator = load_generator(model).eval().requires_grad_(False)
+        return generator.to(dtype=dtype, memory_format=torch.channels_last)
+
+    def enlarge(low: np.ndarray) -> np.ndarray:
+        generator, memory, pictures = ready(), None, []
+        with torch.inference_mode():
+            for frame in to_floats(low).split(1):
+                high, memory = generator.step(frame, memory)
+                pictures.append(to_bytes(high))
+        return np.concatenate(pictures)
+
+    def bare(picture: Tensor) -> Callable[[], object]:
+        generator = ready()
+        with torch.inference_mode():
+            _, memory = generator.step(picture, None)
+
+        def one() -> object:
+            with torch.inference_mode():
+                return generator.step(picture, memory)
+
+        return one
+
+    return Method(title=f"{title}, {precision}", enlarge=enlarge, bare=bare)
