@@ -64,9 +64,9 @@ class Stage(Part):
 class Game(Part):
     """The discriminator's side of the realistic stage."""
 
-    lr: float = Field(1e-4, gt=0)
+    lr: float = Field(3e-4, gt=0)
     ramp: int = Field(500, ge=0)  # steps over which the game's weight grows from nothing
-    penalty: float = Field(20.0, ge=0)  # weight of both smoothness penalties
+    penalty: float = Field(0.01, ge=0)  # weight of both smoothness penalties
     sigma: float = Field(0.03, gt=0)  # their noise, of a range of 1
     rest_above: float = Field(0.9, gt=0.5, le=1)  # the discriminator rests while it judges better than this
 

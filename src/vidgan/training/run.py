@@ -76,7 +76,7 @@ def network(shelf_name: str, kind: str, name: str, config: dict[str, int | float
 def begin_realistic(run: Run) -> None:
     """The second stage starts from the averaged weights, with an optimizer that has no momentum to unlearn."""
     run.generator.load_state_dict(run.ema.state_dict())
-    run.generator_optimizer = Adam(run.generator.parameters(), lr=run.recipe.realistic.lr, betas=(0.0, 0.99))
+    run.generator_optimizer = Adam(run.generator.parameters(), lr=run.recipe.realistic.lr, betas=(0.9, 0.99))
 
 
 def save(run: Run, folder: Path) -> None:
