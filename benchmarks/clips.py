@@ -15,11 +15,11 @@ from torch import Tensor
 SCALE = 4
 
 # The damaged version, in the order of a camera: optics, sensor, codec. Sizes are in small pixels.
-BLUR_SIGMA = 0.6
+BLUR_SIGMA = 0.5
 NOISE_SIGMA = 2.0  # code values of 255, independent in each colour and frame
 NOISE_SEED = 20260
 # Plain C and one thread: with its assembly the same pictures gave other bytes from one run to the next.
-X264 = {"crf": "26", "preset": "medium", "x264-params": "threads=1:lookahead-threads=1:asm=0"}
+X264 = {"crf": "20", "preset": "medium", "x264-params": "threads=1:lookahead-threads=1:asm=0"}
 
 PROTOCOL = {
     "scale": SCALE,
