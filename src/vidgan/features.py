@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from vidgan.errors import BadWeights
 
-__all__ = ["Lpips", "load_lpips"]
+__all__ = ["Lpips", "has_lpips", "load_lpips"]
 
 Net = Literal["alex", "vgg"]
 
@@ -168,6 +168,15 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
             remedy = f"Replace it with LPIPS v0.1 weights for {net} laid out as vidgan/features.py describes."
             raise BadWeights(f"{path}: {name} is {found}, not {shape}", remedy)
     return Lpips(net, weights, taps=taps)
+
+
+def has_lpips(net: Net) -> bool:
+    """Whether the weights are where load_lpips looks for them."""
+    try:
+        _find(PLANS[net].file, None)
+    except BadWeights:
+        return False
+    return True
 
 
 def _shapes(plan: Plan) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from vidgan import dataset, hardware, recipe, score
-from vidgan.errors import BadVideo, VidganError
-from vidgan.features import load_lpips
+from vidgan.errors import BadVideo
+from vidgan.features import has_lpips
 from vidgan.metrics import psnr_y
 from vidgan.training import loop
 from vidgan.training.run import assemble
@@ -29,7 +29,7 @@ def train(
 ) -> Path:
     """See vidgan.train."""
     stage = {"batch": batch, "frames": 5, "crop": crop, "lr_end": 2e-5}
-    perceptual = 1.0 if _has_lpips("vgg") else 0.0
+    perceptual = 1.0 if has_lpips("vgg") else 0.0
     chosen = recipe.Recipe(
         name=out.name,
         generator=_network(generator),
@@ -61,7 +61,7 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
     pairs = score.pairs([clip for clip in clips if len(clip) >= 3], generator.scale, frames=frames)  # type: ignore[arg-type]
     if not pairs:
         raise BadVideo(f"{videos} holds no video of three frames or more", "Name a video, or a folder of some.")
-    numbers = score.score(generator, pairs, with_lpips=_has_lpips("alex"), half=_half())
+    numbers = score.score(generator, pairs, with_lpips=has_lpips("alex"), half=_half())
     numbers["bicubic_psnr_y"] = sum(psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
     numbers["accuracy"] = score.judged(generator, discriminator, pairs, half=_half())
     return numbers
@@ -78,14 +78,6 @@ def _bicubic(pair: score.Pair) -> torch.Tensor:
 
 def _half() -> bool:
     return hardware.quick_precision(torch.device("cpu")) is torch.bfloat16
-
-
-def _has_lpips(net: str) -> bool:
-    try:
-        load_lpips(net)  # type: ignore[arg-type]
-    except VidganError:
-        return False
-    return True
 
 
 def _mute(line: str) -> None:

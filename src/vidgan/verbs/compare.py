@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import metrics, video
-from vidgan.errors import BadVideo, VidganError
-from vidgan.features import load_lpips
+from vidgan.errors import BadVideo
+from vidgan.features import has_lpips
 from vidgan.frame import Frame
 from vidgan.stream import as_tensor
 
@@ -28,7 +28,7 @@ def run(options: Options) -> dict[str, float]:
     Raises BadVideo if the two have no moment in common.
     """
     measures = {"psnr_y": metrics.psnr_y, "ssim_y": metrics.ssim_y}
-    if _lpips_at_hand():
+    if has_lpips("alex"):
         measures["lpips"] = metrics.lpips
     sums = dict.fromkeys(measures, 0.0)
     count = 0
@@ -66,11 +66,3 @@ def _resized(picture: Tensor, like: Tensor) -> Tensor:
         return picture
     small = F.interpolate(picture, size=like.shape[-2:], mode="bicubic", antialias=True)
     return (small.clamp(0, 1) * 255).round() / 255
-
-
-def _lpips_at_hand() -> bool:
-    try:
-        load_lpips("alex")
-    except VidganError:
-        return False
-    return True
