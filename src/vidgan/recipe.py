@@ -58,6 +58,7 @@ class Stage(Part):
     crop: int = Field(gt=0)  # side of the large crop, pixels; a multiple of 32
     lr: float = Field(gt=0)  # at the start; falls as a cosine to lr_end
     lr_end: float = Field(gt=0)
+    roll_in: float = Field(0.0, ge=0, le=1)  # share of steps whose clips begin with a memory several frames old
     losses: Losses
 
 

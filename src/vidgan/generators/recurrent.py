@@ -70,9 +70,12 @@ class Generator(nn.Module):
         """Input pixels that one frame's output may depend on, to each side: the halo of a tile."""
         return 2 * self.config.blocks + 2
 
-    def forward(self, low_BTCHW: Tensor) -> Tensor:
-        """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32."""
-        memory, high = None, []
+    def forward(self, low_BTCHW: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32.
+
+        memory  what the frame before the first one left
+        """
+        high = []
         for frame in low_BTCHW.unbind(1):
             picture, memory = self.step(frame, memory)
             high.append(picture)

@@ -5,6 +5,7 @@ Letters: B batch, T frames, C colours, H W height and width of the large frame.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,7 @@ def faithful_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table)
     """Close to the truth, pixel by pixel."""
     weights = run.stage.losses
     with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
-        output = run.generator(low_BTCHW)
+        output = run.generator(low_BTCHW, rolled_in(run, low_BTCHW, table))
     terms = pixel_terms(run, output, high_BTCHW)
     if weights.perceptual:
         t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
@@ -50,7 +51,7 @@ def faithful_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table)
 def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
     """Close to the truth, and not to be told from it: first the discriminator learns, then the generator."""
     with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
-        output = run.generator(low_BTCHW)
+        output = run.generator(low_BTCHW, rolled_in(run, low_BTCHW, table))
     first = int(torch.randint(high_BTCHW.shape[1] - 2, (), generator=table.rng))
     real, fake = high_BTCHW[:, first : first + 3], output[:, first : first + 3]
     hint = F.interpolate(low_BTCHW[:, first + 1], scale_factor=run.generator.scale, mode="bilinear")  # type: ignore[arg-type]
@@ -59,7 +60,8 @@ def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table
     terms = pixel_terms(run, output, high_BTCHW)
     weights = run.stage.losses
     if weights.perceptual:
-        terms["perceptual"] = perceptual_term(table, fake[:, 1], real[:, 1])
+        t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
+        terms["perceptual"] = perceptual_term(table, output[:, t], high_BTCHW[:, t])
     if weights.game or weights.feature_matching:
         run.discriminator.requires_grad_(False)
         with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
@@ -72,6 +74,24 @@ def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table
     descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
     update_average(run)
     return numbers | {name: term.detach() for name, term in terms.items()}
+
+
+@torch.no_grad()
+def rolled_in(run: Run, low_BTCHW: Tensor, table: Table) -> Any:
+    """A memory that is several frames old when the clip begins, or none: what a long video is made of.
+
+    Seen backwards up to its second frame, once or there and back again, the clip leads into itself.
+    """
+    if float(torch.rand((), generator=table.rng)) >= run.stage.roll_in:
+        return None
+    backwards = list(low_BTCHW.flip(1).unbind(1)[:-1])
+    history = backwards
+    if float(torch.rand((), generator=table.rng)) < 0.5:
+        history = backwards + list(low_BTCHW.unbind(1)[:-1]) + backwards
+    memory = None
+    for frame in history:
+        _, memory = run.generator.folded(frame, memory)  # type: ignore[operator]
+    return memory
 
 
 def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table: Table) -> Numbers:

@@ -80,6 +80,7 @@ def _play_stage(
     counts: dict[str, int] = defaultdict(int)
     started = time.perf_counter()
     for low, high in loader:
+        table.rng.manual_seed(recipe.seed << 32 | run.step)  # so that a resumed run draws what it would have drawn
         numbers = step_of(run, low.float() / 255, high.float() / 255, table)
         run.step += 1
         for name, number in numbers.items():
