@@ -1,30 +1,44 @@
 """Pictures through a codec in memory, and whole files as arrays: what training needs.
 
-`compress` is a degradation: the blocks, ringing and mosquito noise of a real encoder. One thread, no file and no
-container, so that many workers can run it at once.
+`compress` is a degradation: the blocks, ringing and mosquito noise of a real encoder. One thread,
+no file and no container, so that many workers can run it at once.
 """
 
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
 
 from vidgan.errors import BadOption, BadVideo
 from vidgan.video.colour import Colour, Converter
 from vidgan.video.probe import orientation_of, probe
 from vidgan.video.reader import read
 
-_ENCODERS = {"h264": "libx264", "hevc": "libx265", "mpeg4": "mpeg4", "mpeg2": "mpeg2video", "vp9": "libvpx-vp9"}
-_DECODERS = {"h264": "h264", "hevc": "hevc", "mpeg4": "mpeg4", "mpeg2": "mpeg2video", "vp9": "vp9"}
-_SMALLEST = {"hevc": 32}  # x265 takes no side shorter than its smallest tree of blocks
+# name -> (FFmpeg's encoder, FFmpeg's decoder)
+_CODECS = {
+    "h264": ("libx264", "h264"),
+    "hevc": ("libx265", "hevc"),
+    "mpeg4": ("mpeg4", "mpeg4"),
+    "mpeg2": ("mpeg2video", "mpeg2video"),
+    "vp9": ("libvpx-vp9", "vp9"),
+}
+
+# (multiple, least) of the sides that an encoder is given. x265 writes outside its memory at widths
+# of 33 to 48 pixels.
+_BLOCK = {"hevc": (8, 64)}
 _TV_COLOUR = Colour(matrix="bt709", primaries=None, transfer=None, full_range=False)
 _PHOTO_MAGIC = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 
 def compress(
-    frames: np.ndarray, *, codec: str, crf: float | None = None, bit_rate: int | None = None, preset: str = "veryfast"
+    frames: np.ndarray,
+    *,
+    codec: str,
+    crf: float | None = None,
+    bit_rate: int | None = None,
+    preset: str = "veryfast",
 ) -> np.ndarray:
     """Encode and decode a clip: (T, H, W, 3) uint8 RGB in, the same shape out, with the codec's damage.
 
@@ -32,18 +46,22 @@ def compress(
     crf       constant quality: 0..51 (h264, hevc), 0..63 (vp9), or a quantiser 1..31 (mpeg4, mpeg2)
     bit_rate  bits a second at 25 frames a second, instead of crf
     preset    of x264 and x265; the other codecs have one setting here
-    Odd sides are padded by their last row or column and cut off again. Raises BadOption for an unknown codec.
+    Sides that the codec cannot take are padded by their last row or column and cut again.
+    Raises BadOption for an unknown codec.
     """
-    assert frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8, (frames.shape, frames.dtype)
-    if codec not in _ENCODERS:
-        raise BadOption(f"there is no codec {codec!r} to compress with", f"Choose one of: {', '.join(_ENCODERS)}.")
+    assert frames.ndim == 4 and frames.shape[3] == 3 and frames.dtype == np.uint8, frames.shape
+    if codec not in _CODECS:
+        raise BadOption(
+            f"there is no codec {codec!r} to compress with", f"Choose one of: {', '.join(_CODECS)}."
+        )
     assert (crf is None) != (bit_rate is None), "give a quality or a bit rate"
     num_frames, height, width, _ = frames.shape
-    least = _SMALLEST.get(codec, 16)
-    bottom, right = max(height + height % 2, least) - height, max(width + width % 2, least) - width
+    multiple, least = _BLOCK.get(codec, (2, 16))
+    bottom = max(-(-height // multiple) * multiple, least) - height
+    right = max(-(-width // multiple) * multiple, least) - width
     padded = np.pad(frames, ((0, 0), (0, bottom), (0, right), (0, 0)), mode="edge")
     encoder = _encoder(codec, padded.shape[2], padded.shape[1], crf, bit_rate, preset)
-    decoder = av.CodecContext.create(_DECODERS[codec], "r")
+    decoder = av.CodecContext.create(_CODECS[codec][1], "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
     converter = Converter(_TV_COLOUR)
@@ -103,21 +121,19 @@ def _decode_photo(path: Path) -> np.ndarray | None:
     picture = pictures[0]
     # JPEG and WebP are BT.601 by definition; of the two only JPEG is in full range.
     is_rgb = picture.format.is_rgb or picture.format.has_palette
-    colour = Colour(
-        matrix="rgb" if is_rgb else "smpte170m", primaries=None, transfer=None, full_range=codec != "webp" or is_rgb
-    )
+    matrix, full_range = ("rgb", True) if is_rgb else ("smpte170m", codec != "webp")
+    colour = Colour(matrix=matrix, primaries=None, transfer=None, full_range=full_range)
     pixels = Converter(colour).to_rgb(picture, deep=False)
-    orientation = orientation_of(path, picture) if SideDataType.DISPLAYMATRIX in picture.side_data else 1
-    return turn_upright(pixels, orientation)
+    return turn_upright(pixels, orientation_of(path, picture))
 
 
 def _encoder(
     codec: str, width: int, height: int, crf: float | None, bit_rate: int | None, preset: str
 ) -> av.VideoCodecContext:
-    encoder = av.CodecContext.create(_ENCODERS[codec], "w")
+    encoder = av.CodecContext.create(_CODECS[codec][0], "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.framerate = 25
+    encoder.framerate = Fraction(25)
     encoder.thread_count = 1
     options: dict[str, str] = {}
     if codec in ("h264", "hevc"):
@@ -130,8 +146,7 @@ def _encoder(
         encoder.bit_rate = bit_rate
     elif codec in ("mpeg4", "mpeg2"):
         assert crf is not None
-        encoder.qscale = True
-        encoder.global_quality = round(min(max(crf, 1), 31) * 118)  # FF_QP2LAMBDA
+        encoder.qmin = encoder.qmax = round(min(max(crf, 1), 31))
     else:
         options["crf"] = str(crf)
     encoder.options = options

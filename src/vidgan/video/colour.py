@@ -1,8 +1,8 @@
 """Colours: what a stream's tags say, and the exact way from its samples to RGB and back.
 
-RGB here is in full range (0..255, 0..65535) and keeps the source's primaries and transfer curve: the network sees
-the numbers that a display would get, and the output carries the same tags. Only the matrix and the range are undone
-and done again, so that an untouched picture comes back as it was.
+RGB here is in full range (0..255, 0..65535) and keeps the source's primaries and transfer curve:
+the network sees the numbers that a display would get, and the output carries the same tags. Only
+the matrix and the range are undone and done again, so that an untouched picture comes back as it was.
 
 Numbers are those of ITU-T H.273, which FFmpeg uses as they are.
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from struct import unpack_from
+from typing import Any
 
 import av
 import numpy as np
@@ -23,16 +24,17 @@ PRIMARIES = {
     10: "smpte428", 11: "smpte431", 12: "smpte432", 22: "ebu3213",
 }  # fmt: skip
 TRANSFERS = {
-    1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100", 10: "log316",
-    11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10", 15: "bt2020-12", 16: "smpte2084",
-    17: "smpte428", 18: "arib-std-b67",
+    1: "bt709", 4: "gamma22", 5: "gamma28", 6: "smpte170m", 7: "smpte240m", 8: "linear", 9: "log100",
+    10: "log316", 11: "iec61966-2-4", 12: "bt1361e", 13: "iec61966-2-1", 14: "bt2020-10",
+    15: "bt2020-12", 16: "smpte2084", 17: "smpte428", 18: "arib-std-b67",
 }  # fmt: skip
 UNSPECIFIED = 2
 
 # Matrices that swscale would silently treat as another one.
 UNSUPPORTED_MATRICES = {
-    8: "YCgCo", 10: "BT.2020 constant luminance", 11: "Y'D'zD'x", 12: "chromaticity-derived", 13: "chromaticity-derived",
-    14: "ICtCp", 15: "IPT-C2 (Dolby Vision profile 5)", 16: "YCgCo-R", 17: "YCgCo-R",
+    8: "YCgCo", 10: "BT.2020 constant luminance", 11: "Y'D'zD'x", 12: "chromaticity-derived",
+    13: "chromaticity-derived", 14: "ICtCp", 15: "IPT-C2 (Dolby Vision profile 5)", 16: "YCgCo-R",
+    17: "YCgCo-R",
 }  # fmt: skip
 
 # Codecs of single pictures hold grey in full range where they say nothing; codecs of films do not.
@@ -50,8 +52,9 @@ _PICTURE_CODECS = {
     "ffvhuff",
 }
 
-# Without full chroma and accurate rounding swscale is off by 1 to 2 code values in luma. Lanczos, of its kernels, gives
-# back 4:2:0 chroma best after up and down: mean error 0.05 code values against 0.2 (bicubic) and 0.4 (bilinear).
+# Without full chroma and accurate rounding swscale is off by 1 to 2 code values in luma. Of its
+# kernels Lanczos gives 4:2:0 chroma back best after up and down: a mean error of 0.05 code values
+# against 0.2 (bicubic) and 0.4 (bilinear).
 _ACCURATE = (
     Interpolation.LANCZOS
     | Interpolation.FULL_CHR_H_INT
@@ -151,8 +154,9 @@ def to_tags(colour: Colour) -> Tags:
 class Converter:
     """Turns decoded frames into RGB arrays and back; keeps swscale's tables between frames, on one thread.
 
-    swscale converts all but one case: deep samples in full range, where its 15-bit sums are off by 1.5 code values of
-    10 bits. There it only resamples the chroma, and the matrix is applied here in floating point.
+    swscale converts all but one case: deep samples in full range, where its 15-bit sums are off by
+    1.5 code values of 10 bits. There it only resamples the chroma, and the matrix is applied here in
+    floating point.
     """
 
     def __init__(self, colour: Colour) -> None:
@@ -237,7 +241,9 @@ class Converter:
 def _planes(frame: av.VideoFrame) -> list[np.ndarray]:
     """Views of the 16-bit planes of a frame, without the padding of their rows."""
     return [
-        np.frombuffer(plane, np.uint16).reshape(plane.height, plane.line_size // 2)[:, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, plane.line_size // 2)[
+            :, : plane.width
+        ]
         for plane in frame.planes
     ]
 
@@ -254,10 +260,10 @@ def _number(names: Mapping[int, str], name: str | None) -> int:
 
 
 def _mastering(frame: av.VideoFrame) -> str | None:
-    """AVMasteringDisplayMetadata as x265 writes it: chromaticities in 1/50000, luminances in 1/10000 cd/m2."""
-    if SideDataType.MASTERING_DISPLAY_METADATA not in frame.side_data:
+    """AVMasteringDisplayMetadata as x265 writes it: points in 1/50000, luminances in 1/10000 cd/m2."""
+    data = side_data(frame, SideDataType.MASTERING_DISPLAY_METADATA)
+    if data is None:
         return None
-    data = bytes(frame.side_data[SideDataType.MASTERING_DISPLAY_METADATA])
     numbers = unpack_from("=22i", data)
     values = [Fraction(numbers[i], numbers[i + 1] or 1) for i in range(0, 20, 2)]
     has_primaries, has_luminance = numbers[20:22]
@@ -273,7 +279,14 @@ def _mastering(frame: av.VideoFrame) -> str | None:
 
 
 def _light_level(frame: av.VideoFrame) -> tuple[int, int] | None:
-    if SideDataType.CONTENT_LIGHT_LEVEL not in frame.side_data:
+    data = side_data(frame, SideDataType.CONTENT_LIGHT_LEVEL)
+    if data is None:
         return None
-    brightest, average = unpack_from("=2I", bytes(frame.side_data[SideDataType.CONTENT_LIGHT_LEVEL]))
+    brightest, average = unpack_from("=2I", data)
     return int(brightest), int(average)
+
+
+def side_data(frame: av.VideoFrame, kind: SideDataType) -> bytes | None:
+    """What travels with a frame beside its pixels, in FFmpeg's own layout."""
+    held: Any = frame.side_data  # PyAV's stub gives it another type than it has
+    return bytes(held[kind]) if kind in held else None

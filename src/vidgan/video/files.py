@@ -1,9 +1,10 @@
 """Opening a file as a video and as nothing else.
 
-FFmpeg opens far more than videos: playlists that name other files or addresses, scripts, numbered pictures,
-devices. An input here is one ordinary local file in a real container, whatever its name says. The demuxers are
-listed (`format_whitelist`) and so is the only protocol (`file`): the protocol alone is not enough, since an
-ffconcat script opens other local files. FFmpeg passes both lists on to whatever a demuxer opens in turn.
+FFmpeg opens far more than videos: playlists that name other files or addresses, scripts, numbered
+pictures, devices. An input here is one ordinary local file in a real container, whatever its name
+says. The demuxers are listed (`format_whitelist`) and so is the only protocol (`file`): the protocol
+alone is not enough, since an ffconcat script opens other local files. FFmpeg passes both lists on to
+whatever a demuxer opens in turn.
 """
 
 import stat

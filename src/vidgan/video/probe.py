@@ -1,7 +1,8 @@
 """What a file says about itself, before its pictures are worked on.
 
-One frame is decoded: sizes, colours and orientation are those of the decoded picture, not of the header, since
-headers of padded, rotated or re-tagged videos disagree with their pictures. No frame count is asked for.
+One frame is decoded: sizes, colours and orientation are those of the decoded picture, not of the
+header, since headers of padded, rotated or re-tagged videos disagree with their pictures. No frame
+count is asked for.
 """
 
 import re
@@ -18,10 +19,11 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidgan.errors import BadVideo
-from vidgan.video.colour import UNSUPPORTED_MATRICES, Colour, Tags, interpret, tags_of
+from vidgan.video.colour import UNSUPPORTED_MATRICES, Colour, Tags, interpret, side_data, tags_of
 from vidgan.video.files import MAX_PIXELS, main_video, open_video
 
-# (a, b, c, d) of the display matrix, x' = a x + c y and y' = b x + d y -> how pixels become upright, as in EXIF.
+# (a, b, c, d) of the display matrix, x' = a x + c y and y' = b x + d y -> how stored pixels become
+# upright, numbered as in EXIF.
 ORIENTATIONS = {
     (1, 0, 0, 1): 1,
     (-1, 0, 0, 1): 2,
@@ -87,15 +89,16 @@ class Source:
 def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Describe the video in `path`.
 
-    Raises BadVideo where it is missing, empty, a folder, a playlist, a text, cut off, without video or frames, larger
-    than max_pixels, or in colours that would not survive (transparency, matrices that cannot be converted exactly).
+    Raises BadVideo where it is missing, empty, a folder, a playlist, a text, cut off, without video or
+    frames, larger than max_pixels, or in colours that would not survive (transparency, matrices that
+    cannot be converted exactly).
     """
     path = Path(path)
     with open_video(path, max_pixels=max_pixels) as container:
         stream = main_video(container)
         if stream is None:
-            found = "only " + " and ".join(sorted({s.type for s in container.streams})) if len(container.streams) else "nothing"
-            raise BadVideo(f"{path} holds no video, {found}", "Give a file with a video stream.")
+            kinds = sorted({str(s.type) for s in container.streams}) or ["nothing"]
+            raise BadVideo(f"{path} holds no video, only {' and '.join(kinds)}", "Give a file with a video.")
         if stream.codec_context is None:
             raise BadVideo(f"{path} is coded in a way that is unknown here", "Convert it to H.264 first.")
         _check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)
@@ -127,7 +130,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frame:
         interlaced=interlaced,
         field_order=field_order,
         start_seconds=start,
-        clock_is_arbitrary=bool(container.format.flags & av.format.Flags.ts_discont.value),
+        clock_is_arbitrary=bool(av.format.Flags(container.format.flags) & av.format.Flags.ts_discont),
         duration_seconds=_duration(container, stream),
         stream_seconds=_stream_seconds(stream),
         video_index=stream.index,
@@ -179,7 +182,7 @@ def _check_colours(path: Path, stream: VideoStream, frame: av.VideoFrame, tags: 
         )
     if tags.matrix in UNSUPPORTED_MATRICES and not frame.format.is_rgb:
         raise BadVideo(
-            f"{path} holds its colours as {UNSUPPORTED_MATRICES[tags.matrix]}, which cannot be converted exactly here",
+            f"{path} holds its colours as {UNSUPPORTED_MATRICES[tags.matrix]}, which is not understood here",
             "Convert it to BT.709 or BT.2020 (non-constant luminance) first.",
         )
     if frame.format.name.startswith(("xyz", "bayer")):
@@ -197,9 +200,9 @@ def _merge(first: Tags, second: Tags) -> Tags:
 
 
 def _interlace(stream: VideoStream, frame: av.VideoFrame) -> tuple[bool, str | None]:
-    """Whether frames hold two moments, by what the frame says; by the header for codecs whose frames cannot say.
+    """Whether frames hold two moments: by the frame; by the header where frames cannot say.
 
-    A header alone is no proof: films on DVD are progressive frames in a stream that is marked as interlaced.
+    A header alone is no proof: films on DVD are whole frames in a stream that is marked as interlaced.
     AV_FIELD_TT and TB (2, 4) show the top field first; BB and BT (3, 5) the bottom one.
     """
     order = {2: "top", 4: "top", 3: "bottom", 5: "bottom"}.get(stream.codec_context.field_order)
@@ -208,9 +211,10 @@ def _interlace(stream: VideoStream, frame: av.VideoFrame) -> tuple[bool, str | N
 
 
 def orientation_of(path: Path, frame: av.VideoFrame) -> int:
-    if SideDataType.DISPLAYMATRIX not in frame.side_data:
+    data = side_data(frame, SideDataType.DISPLAYMATRIX)
+    if data is None:
         return 1
-    matrix = unpack("=9i", bytes(frame.side_data[SideDataType.DISPLAYMATRIX]))
+    matrix = unpack("=9i", data)
     a, b, c, d = matrix[0], matrix[1], matrix[3], matrix[4]
     largest = max(abs(a), abs(b), abs(c), abs(d), 1)
     key = tuple(round(value / largest) for value in (a, b, c, d))
@@ -261,10 +265,10 @@ def codec_name(stream: Stream) -> str:
 
 
 def _notes(frame: av.VideoFrame) -> Iterator[str]:
-    kinds = {data.type for data in frame.side_data}
-    if kinds & {SideDataType.DOVI_METADATA, SideDataType.DOVI_RPU_BUFFER}:
+    kinds = SideDataType
+    if side_data(frame, kinds.DOVI_METADATA) or side_data(frame, kinds.DOVI_RPU_BUFFER):
         yield "Dolby Vision metadata describes the old pictures and is not carried; the base layer's HDR is"
-    if SideDataType.DYNAMIC_HDR_PLUS in kinds:
+    if side_data(frame, kinds.DYNAMIC_HDR_PLUS):
         yield "HDR10+ metadata describes the old pictures and is not carried; static HDR10 metadata is"
-    if SideDataType.A53_CC in kinds:
+    if side_data(frame, kinds.A53_CC):
         yield "closed captions inside the video stream are not carried"

@@ -3,7 +3,7 @@
 Memory is bounded by the decoder's few reference frames; the next frame is decoded when it is asked for.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 
 import av
@@ -20,6 +20,8 @@ from vidgan.video.timing import segment
 
 _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
+
+_Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the source
 
 
 def silent(_: str) -> None:
@@ -41,31 +43,28 @@ def read(
     end = None if part.end is None else int(part.end / source.time_base)
     converter, deep = Converter(source.colour), source.bit_depth > 8
     num_frames = 0
-    for picture in _pictures_from(source, begin, say):
-        if begin is not None and picture.pts < begin:
+    for pts, picture in _pictures_from(source, begin, say):
+        if begin is not None and pts < begin:
             continue
-        if end is not None and picture.pts >= end:
+        if end is not None and pts >= end:
             break
         num_frames += 1
-        yield Frame(
-            pixels=converter.to_rgb(picture, deep=deep),
-            pts=picture.pts,
-            duration=picture.duration,
-            time_base=source.time_base,
-        )
+        pixels = converter.to_rgb(picture, deep=deep)
+        yield Frame(pixels=pixels, pts=pts, duration=picture.duration or 0, time_base=source.time_base)
     if not num_frames:
         length = "" if source.duration_seconds is None else f"; it is {source.duration_seconds:.2f} s long"
         where = "" if begin is None and end is None else " in the part that is asked for"
-        raise BadVideo(f"{source.path} shows no frame{where}{length}", "Check --start and --duration, or the file.")
+        found = f"{source.path} shows no frame{where}{length}"
+        raise BadVideo(found, "Check --start and --duration, or the file.")
 
 
-def _pictures_from(source: Source, begin: int | None, say: Callable[[str], None]) -> Iterator[av.VideoFrame]:
+def _pictures_from(source: Source, begin: int | None, say: Callable[[str], None]) -> Iterator[_Timed]:
     """Whole pictures in order of time, from `begin` or somewhat before it."""
     if begin is not None:
         pictures = _pictures(source, begin, say)
         first = next(pictures, None)
         # Some indices lead past the frame they were asked for; then the file is read from its beginning.
-        if first is not None and first.pts <= begin:
+        if first is not None and first[0] <= begin:
             yield first
             yield from pictures
             return
@@ -73,7 +72,9 @@ def _pictures_from(source: Source, begin: int | None, say: Callable[[str], None]
     yield from _pictures(source, None, say)
 
 
-def _pictures(source: Source, seek_to: int | None, say: Callable[[str], None]) -> Iterator[av.VideoFrame]:
+def _pictures(
+    source: Source, seek_to: int | None, say: Callable[[str], None]
+) -> Generator[_Timed, None, None]:
     with open_video(source.path) as container:
         stream = _stream(container, source)
         if seek_to is not None:
@@ -135,7 +136,8 @@ class _Decoded:
         path = self._source.path
         if self._num_bad_packets:
             where = "" if self._first_bad is None else f", the first at {float(self._first_bad):.2f} s"
-            self._say(f"{path}: {self._num_bad_packets} damaged packets could not be decoded{where}; their frames are missing")
+            num = self._num_bad_packets
+            self._say(f"{path}: {num} damaged packets do not decode{where}; their frames are missing")
         expected = self._source.stream_seconds
         missing = Fraction(0)
         if expected is not None and self._shown_until is not None:
@@ -176,13 +178,14 @@ def _deinterlaced(pictures: Iterator[av.VideoFrame], source: Source) -> Iterator
 
 def _bwdif(picture: av.VideoFrame, source: Source) -> Graph:
     graph = Graph()
-    parity = {"top": "tff", "bottom": "bff", None: "auto"}[source.field_order]
+    by_header = {"top": "tff", "bottom": "bff", None: "auto"}[source.field_order]
+    parity = "auto" if picture.interlaced_frame else by_header
     which = "interlaced" if picture.interlaced_frame else "all"  # headers may know what frames do not say
     nodes = (
         graph.add_buffer(
             width=picture.width, height=picture.height, format=picture.format, time_base=source.time_base
         ),
-        graph.add("bwdif", mode="send_frame", parity="auto" if picture.interlaced_frame else parity, deint=which),
+        graph.add("bwdif", mode="send_frame", parity=parity, deint=which),
         graph.add("format", pix_fmts=picture.format.name),
         graph.add("buffersink"),
     )
@@ -207,26 +210,26 @@ def _pull(graph: Graph, source: Source) -> Iterator[av.VideoFrame]:
 
 def _in_order(
     pictures: Iterator[av.VideoFrame], source: Source, say: Callable[[str], None]
-) -> Iterator[av.VideoFrame]:
-    """Every picture with a time, each later than the one before."""
+) -> Iterator[_Timed]:
+    """Every picture with its time, each later than the one before."""
     last: int | None = None
     num_moved = 0
     for picture in pictures:
-        if picture.pts is None:
-            picture.pts = picture.dts
-        if picture.pts is None:
+        pts = picture.dts if picture.pts is None else picture.pts
+        if pts is None:
             raise BadVideo(
-                f"{source.path} holds frames without times", "Put it into a container first: ffmpeg -i IN -c copy OUT.mkv"
+                f"{source.path} holds frames without times",
+                "Put it into a container first: ffmpeg -i IN -c copy OUT.mkv",
             )
-        if last is not None and picture.pts <= last:
-            if (last - picture.pts) * source.time_base > _LONGEST_STEP_BACK:
+        if last is not None and pts <= last:
+            if (last - pts) * source.time_base > _LONGEST_STEP_BACK:
                 raise BadVideo(
                     f"{source.path}: its clock jumps back at {float(last * source.time_base):.2f} s",
-                    "Cut it there (--start, --duration), or repair it: ffmpeg -fflags +genpts -i IN -c copy OUT.mkv",
+                    "Cut it there (--start, --duration) and enhance the parts one by one.",
                 )
-            picture.pts = last + 1
+            pts = last + 1
             num_moved += 1
-        last = picture.pts
-        yield picture
+        last = pts
+        yield pts, picture
     if num_moved:
-        say(f"{source.path}: {num_moved} frames had a time not after the frame before; they are shown one tick later")
+        say(f"{source.path}: {num_moved} frames had a time not after the one before; moved by one tick")

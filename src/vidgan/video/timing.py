@@ -27,7 +27,8 @@ class Segment:
 def segment(source: Source, start: float = 0.0, duration: float | None = None) -> Segment:
     """The stretch [start, start + duration), counted from the file's zero, cut on whole ticks of the video.
 
-    Without a start the output keeps the source's clock, but for formats whose clock starts anywhere (MPEG streams).
+    Without a start the output keeps the source's clock, but for formats whose clock starts anywhere
+    (MPEG streams).
     Raises BadOption for a negative start or an empty duration.
     """
     if not start >= 0:
