@@ -48,7 +48,7 @@ def tres(output: Tensor, target: Tensor) -> float:
     |e_now(x) - e_before(x + flow(x))|, bilinear, averaged over pairs of frames. A pixel is seen in both
     where its origin lies inside the picture and the forward flow leads back: |there + back|^2 is below
     0.01 (|there|^2 + |back|^2) + 0.5 (Sundaram et al. 2010). An error that travels with the picture costs
-    nothing, so that blur is not rewarded as the plain warping error rewards it.
+    nothing, so that blur is not rewarded as the plain warping error rewards it. Clips are of one shot.
     Raises MissingExtra without OpenCV.
     """
     cv2 = _opencv()
@@ -63,7 +63,7 @@ def tres(output: Tensor, target: Tensor) -> float:
         slack = 0.01 * (back.square().sum(dim=0) + there_then.square().sum(dim=0)) + 0.5
         seen = inside & ((back + there_then).square().sum(dim=0) < slack)
         change = (errors[now] - error_before).abs().mean(dim=0)
-        if seen.any():  # none is at a cut
+        if seen.any():  # nothing may be left where everything changed at once
             changes.append(float(change[seen].mean()))
     return float(np.mean(changes)) if changes else float("nan")
 
