@@ -3,17 +3,27 @@
 A key that is not here is an error, and so is a value of the wrong kind: a typo never trains for a night.
 """
 
+import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from vidgan.errors import BadRecipe
 
 
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= ends[0] <= ends[1]:
+        raise ValueError("a range goes from its smaller to its larger end, neither below 0")
+    return ends
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+
+
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Network(Part):
@@ -26,18 +36,18 @@ class Network(Part):
 class Data(Part):
     train: list[Path]  # folders of videos and photos, seen from the recipe's own folder
     val: list[Path]  # never trained on; every choice is made on these
-    photos: float = Field(0.6, ge=0, le=1)  # share of samples that are a photo under a moving camera
-    pan: int = Field(6, ge=0)  # fastest camera, in large pixels per frame
+    photos: float = Field(default=0.6, ge=0, le=1)  # share of samples that are a photo under a moving camera
+    pan: int = Field(default=6, ge=0)  # fastest camera, in large pixels per frame
 
 
 class Damage(Part):
     """What is done to a shrunken clip. Ranges are drawn from uniformly, once per clip."""
 
-    share: float = Field(0.4, ge=0, le=1)  # of the clips are damaged; the rest are only made smaller
-    blur: tuple[float, float] = (0.1, 0.8)  # standard deviation, small pixels
-    noise: tuple[float, float] = (0.0, 5.0)  # standard deviation, code values of 255
-    codec_share: float = Field(0.7, ge=0, le=1)  # of the damaged clips also go through H.264
-    crf: tuple[float, float] = (18.0, 32.0)
+    share: float = Field(default=0.4, ge=0, le=1)  # of the clips are damaged; the rest are only made smaller
+    blur: Range = (0.1, 0.8)  # standard deviation, small pixels
+    noise: Range = (0.0, 5.0)  # standard deviation, code values of 255
+    codec_share: float = Field(default=0.7, ge=0, le=1)  # of the damaged clips also go through H.264
+    crf: Range = (18.0, 32.0)
 
 
 class Losses(Part):
@@ -55,26 +65,26 @@ class Stage(Part):
     steps: int = Field(gt=0)
     batch: int = Field(gt=0)  # clips
     frames: int = Field(ge=3)  # per clip
-    crop: int = Field(gt=0)  # side of the large crop, pixels; a multiple of 32
+    crop: int = Field(gt=0, multiple_of=32)  # side of the large crop, pixels
     lr: float = Field(gt=0)  # at the start; falls as a cosine to lr_end
     lr_end: float = Field(gt=0)
-    roll_in: float = Field(0.0, ge=0, le=1)  # share of steps whose clips begin with a memory several frames old
+    roll_in: float = Field(default=0.0, ge=0, le=1)  # share of steps whose clips begin with a memory several frames old
     losses: Losses
 
 
 class Game(Part):
     """The discriminator's side of the realistic stage."""
 
-    lr: float = Field(3e-4, gt=0)
-    ramp: int = Field(500, ge=0)  # steps over which the game's weight grows from nothing
-    penalty: float = Field(0.01, ge=0)  # weight of both smoothness penalties
-    sigma: float = Field(0.03, gt=0)  # their noise, of a range of 1
-    rest_above: float = Field(0.9, gt=0.5, le=1)  # the discriminator rests while it judges better than this
+    lr: float = Field(default=3e-4, gt=0)
+    ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
+    penalty: float = Field(default=0.01, ge=0)  # weight of both smoothness penalties
+    sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1
+    rest_above: float = Field(default=0.9, gt=0.5, le=1)  # the discriminator rests while it judges better than this
 
 
 class Recipe(Part):
     name: str
-    seed: int = 1
+    seed: int = Field(default=1, ge=0)
     generator: Network
     discriminator: Network
     data: Data
@@ -82,9 +92,9 @@ class Recipe(Part):
     faithful: Stage  # first: close to the truth, pixel by pixel
     realistic: Stage  # then: against the discriminator
     game: Game = Game()
-    ema: float = Field(0.999, ge=0, lt=1)
-    validate_every: int = Field(500, gt=0)  # steps
-    save_every: int = Field(250, gt=0)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    validate_every: int = Field(default=500, gt=0)  # steps
+    save_every: int = Field(default=250, gt=0)
 
     @property
     def steps(self) -> int:
@@ -105,19 +115,20 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadRecipe(f"{path} cannot be read as TOML: {error}", "Mend that line.") from None
     folder = path.resolve().parent
-    for split in ("train", "val"):
-        folders = tree.get("data", {}).get(split, [])
-        if isinstance(folders, list):
-            tree["data"][split] = [str(folder / str(name)) for name in folders]
+    if isinstance(data := tree.get("data"), dict):
+        for split in ("train", "val"):
+            if isinstance(names := data.get(split), list):
+                data[split] = [str(folder / name) if isinstance(name, str) else name for name in names]
     for override in overrides:
         _override(tree, override)
     return parse(tree, str(path))
 
 
 def parse(tree: dict[str, Any], origin: str) -> Recipe:
-    """Check a tree, as read from TOML or from a checkpoint's header. Raises BadRecipe naming every wrong entry."""
+    """Check a tree, as read from TOML. Raises BadRecipe naming every wrong entry."""
     try:
-        return Recipe.model_validate(tree)
+        # As JSON, where pydantic's strictness still takes a list for a tuple and words for a path.
+        return Recipe.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
         raise BadRecipe(
