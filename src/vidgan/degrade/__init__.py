@@ -1,6 +1,6 @@
 """What happens to video before people try to repair it: (frames, rng) -> frames.
 
-Frames are float tensors (T, 3, H, W) in [0, 1]; the rng is numpy's, so that a seed gives the same damage again.
+Frames are float tensors (T, 3, H, W) in [0, 1]; the rng is numpy's: a seed gives the same damage again.
 """
 
 from vidgan.degrade.blur import gaussian_blur

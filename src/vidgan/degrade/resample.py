@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def shrink(frames: Tensor, scale: int) -> Tensor:
-    """Antialiased bicubic reduction of (T, 3, H, W) by a whole factor that divides both sides; clamped to [0, 1].
+    """Antialiased bicubic reduction of (T, 3, H, W) by a whole factor that divides both sides, in [0, 1].
 
     The same filter as Pillow's BICUBIC and MATLAB's imresize: the field's "BI" degradation.
     """
