@@ -1,0 +1,162 @@
+"""The losses, by values that are known by hand."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from vidgan import losses
+
+
+def dice(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_l1_is_the_mean_distance():
+    torch.testing.assert_close(losses.l1(torch.tensor([0.0, 0.5]), torch.tensor([0.25, 1.0])), torch.tensor(0.375))
+
+
+def test_charbonnier_is_l1_far_from_zero_and_epsilon_at_zero():
+    x = torch.rand(2, 3, 3, 8, 8)
+    torch.testing.assert_close(losses.charbonnier(x, x, epsilon=1e-3), torch.tensor(1e-3))
+    torch.testing.assert_close(losses.charbonnier(x + 0.5, x), torch.tensor(0.5), atol=2e-6, rtol=0)
+
+
+def test_charbonnier_has_a_gradient_of_zero_where_nothing_is_wrong():
+    x = torch.rand(4, requires_grad=True)
+    losses.charbonnier(x, x.detach()).backward()
+    assert torch.equal(x.grad, torch.zeros(4))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_low_pass_l1_ignores_a_checkerboard(size):
+    target = torch.rand(1, 2, 3, 16, 16)
+    board = (torch.arange(16)[:, None] + torch.arange(16)) % 2 * 0.2 - 0.1
+    torch.testing.assert_close(
+        losses.low_pass_l1(target + board, target, size), torch.tensor(0.0), atol=1e-7, rtol=0
+    )
+
+
+def test_low_pass_l1_sees_a_shift_in_colour_whole():
+    target = torch.rand(1, 2, 3, 16, 16)
+    torch.testing.assert_close(losses.low_pass_l1(target + 0.1, target), torch.tensor(0.1))
+
+
+def test_temporal_difference_ignores_a_constant_offset():
+    target = torch.rand(1, 4, 3, 8, 8)
+    offset = torch.rand(1, 1, 3, 8, 8)
+    torch.testing.assert_close(
+        losses.temporal_difference(target + offset, target), torch.tensor(0.0), atol=1e-6, rtol=0
+    )
+
+
+def test_temporal_difference_of_a_flicker_is_twice_its_height():
+    still = torch.full((1, 5, 3, 4, 4), 0.5)
+    flicker = still + 0.1 * torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0]).view(1, 5, 1, 1, 1)
+    torch.testing.assert_close(losses.temporal_difference(flicker, still), torch.tensor(0.2))
+
+
+def test_relativistic_at_equal_logits_is_log_two():
+    x = torch.randn(2, 1, 4, 4)
+    torch.testing.assert_close(losses.relativistic(x, x), torch.tensor(math.log(2)))
+
+
+def test_relativistic_is_won_and_lost_linearly():
+    high, low = torch.full((3,), 30.0), torch.full((3,), -30.0)
+    assert losses.relativistic(high, low) < 1e-6
+    torch.testing.assert_close(losses.relativistic(low, high), torch.tensor(60.0))
+
+
+def test_relativistic_looks_at_the_difference_alone():
+    a, b = torch.randn(8), torch.randn(8)
+    torch.testing.assert_close(losses.relativistic(a + 5, b + 5), losses.relativistic(a, b))
+
+
+def test_relativistic_does_not_overflow_in_half_precision():
+    a = torch.full((2,), 6e4, dtype=torch.float16)
+    torch.testing.assert_close(losses.relativistic(-a, a), torch.tensor(2 * float(a[0])))
+
+
+def test_smoothness_of_a_linear_judge_is_its_squared_slope():
+    """E (w . n)^2 = |w|^2 for white noise n: 3^2 + 4^2 = 25."""
+    slope = torch.tensor([3.0, 4.0])
+    pictures = torch.rand(40_000, 2)
+    found = losses.smoothness(lambda x: x @ slope, pictures, pictures @ slope, sigma=0.1, rng=dice())
+    torch.testing.assert_close(found, torch.tensor(25.0), rtol=0.03, atol=0)
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3])
+def test_smoothness_of_a_linear_judge_does_not_depend_on_the_noise(sigma):
+    slope, pictures = torch.tensor([3.0, 4.0]), torch.rand(1000, 2, dtype=torch.float64)
+    slope = slope.double()
+    found = losses.smoothness(lambda x: x @ slope, pictures, pictures @ slope, sigma=sigma, rng=dice())
+    again = losses.smoothness(lambda x: x @ slope, pictures, pictures @ slope, sigma=0.1, rng=dice())
+    torch.testing.assert_close(found, again, rtol=1e-3, atol=0)
+
+
+def test_smoothness_of_a_constant_judge_is_zero():
+    pictures = torch.rand(4, 3, 8, 8)
+    assert losses.smoothness(lambda x: torch.ones(4), pictures, torch.ones(4), sigma=0.1, rng=dice()) == 0
+
+
+def test_smoothness_teaches_the_judge():
+    weight = torch.tensor([2.0, 0.0], requires_grad=True)
+    pictures = torch.rand(4000, 2)
+    losses.smoothness(lambda x: x @ weight, pictures, pictures @ weight, sigma=0.1, rng=dice()).backward()
+    torch.testing.assert_close(weight.grad[0], torch.tensor(4.0), rtol=0.1, atol=0)  # d w^2 / dw = 2 w
+
+
+def test_the_same_dice_give_the_same_smoothness():
+    pictures = torch.rand(4, 3, 8, 8)
+
+    def judge(x):
+        return x.square().mean((1, 2, 3))
+
+    first, again, other = (
+        losses.smoothness(judge, pictures, judge(pictures), sigma=0.1, rng=dice(seed)) for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_feature_matching_is_relative_to_the_real_size():
+    real = [torch.rand(2, 4, 8, 8) + 0.1, 100 * torch.rand(2, 8, 4, 4) + 10]
+    twice = [2 * layer for layer in real]
+    torch.testing.assert_close(losses.feature_matching(twice, real), torch.tensor(1.0), rtol=1e-4, atol=0)
+
+
+def test_feature_matching_moves_the_made_one_alone():
+    fake, real = (torch.rand(1, 2, 4, 4, requires_grad=True) for _ in range(2))
+    losses.feature_matching([fake], [real]).backward()
+    assert fake.grad.any() and real.grad is None
+
+
+def test_feature_matching_needs_as_many_layers_of_both():
+    with pytest.raises(ValueError, match="zip"):
+        losses.feature_matching([torch.rand(1)], [torch.rand(1), torch.rand(1)])
+
+
+def test_perceptual_is_the_mean_over_the_batch():
+    def network(output, target):
+        return (output - target).abs().mean((1, 2, 3))
+
+    output = torch.stack([torch.full((3, 4, 4), 0.2), torch.full((3, 4, 4), 0.4)])
+    torch.testing.assert_close(losses.perceptual(network, output, torch.zeros(2, 3, 4, 4)), torch.tensor(0.3))
+
+
+@pytest.mark.parametrize("name", ["charbonnier", "l1", "low_pass_l1", "temporal_difference"])
+def test_pixel_losses_pull_the_output_towards_the_target(name):
+    target = F.interpolate(torch.rand(6, 3, 4, 4), scale_factor=4, mode="bilinear").unflatten(0, (2, 3))
+    output = (target + 0.1 * torch.randn_like(target)).requires_grad_()
+    loss = getattr(losses, name)(output, target)
+    loss.backward()
+    with torch.no_grad():
+        better = getattr(losses, name)(output - output.grad * 0.1 / output.grad.abs().mean() * 0.1, target)
+    assert better < loss
+
+
+def test_the_list_of_losses_is_what_a_recipe_can_weigh():
+    from vidgan.recipe import Losses
+
+    weighed = set(Losses.model_fields)
+    assert weighed - {"game"} <= set(losses.__all__)

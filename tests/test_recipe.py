@@ -1,0 +1,172 @@
+"""A recipe says exactly what is trained: a typo never trains for a night."""
+
+from pathlib import Path
+
+import pytest
+
+from vidgan import recipe
+from vidgan.errors import BadRecipe
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXT = """
+name = "tiny"
+
+[generator]
+name = "recurrent"
+config = { features = 16, blocks = 1 }
+
+[discriminator]
+name = "triplet"
+
+[data]
+train = ["clips", "../photos"]
+val = ["held_out"]
+
+[faithful]
+steps = 3
+batch = 1
+frames = 3
+crop = 32
+lr = 1e-3
+lr_end = 1e-4
+losses = { charbonnier = 1.0 }
+
+[realistic]
+steps = 2
+batch = 1
+frames = 3
+crop = 32
+lr = 1e-3
+lr_end = 1e-4
+losses = { charbonnier = 1.0, game = 0.05 }
+"""
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    (tmp_path / "recipes").mkdir()
+    file = tmp_path / "recipes" / "tiny.toml"
+    file.write_text(TEXT)
+    return file
+
+
+def changed(path: Path, old: str, new: str) -> Path:
+    assert old in TEXT
+    path.write_text(TEXT.replace(old, new, 1))
+    return path
+
+
+def test_a_recipe_is_read_with_its_defaults(path):
+    read = recipe.read(path)
+    assert (read.name, read.steps, read.seed) == ("tiny", 5, 1)
+    assert read.generator.config == {"features": 16, "blocks": 1}
+    assert read.realistic.losses.game == 0.05 and read.faithful.losses.game == 0.0
+    assert read.damage == recipe.Damage() and read.game == recipe.Game()
+
+
+def test_its_folders_are_seen_from_the_recipe(path, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    read = recipe.read(path)
+    assert [folder.resolve() for folder in read.data.train] == [
+        tmp_path / "recipes" / "clips",
+        tmp_path / "photos",
+    ]
+
+
+def test_an_override_s_folders_are_seen_from_where_the_command_runs(path):
+    assert recipe.read(path, ('data.val=["elsewhere"]',)).data.val == [Path("elsewhere")]
+
+
+@pytest.mark.parametrize(("override", "found"), [
+    ("faithful.steps=7", lambda read: read.faithful.steps == 7),
+    ("realistic.losses.game=0.1", lambda read: read.realistic.losses.game == 0.1),
+    ("damage.share=0", lambda read: read.damage.share == 0),
+    ("game.sigma = 0.05", lambda read: read.game.sigma == 0.05),
+    ("name=other", lambda read: read.name == "other"),
+    ('name="with = in it"', lambda read: read.name == "with = in it"),
+    ("generator.config.features=32", lambda read: read.generator.config == {"features": 32, "blocks": 1}),
+])  # fmt: skip
+def test_an_override_changes_one_entry(path, override, found):
+    assert found(recipe.read(path, (override,)))
+
+
+@pytest.mark.parametrize("override", [
+    "faithful.steps", "faithful.stepz=3", "nothing.at.all=3", "faithful.steps=many", "name.of.it=3", "=3",
+    "data.train.first=3",
+])  # fmt: skip
+def test_an_override_that_cannot_be_is_refused(path, override):
+    with pytest.raises(BadRecipe):
+        recipe.read(path, (override,))
+
+
+@pytest.mark.parametrize(("old", "new", "named"), [
+    ("steps = 3", "stepz = 3", "faithful.stepz"),
+    ('name = "tiny"', 'name = "tiny"\nspeed = 3', "speed"),
+    ("charbonnier = 1.0", "charbonier = 1.0", "faithful.losses.charbonier"),
+    ("batch = 1\n", "", "faithful.batch"),
+])  # fmt: skip
+def test_an_unknown_or_missing_entry_is_named(path, old, new, named):
+    with pytest.raises(BadRecipe, match=named.replace(".", r"\.")):
+        recipe.read(changed(path, old, new))
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("steps = 3", 'steps = "3"'),
+    ("steps = 3", "steps = 3.5"),
+    ("steps = 3", "steps = 0"),
+    ("steps = 3", "steps = true"),
+    ("frames = 3", "frames = 2"),
+    ("crop = 32", "crop = 33"),
+    ("lr = 1e-3", "lr = -1"),
+    ("lr = 1e-3", "lr = nan"),
+    ("charbonnier = 1.0", "charbonnier = inf"),
+    ("charbonnier = 1.0", "charbonnier = 1979-05-27"),
+    ('name = "tiny"', "name = 5"),
+    ('name = "tiny"', 'name = "tiny"\nseed = -1'),
+    ('train = ["clips", "../photos"]', 'train = "clips"'),
+    ('train = ["clips", "../photos"]', "train = [5]"),
+    ("[data]", "[damage]\nblur = [0.1]\n\n[data]"),
+    ("[data]", "[damage]\nblur = [0.8, 0.1]\n\n[data]"),
+    ("[data]", "[damage]\nnoise = [-1.0, 3.0]\n\n[data]"),
+    ("[data]", "[game]\nrest_above = 0.4\n\n[data]"),
+])  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_refused(path, old, new):
+    with pytest.raises(BadRecipe):
+        recipe.read(changed(path, old, new))
+
+
+def test_a_whole_number_may_stand_for_a_real_one(path):
+    assert recipe.read(changed(path, "charbonnier = 1.0", "charbonnier = 1")).faithful.losses.charbonnier == 1.0
+
+
+def test_a_table_in_the_place_of_a_value_is_refused(path):
+    tables = path.read_text().partition("[data]")
+    path.write_text('data = 5\n' + tables[0] + tables[2].partition('val = ["held_out"]')[2])
+    with pytest.raises(BadRecipe, match="data"):
+        recipe.read(path)
+
+
+@pytest.mark.parametrize("content", [b"name = ", b"[generator\n", b"\xff\xfe\x00", b"\x00" * 10])
+def test_what_is_no_toml_is_refused(tmp_path, content):
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(BadRecipe, match="TOML"):
+        recipe.read(path)
+
+
+def test_a_missing_recipe_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(BadRecipe, match="no recipe"):
+        recipe.read(tmp_path / "none.toml")
+    with pytest.raises(BadRecipe):
+        recipe.read(tmp_path)
+
+
+def test_every_wrong_entry_is_named_at_once(path):
+    changed(path, "steps = 3\nbatch = 1", "steps = 0\nbatch = 0")
+    with pytest.raises(BadRecipe, match=r"faithful\.steps.*faithful\.batch"):
+        recipe.read(path)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda file: file.stem)
+def test_the_recipes_that_come_with_it_can_be_read(file):
+    assert recipe.read(file).name == file.stem
