@@ -1,8 +1,8 @@
 """A recurrent upsampler: one plain stack of convolutions per frame, at the small size.
 
-It adds what is missing to a bicubic enlargement, and hands its last features on to the next frame. There is no
-alignment of that memory: seen through the stack's receptive field, small motions take care of themselves, and
-3x3 convolutions are what every processor runs fastest.
+It adds what is missing to a bicubic enlargement, and hands its last features on to the next frame. There is
+no alignment of that memory: seen through the stack's receptive field, small motions take care of themselves,
+and 3x3 convolutions are what every processor runs fastest.
 
 Letters: B batch, T frames, C colours, F features, H W height and width of the small frame, S scale.
 Sources: the sub-pixel convolution of Shi et al. 2016; recurrent features as in RRN, Isobe et al. 2020.
@@ -92,7 +92,7 @@ class Generator(nn.Module):
         if memory is None:
             B, _, H, W = frame.shape
             memory = Memory(small, small.new_zeros(B, self.config.features, H, W))
-        x = torch.cat((small, memory.frame, memory.features), 1)
+        x = torch.cat((small, *memory), 1)
         x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
         return enlarge(frame, self.kernels).add_(self.tail(x)), Memory(small, x)
 
