@@ -28,6 +28,8 @@ def quick_precision(device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     if device.type == "mps":
         return torch.float16
+    if not hasattr(torch.cpu, "get_capabilities"):  # the oldest torch that we take has no such thing
+        return torch.float32
     able = torch.cpu.get_capabilities()
     return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
 
@@ -35,8 +37,8 @@ def quick_precision(device: torch.device) -> torch.dtype:
 def keep_memory() -> None:
     """Ask the C library to keep the memory that a frame frees for the next frame.
 
-    glibc hands every large block back to the system, and the next frame pays to have it cleared again: about a
-    tenth of its time. Elsewhere nothing is done.
+    glibc hands every large block back to the system, and the next frame pays to have it cleared again: about
+    a tenth of its time. Elsewhere nothing is done.
     """
     if sys.platform != "linux":
         return
@@ -47,3 +49,13 @@ def keep_memory() -> None:
     mallopt(MMAP_THRESHOLD, 1 << 30)
     mallopt(TRIM_THRESHOLD, 1 << 30)
     mallopt(TOP_PAD, 64 << 20)
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process has held so far, in 2**20 bytes; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)

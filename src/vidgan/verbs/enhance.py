@@ -3,7 +3,6 @@
 Three threads overlap: one decodes, one runs the network and renders, one encodes.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -68,7 +67,7 @@ class Result:
     model: str
     device: str
     precision: str
-    peak_memory_mb: float
+    peak_memory_mb: float | None
 
 
 def run(options: Options, generator: nn.Module | None = None) -> Result:
@@ -183,10 +182,15 @@ def _settings(options: Options) -> stream.Settings:
         raise BadOption(f"--precision {options.precision} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}.")
     if device.type == "cpu" and precision is torch.float16:
         raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
-    tile = None if options.tile in ("auto", "off") else int(options.tile)
-    if tile is not None and tile < stream.SMALLEST_TILE:
-        raise BadOption(f"--tile {tile} is too small", f"Use {stream.SMALLEST_TILE} or more, auto or off.")
-    return stream.Settings(device=device, precision=precision, tile=tile)
+    return stream.Settings(device=device, precision=precision, tile=_tile(options.tile))
+
+
+def _tile(word: str) -> int | None:
+    if word in ("auto", "off"):
+        return None
+    if not word.isdigit() or int(word) < stream.SMALLEST_TILE:
+        raise BadOption(f"--tile {word} is no size for a tile", f"Use auto, off, or {stream.SMALLEST_TILE} or more.")
+    return int(word)
 
 
 def _choice(kind: type[Choice], name: str, word: str) -> Choice:
@@ -257,7 +261,6 @@ def _length(source: Source, options: Options) -> float | None:
 def _result(job: Job, written: Written) -> Result:
     ended = time.monotonic()
     count = len(written.seconds)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Result(
         output=str(job.options.output),
         frames=count,
@@ -269,7 +272,7 @@ def _result(job: Job, written: Written) -> Result:
         model=str(job.options.model),
         device=job.settings.device.type,
         precision=next(name for name, dtype in PRECISIONS.items() if dtype is job.settings.precision),
-        peak_memory_mb=round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1),
+        peak_memory_mb=hardware.peak_memory_mb(),
     )
 
 
