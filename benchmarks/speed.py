@@ -20,6 +20,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import av
+import clips
 import numpy as np
 import peers
 import timing
@@ -114,13 +115,14 @@ def _theirs(source: Path, made: Path, network: peers.Network, num_frames: int) -
     """Frames a second, after one frame that packs the weights and is not counted."""
     with av.open(str(source)) as given, av.open(str(made), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(24), options=PEER_X264)
+        small = given.streams.video[0]
+        stream.width, stream.height = small.width * clips.SCALE, small.height * clips.SCALE
         stream.pix_fmt = "yuv420p"
         started = 0.0
         for number, frame in enumerate(islice(given.decode(video=0), num_frames + 1)):
             if number == 1:
                 started = time.perf_counter()
             large: np.ndarray = network(frame.to_ndarray(format="rgb24"))
-            stream.height, stream.width = large.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(large, format="rgb24")))
         container.mux(stream.encode())
         return num_frames / (time.perf_counter() - started)
