@@ -2,7 +2,22 @@
 
 from vidgan.video.codec import compress, decode_all
 from vidgan.video.colour import Colour
+from vidgan.video.containers import CONTAINERS
+from vidgan.video.encoders import Encoding, size_multiple
 from vidgan.video.probe import OtherStream, Source, probe
 from vidgan.video.reader import read
+from vidgan.video.writer import Writer
 
-__all__ = ["Colour", "OtherStream", "Source", "compress", "decode_all", "probe", "read"]
+__all__ = [
+    "CONTAINERS",
+    "Colour",
+    "Encoding",
+    "OtherStream",
+    "Source",
+    "Writer",
+    "compress",
+    "decode_all",
+    "probe",
+    "read",
+    "size_multiple",
+]

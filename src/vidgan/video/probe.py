@@ -134,7 +134,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frame:
         duration_seconds=_duration(container, stream),
         stream_seconds=_stream_seconds(stream),
         video_index=stream.index,
-        others=tuple(_describe_other(other) for other in container.streams if other.index != stream.index),
+        others=tuple(describe_other(other) for other in container.streams if other.index != stream.index),
         notes=tuple(_notes(frame)),
     )
 
@@ -244,7 +244,8 @@ def _stream_seconds(stream: VideoStream) -> Fraction | None:
     return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
 
 
-def _describe_other(stream: Stream) -> OtherStream:
+def describe_other(stream: Stream) -> OtherStream:
+    """A stream in words, for the list of what travels along."""
     return OtherStream(
         index=stream.index,
         kind=stream.type,

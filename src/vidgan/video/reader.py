@@ -83,7 +83,7 @@ def _pictures(
             except av.FFmpegError:
                 return
         decoded = _Decoded(container, stream, source, say)
-        yield from _in_order(_deinterlaced(decoded.pictures(), source), source, say)
+        yield from _in_order(_deinterlaced(decoded.pictures(), source, say), source, say)
         decoded.report()
 
 
@@ -141,7 +141,8 @@ class _Decoded:
         expected = self._source.stream_seconds
         missing = Fraction(0)
         if expected is not None and self._shown_until is not None:
-            missing = expected + self._source.start_seconds - self._shown_until
+            origin = self._source.start_seconds if self._source.clock_is_arbitrary else 0
+            missing = expected + origin - self._shown_until
         if self._stopped_by is not None or missing > _SHORTFALL:
             seconds = f"{float(self._shown_until or 0):.2f} s"
             length = "" if expected is None else f" of {float(expected):.2f} s"
@@ -161,14 +162,18 @@ class _Decoded:
             self._shown_until = max(end, self._shown_until or end)
 
 
-def _deinterlaced(pictures: Iterator[av.VideoFrame], source: Source) -> Iterator[av.VideoFrame]:
+def _deinterlaced(
+    pictures: Iterator[av.VideoFrame], source: Source, say: Callable[[str], None]
+) -> Iterator[av.VideoFrame]:
     """Frames made of two moments become one, by bwdif; others pass untouched. One out for each in."""
     graph: Graph | None = None
     for picture in pictures:
         if graph is None and not (source.interlaced or picture.interlaced_frame):
             yield picture
             continue
-        graph = graph or _bwdif(picture, source)
+        if graph is None:
+            graph = _bwdif(picture, source)
+            say(f"{source.path} is interlaced: its frames are deinterlaced by bwdif")
         graph.vpush(picture)
         yield from _pull(graph, source)
     if graph is not None:

@@ -35,7 +35,8 @@ def segment(source: Source, start: float = 0.0, duration: float | None = None) -
         raise BadOption(f"the start is {start} s", "Give 0 or more seconds from the beginning.")
     if duration is not None and not duration > 0:
         raise BadOption(f"the duration is {duration} s", "Give more than 0 seconds.")
-    origin = source.start_seconds
+    # A little sound before zero is an encoder's run-in, and no part of what is shown.
+    origin = source.start_seconds if source.clock_is_arbitrary else max(source.start_seconds, Fraction(0))
     asked = Fraction(start).limit_denominator(1_000_000)
     begin = _next_tick(origin + asked, source.time_base) if start > 0 else None
     end = None

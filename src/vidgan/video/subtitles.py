@@ -1,0 +1,47 @@
+"""Text subtitles from one container's form to another's: SubRip, ASS, WebVTT, plain and MP4's timed text."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+from av.container import OutputContainer
+from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle, SubtitleSet
+
+TEXT_CODECS = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
+_TICK = Fraction(1, 1000)
+_NUM_FIELDS = 9  # of a line of ASS inside a container
+
+
+class TextConverter:
+    """Decodes the packets of one stream into lines of ASS, FFmpeg's common form, and encodes them anew."""
+
+    def __init__(self, output: OutputContainer, template: SubtitleStream, codec: str) -> None:
+        self._decoder = template.codec_context
+        self._decoder.open(strict=False)  # so that it has its header
+        stream = output.add_stream(codec)
+        assert isinstance(stream, SubtitleStream)
+        self.stream: SubtitleStream = stream
+        self.stream.codec_context.subtitle_header = self._decoder.subtitle_header
+        self.stream.codec_context.time_base = self.stream.time_base = _TICK
+        self._num_lines = 0
+
+    def convert(self, packet: av.Packet, start: Fraction, duration: Fraction) -> Iterator[av.Packet]:
+        """Packets for `stream`, shown from `start` for `duration` (seconds, on the output's clock)."""
+        shown = self._decoder.decode2(packet)
+        lines = [rect.ass.decode("utf-8", "replace") for rect in shown or () if isinstance(rect, AssSubtitle)]
+        # ReadOrder,Layer,Style,Name,MarginL,MarginR,MarginV,Effect,Text
+        fields = [line.split(",", _NUM_FIELDS - 1) for line in lines if line.count(",") >= _NUM_FIELDS - 1]
+        text = r"\N".join(field[-1] for field in fields if field[-1].strip())
+        if not text:
+            return  # MP4 fills its gaps with empty texts
+        line = ",".join([str(self._num_lines), *fields[0][1:-1], text])
+        self._num_lines += 1
+        milliseconds = max(round(duration * 1000), 1)
+        encoded = self.stream.codec_context.encode_subtitle(
+            SubtitleSet.create(line.encode(), 0, milliseconds)
+        )
+        encoded.stream, encoded.time_base = self.stream, _TICK
+        encoded.pts = encoded.dts = round(start * 1000)
+        encoded.duration = milliseconds
+        yield encoded

@@ -1,0 +1,136 @@
+"""Reading an output back before it gets its name: every frame at its time, every stream, every packet.
+
+Packets are counted, not decoded, but for the first picture: the check costs one pass over the file.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+
+from vidgan.errors import BadOutput, BadVideo
+from vidgan.video.colour import Colour
+from vidgan.video.files import open_video
+from vidgan.video.probe import Source, codec_name, probe
+from vidgan.video.routes import is_empty
+from vidgan.video.streams import Carried
+
+_ANY_SIZE = 2**31 - 1  # FFmpeg counts pixels in 32 bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What the output must hold."""
+
+    name: Path  # its final one, for messages
+    width: int
+    height: int
+    orientation: int
+    sample_aspect: Fraction
+    colour: Colour
+    times: "array[int]"  # of every frame, on the source's clock
+    time_base: Fraction  # of times
+    zero: Fraction  # the source's second that became 0
+    slack: Fraction  # seconds that a time may be off beside the rounding to the output's own tick
+    streams: Sequence[Carried]
+    tags: Mapping[str, str]
+
+
+def verify(path: Path, expected: Expected, say: Callable[[str], None]) -> None:
+    """Check the file at `path`. Says what small things were lost; raises BadOutput for frames and streams."""
+    try:
+        written = probe(path, max_pixels=_ANY_SIZE)
+        with open_video(path, max_pixels=_ANY_SIZE) as container:
+            _check_picture(written, expected, say)
+            times, num_packets = _walk(container, written.video_index)
+            _check_times(times, written.time_base, expected)
+            others = [s for s in container.streams if s.index != written.video_index]
+            _check_streams(others, num_packets, expected, say)
+            _check_tags(container, expected, say)
+    except BadVideo as error:
+        raise _wrong(expected, f"it cannot be read back ({error.found})") from None
+
+
+def _walk(container: InputContainer, video_index: int) -> "tuple[array[int], Counter[int]]":
+    """The times of the film's frames in order, and how many packets every stream has."""
+    times, num_packets = array("q"), Counter[int]()
+    for packet in container.demux():
+        if is_empty(packet):
+            continue
+        num_packets[packet.stream.index] += 1
+        if packet.stream.index == video_index and packet.pts is not None:
+            times.append(packet.pts)
+    return array("q", sorted(times)), num_packets
+
+
+def _check_picture(written: Source, expected: Expected, say: Callable[[str], None]) -> None:
+    size = (written.width, written.height)
+    if size != (expected.width, expected.height):
+        raise _wrong(expected, f"its frames are {size[0]}x{size[1]}, not {expected.width}x{expected.height}")
+    if written.orientation != expected.orientation or written.sample_aspect != expected.sample_aspect:
+        raise _wrong(
+            expected,
+            f"it says orientation {written.orientation} and pixel aspect {written.sample_aspect}, "
+            f"not {expected.orientation} and {expected.sample_aspect}",
+        )
+    lost = [
+        name
+        for name in ("matrix", "primaries", "transfer", "full_range")
+        if getattr(expected.colour, name) not in (None, getattr(written.colour, name))
+    ]
+    if lost:
+        say(f"{expected.name.suffix} with {written.codec} does not keep these colour tags: {', '.join(lost)}")
+
+
+def _check_times(times: "array[int]", tick: Fraction, expected: Expected) -> None:
+    if len(times) != len(expected.times):
+        raise _wrong(expected, f"it holds {len(times)} frames, not {len(expected.times)}")
+    allowed = tick / 2 + expected.slack
+    for number, (found, asked) in enumerate(zip(times, expected.times, strict=True)):
+        wanted = asked * expected.time_base - expected.zero
+        if abs(found * tick - wanted) > allowed:
+            raise _wrong(
+                expected, f"frame {number} is shown at {float(found * tick):.6f} s, not {float(wanted):.6f} s"
+            )
+
+
+def _check_streams(
+    found: Sequence[Stream], num_packets: Counter[int], expected: Expected, say: Callable[[str], None]
+) -> None:
+    left = list(found)
+    for stream in expected.streams:
+        match = next((s for s in left if _is_same(s, stream, num_packets)), None)
+        if match is None:
+            raise _wrong(expected, f"its {stream.kind} stream ({stream.codec}) is missing or not whole")
+        left.remove(match)
+        language = match.metadata.get("language")
+        if stream.language not in (None, "und", language):
+            kept_by = expected.name.suffix
+            say(f"the language of a {stream.kind} stream ({stream.language}) is not kept by {kept_by}")
+
+
+def _is_same(found: Stream, expected: Carried, num_packets: Counter[int]) -> bool:
+    if found.type != expected.kind:
+        return False
+    if expected.num_packets is None:
+        return found.type == "attachment" or bool(found.disposition & Disposition.attached_pic)
+    return codec_name(found) == expected.codec and num_packets[found.index] == expected.num_packets
+
+
+def _check_tags(container: InputContainer, expected: Expected, say: Callable[[str], None]) -> None:
+    held = {key.lower() for key in container.metadata}
+    lost = sorted(key for key in expected.tags if key.lower() not in held)
+    if lost:
+        say(f"{expected.name.suffix} does not keep these tags: {', '.join(lost)}")
+
+
+def _wrong(expected: Expected, what: str) -> BadOutput:
+    return BadOutput(
+        f"{expected.name} was not written: {what}",
+        "Choose another container, such as .mkv; if it happens there too, it is our mistake: please report it.",
+    )
