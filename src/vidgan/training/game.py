@@ -5,6 +5,7 @@ Letters: B batch, T frames, C colours, H W height and width of the large frame.
 
 import math
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -53,15 +54,17 @@ def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table
     with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
         output = run.generator(low_BTCHW, rolled_in(run, low_BTCHW, table))
     first = int(torch.randint(high_BTCHW.shape[1] - 2, (), generator=table.rng))
-    real, fake = high_BTCHW[:, first : first + 3], output[:, first : first + 3]
-    hint = F.interpolate(low_BTCHW[:, first + 1], scale_factor=run.generator.scale, mode="bilinear")  # type: ignore[arg-type]
+    cut = off_grid(high_BTCHW.shape[-1], table)
+    real, fake = high_BTCHW[:, first : first + 3][cut], output[:, first : first + 3][cut]
+    scale: int = run.generator.scale  # type: ignore[assignment]
+    hint = F.interpolate(low_BTCHW[:, first + 1], scale_factor=scale, mode="bilinear")[cut]
 
     numbers = discriminator_step(run, real, fake.detach(), hint, table)
     terms = pixel_terms(run, output, high_BTCHW)
     weights = run.stage.losses
     if weights.perceptual:
         t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
-        terms["perceptual"] = perceptual_term(table, output[:, t], high_BTCHW[:, t])
+        terms["perceptual"] = perceptual_term(table, output[:, t][cut], high_BTCHW[:, t][cut])
     if weights.game or weights.feature_matching:
         run.discriminator.requires_grad_(False)
         with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
@@ -74,6 +77,16 @@ def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table
     descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
     update_average(run)
     return numbers | {name: term.detach() for name, term in terms.items()}
+
+
+def off_grid(side: int, table: Table) -> tuple[EllipsisType, slice, slice]:
+    """A window anywhere in a square crop, 16 pixels smaller.
+
+    The pooling of the perceptual network and the strides of the discriminator would else meet the generator's
+    pixel shuffle at the same phase in every step, and leave their grid in flat surfaces.
+    """
+    y, x = torch.randint(17, (2,), generator=table.rng).tolist()
+    return ..., slice(y, y + side - 16), slice(x, x + side - 16)
 
 
 @torch.no_grad()
@@ -95,7 +108,7 @@ def rolled_in(run: Run, low_BTCHW: Tensor, table: Table) -> Any:
 
 
 def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table: Table) -> Numbers:
-    """Learn to tell real from fake, unless it does so too well already: a won game teaches the generator nothing.
+    """Learn to tell real from fake, unless it does so too well already: a won game teaches nothing.
 
     real, fake  (B, 3, C, H, W); hint  (B, C, H, W), the middle frame's enlarged input
     """
@@ -144,14 +157,15 @@ def weighted(run: Run, terms: Numbers) -> Tensor:
 
 
 def descend(loss: Tensor, optimizer: Optimizer, lr: float) -> None:
-    """One step down; a loss that is not finite moves nothing."""
+    """One step down; a loss or a gradient that is not finite moves nothing."""
     optimizer.zero_grad(set_to_none=True)
     if not torch.isfinite(loss):
         return
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     for group in optimizer.param_groups:
         group["lr"] = lr
-        torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(group["params"], 1.0)):
+            return
     optimizer.step()
 
 
