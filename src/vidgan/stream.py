@@ -1,7 +1,7 @@
 """Frames through the generator, in order: its memory carried along, reset at cuts, tiled where memory asks.
 
-The memory is one buffer of the whole frame. A tile reads frame and memory with a halo as wide as what one frame's
-output can depend on, and keeps only its own centre: no seam, and nothing is computed from a neighbour's border.
+The memory is one buffer of the whole frame. A tile reads frame and memory with a halo as wide as what one
+frame's output can depend on, and keeps only its own centre: no seam, and nothing comes from a tile's border.
 
 Letters: H W height and width of the small frame, S scale.
 """
@@ -26,7 +26,7 @@ SMALLEST_TILE = 64
 LAYERS_ALIVE = 10
 AUTO_TILE = 512
 Window = tuple[int, int, int, int]  # x, y, width, height
-Memory = tuple[Tensor, Tensor]
+Memory = tuple[Tensor, ...]  # each (1, any, H, W): what one frame leaves for the next
 
 
 class Recurrent(Protocol):
@@ -52,7 +52,7 @@ class Upscaler:
     """
 
     def __init__(self, generator: nn.Module, settings: Settings, say: Callable[[str], None]) -> None:
-        self._exact = generator  # in float32, moved to the device only if a frame needs it
+        self._exact = generator  # in float32, and not ours to change
         self._network = _ready(copy.deepcopy(generator), settings.device, settings.precision)
         self.settings = settings
         self.tile = settings.tile
@@ -69,7 +69,7 @@ class Upscaler:
         self._memory = None
 
     def folded(self, frame: Tensor) -> Tensor:
-        """(1, 3, H, W) in [0, 1] -> the large frame, its pixels folded into channels: (1, 3 * S * S, H, W), float32."""
+        """(1, 3, H, W) in [0, 1] -> the large frame, its pixels folded: (1, 3 * S * S, H, W), float32."""
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
             before = self._memory
@@ -78,18 +78,20 @@ class Upscaler:
                 large, self._memory = self._repair(frame, before)
             return large
 
-    def _repair(self, frame: Tensor, before: Memory | None) -> tuple[Tensor, Memory]:
+    def _repair(self, frame: Tensor, before: Memory | None) -> tuple[Tensor, Memory | None]:
         """The same frame in float32: half precision overflowed."""
+        if self.settings.precision is torch.float32:
+            raise _not_finite()
         if not self.num_repaired:
             self.say(f"a frame was not finite in {_name(self.settings.precision)}: computed again in float32")
+            self._exact = _ready(copy.deepcopy(self._exact), self.settings.device, torch.float32)
         self.num_repaired += 1
-        exact = _ready(self._exact, self.settings.device, torch.float32)
-        before = before and type(before)(*(part.float() for part in before))
-        large, memory = self._run(exact, frame, before)
+        before = before and tuple(part.float() for part in before)
+        large, memory = self._run(self._exact, frame, before)
         if not _all_finite(large):
-            raise BadWeights("the network gives pixels that are not finite", "Its weights are damaged: use others.")
-        kept = type(memory)(*(part.to(self.settings.precision) for part in memory))
-        return large, kept if all(map(_all_finite, kept)) else None  # type: ignore[return-value]
+            raise _not_finite()
+        kept = tuple(part.to(self.settings.precision) for part in memory)
+        return large, kept if all(map(_all_finite, kept)) else None
 
     def _run(self, network: nn.Module, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
         while True:
@@ -110,7 +112,7 @@ class Upscaler:
 def upscale(
     frames: Iterator[Frame], upscaler: Upscaler, *, window: Window, cuts: CutDetector
 ) -> Iterator[tuple[Frame, bool, Tensor]]:
-    """Each frame, whether a shot begins with it, and its folded enlargement (Upscaler.folded) of the window alone."""
+    """Each frame, whether a shot begins with it, and its window's folded enlargement (Upscaler.folded)."""
     x, y, width, height = window
     for frame in frames:
         begins = cuts.begins_shot(frame.pixels)
@@ -175,12 +177,10 @@ def _tiled(network: Recurrent, frame: Tensor, memory: Memory | None, tile: int) 
             around = (..., slice(*rows), slice(*columns))
             centre = (..., slice(*inner_rows), slice(*inner_columns))
             own = (..., slice(top, min(top + tile, height)), slice(left, min(left + tile, width)))
-            part = memory and type(memory)(*(whole[around] for whole in memory))
+            part = memory and tuple(whole[around] for whole in memory)
             enlarged, left_behind = network.folded(frame[around], part)
             if after is None:
-                after = type(left_behind)(
-                    *(new.new_empty((*new.shape[:2], height, width)) for new in left_behind)
-                )
+                after = tuple(new.new_empty((*new.shape[:2], height, width)) for new in left_behind)
             large[own] = enlarged[centre]
             for whole, new in zip(after, left_behind, strict=True):
                 whole[own] = new[centre]
@@ -199,13 +199,22 @@ def _smaller(tile: int | None, frame: Tensor) -> int:
     smaller = (max(frame.shape[-2:]) if tile is None else tile) // 2
     if smaller < SMALLEST_TILE:
         raise VidganError(
-            f"not enough memory even in tiles of {SMALLEST_TILE} pixels", "Close other programs, or use --device cpu."
+            f"not enough memory even in tiles of {SMALLEST_TILE} pixels",
+            "Close other programs, or use --device cpu.",
         )
     return smaller
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # As the processor's allocator, Metal and the CUDA libraries say it.
+    signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return any(sign in str(error) for sign in signs)
+
+
+def _not_finite() -> BadWeights:
+    return BadWeights("the network gives pixels that are not finite", "Its weights are damaged: use others.")
 
 
 def _all_finite(tensor: Tensor) -> bool:
@@ -213,9 +222,8 @@ def _all_finite(tensor: Tensor) -> bool:
 
 
 def _ready(network: nn.Module, device: torch.device, precision: torch.dtype) -> nn.Module:
-    return network.eval().requires_grad_(False).to(
-        device=device, dtype=precision, memory_format=torch.channels_last
-    )  # type: ignore[call-overload,no-any-return]
+    network.eval().requires_grad_(False)
+    return network.to(device=device, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _name(precision: torch.dtype) -> str:
