@@ -1,6 +1,6 @@
 """Folders of videos and photos -> a packed store -> batches of training clips.
 
-The store is one safetensors file of decoded uint8 pictures: read without PyAV, a crop at a time, and never whole.
+The store is one safetensors file of decoded uint8 pictures: read without PyAV, a crop at a time, never whole.
 A batch is a function of the recipe's seed and the step alone, so that a run that was killed goes on exactly.
 
 Letters: B batch, T frames, C colours, H W height and width.
@@ -40,7 +40,7 @@ class Store:
         self.videos = [name for name, shape in self.shapes.items() if shape[0] > 1]
 
     def drop_smaller(self, side: int) -> list[str]:
-        """Take no crop from clips whose sides are shorter; gives their names. Raises BadVideo if none is left."""
+        """Take no crop from clips with a shorter side; gives their names. Raises BadVideo if none is left."""
         small = [name for name, (_, height, width, _) in self.shapes.items() if min(height, width) < side]
         self.photos = [name for name in self.photos if name not in small]
         self.videos = [name for name in self.videos if name not in small]
@@ -70,13 +70,17 @@ def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Stor
         return Store(path)
     from vidgan.video.codec import decode_all
 
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for folder, file in files(folders):
         try:
-            name = str(file.relative_to(folder))
-            tensors[name] = torch.from_numpy(decode_all(file))
+            picture = torch.from_numpy(decode_all(file))
         except VidganError as error:
             say(f"left out: {error.found}")
+            continue
+        name = file.relative_to(folder).as_posix()
+        while name in tensors:  # two folders may hold files of one name
+            name = f"{folder.name}/{name}"
+        tensors[name] = picture
     if not tensors:
         raise BadVideo(
             f"no video or photo in {', '.join(map(str, folders))} could be read",
@@ -91,7 +95,7 @@ def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Stor
 
 
 def files(places: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every video and photo at or below each place, with the folder that it was found from. Raises BadVideo."""
+    """Every video and photo at or below each place, with the folder it was found from. Raises BadVideo."""
     for place in places:
         if not place.exists():
             raise BadVideo(f"there is no {place}", "Name a video, a photo, or a folder of them.")
@@ -141,7 +145,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
 
 
 def camera_path(rng: np.random.Generator, frames: int, room: tuple[int, int], fastest: int) -> np.ndarray:
-    """(T, 2) top left corners in whole pixels, inside [0, room]: a start, a speed, and a little of both changing."""
+    """(T, 2) top left corners in whole pixels, inside [0, room]: a start, a speed, and a little wandering."""
     speed = rng.uniform(-fastest, fastest, 2) * rng.random()
     wander = rng.normal(0, 0.3, (frames, 2)).cumsum(0) * rng.random()
     path = (np.arange(frames)[:, None] * speed + wander).round()
