@@ -1,11 +1,10 @@
-"""Weights and training states in safetensors, with what they are in a JSON header. Never pickle; never half a file.
+"""Weights and training states in safetensors, with what they are in a JSON header. Never pickle; never half.
 
-A model file holds one generator: `vidgan` in its header is a `Card` with the network's name, its Config and the
-recipe. A training state holds everything that a run needs to go on.
+A model file holds one generator: `vidgan` in its header is a `Card` with the network's name, its Config and
+the recipe. A training state holds everything that a run needs to go on.
 """
 
 import hashlib
-import json
 import os
 from dataclasses import asdict
 from importlib import resources
@@ -52,9 +51,7 @@ def save_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path)
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the header of a safetensors file. Raises BadWeights."""
     if not path.is_file():
-        raise BadWeights(
-            f"there are no weights at {path}", f"Give a .safetensors file, or one of: {_names()}."
-        )
+        raise BadWeights(f"there are no weights at {path}", f"Give a .safetensors file. {_choices()}")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
@@ -78,11 +75,16 @@ def load_generator(model: str | Path) -> nn.Module:
     path = find(model)
     tensors, header = load_tensors(path)
     card = read_card(header, path)
+    if card.generator not in (known := shelf.names(GENERATORS)):
+        raise BadWeights(
+            f"{path} is for the network '{card.generator}', which this version does not have",
+            f"It has: {', '.join(known)}. Use the version that the file was made with.",
+        )
     module = shelf.take(GENERATORS, card.generator)
     try:
         generator: nn.Module = module.Generator(module.Config(**card.config))
         generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise BadWeights(
             f"{path} does not fit the network '{card.generator}': {str(error).splitlines()[-1].strip()}",
             "It belongs to another network or version; train or fetch one for this version.",
@@ -94,7 +96,7 @@ def read_card(header: dict[str, str], path: Path) -> Card:
     if HEADER not in header:
         raise BadWeights(
             f"{path} is not one of vidgan's model files: its header does not say which network it is for",
-            f"Give a file that vidgan has trained, or one of: {_names()}.",
+            f"Give a file that vidgan has trained. {_choices()}",
         )
     try:
         return Card.model_validate_json(header[HEADER])
@@ -106,13 +108,12 @@ def read_card(header: dict[str, str], path: Path) -> Card:
 
 def find(model: str | Path) -> Path:
     """The file of an embedded model, or the path itself where it is one."""
-    if (path := Path(model)).suffix or path.exists():
+    if (path := Path(model)).suffix or path.is_file():  # a folder that is called like a model is none
         return path
     embedded = Path(str(resources.files("vidgan") / "weights" / f"{model}.safetensors"))
     if not embedded.is_file():
-        raise BadWeights(
-            f"there is no model '{model}'", f"Use one of: {_names()}; or the path of a .safetensors file."
-        )
+        remedy = f"{shelf.suggest(str(model), _names())} Or give the path of a .safetensors file."
+        raise BadWeights(f"there is no model '{model}'", remedy)
     return embedded
 
 
@@ -121,18 +122,28 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def card_of(generator: nn.Module, **extra: Any) -> Card:
+def card_of(
+    generator: nn.Module,
+    *,
+    recipe: dict[str, Any] | None = None,
+    results: dict[str, float] | None = None,
+    step: int = 0,
+) -> Card:
     """The card of a generator from our shelf."""
-    name = type(generator).__module__.removeprefix(f"{GENERATORS}.")
-    return Card(generator=name, config=asdict(generator.config), **extra)  # type: ignore[arg-type]
-
-
-def _names() -> str:
-    folder = Path(str(resources.files("vidgan") / "weights"))
-    return (
-        ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none in this installation"
+    return Card(
+        generator=type(generator).__module__.removeprefix(f"{GENERATORS}."),
+        config=asdict(generator.config),  # type: ignore[call-overload]
+        recipe=recipe or {},
+        results=results or {},
+        step=step,
     )
 
 
-def dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def _names() -> list[str]:
+    """The models that come with this installation."""
+    folder = Path(str(resources.files("vidgan") / "weights"))
+    return sorted(file.stem for file in folder.glob("*.safetensors"))
+
+
+def _choices() -> str:
+    return f"Or name a model that comes with vidgan: {', '.join(_names()) or 'none does here'}."
