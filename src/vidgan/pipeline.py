@@ -26,8 +26,9 @@ def ahead(items: Iterable[Item], *, depth: int = FRAMES_BETWEEN) -> Iterator[Ite
     stop = threading.Event()
 
     def produce() -> None:
-        iterator = iter(items)
+        iterator: Iterator[Item] | None = None
         try:
+            iterator = iter(items)
             for item in iterator:
                 if not _put(passed, (True, item), stop):
                     return
@@ -61,8 +62,8 @@ def ahead(items: Iterable[Item], *, depth: int = FRAMES_BETWEEN) -> Iterator[Ite
 def behind(work: Callable[[Item], None], *, depth: int = FRAMES_BETWEEN) -> Iterator[Callable[[Item], None]]:
     """Do `work` on every item in a thread, in order, up to `depth` items behind.
 
-    Gives the function that hands an item over; it raises what an earlier item's work raised. A block that ends
-    well waits for all of the work; one that ends in an error leaves what is waiting undone.
+    Gives the function that hands an item over; it raises what an earlier item's work raised. A block that
+    ends well waits for all of the work; one that ends in an error leaves what is waiting undone.
     """
     waiting: queue.Queue[tuple[Item] | None] = queue.Queue(depth)
     stop = threading.Event()
