@@ -97,7 +97,12 @@ generate_video = enhance
 
 
 def create_generator(
-    name: str = "recurrent", *, scale: int = 4, features: int = 48, blocks: int = 6, weights: str | Path | None = None
+    name: str = "recurrent",
+    *,
+    scale: int = 4,
+    features: int = 48,
+    blocks: int = 6,
+    weights: str | Path | None = None,
 ) -> nn.Module:
     """A generator from the shelf, fresh; or, with weights, the one in that model file or of that name.
 
@@ -109,7 +114,7 @@ def create_generator(
         return load_generator(weights)
     from vidgan.training.run import network
 
-    config = {"scale": scale, "features": features, "blocks": blocks}
+    config: dict[str, int | float | bool] = {"scale": scale, "features": features, "blocks": blocks}
     return network("vidgan.generators", "Generator", name, config)
 
 
@@ -149,21 +154,23 @@ def train(
     held_out         a video or folder that is scored and never trained on; None: the training videos are scored
     Gives the path of the trained generator's model file. A recipe (`vidgan train`) says all the rest.
     """
-    from vidgan.training.quick import train as train_quickly
+    from vidgan.training import quick
 
-    return train_quickly(
-        generator,
-        discriminator,
-        Path(videos),
+    options = quick.Options(
+        videos=Path(videos),
         out=Path(out),
-        steps=(faithful_steps, realistic_steps),
+        faithful_steps=faithful_steps,
+        realistic_steps=realistic_steps,
         held_out=Path(held_out) if held_out is not None else None,
         crop=crop,
         batch=batch,
     )
+    return quick.train(generator, discriminator, options)
 
 
-def test(generator: nn.Module, discriminator: nn.Module, videos: str | Path, *, frames: int = 8) -> dict[str, float]:
+def test(
+    generator: nn.Module, discriminator: nn.Module, videos: str | Path, *, frames: int = 8
+) -> dict[str, float]:
     """How good and how fast the generator is, and how well the discriminator tells its frames from real ones.
 
     videos  a video or a folder; made smaller by the generator's scale and brought back

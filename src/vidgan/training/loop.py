@@ -3,15 +3,17 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vidgan import checkpoint, dataset, score
-from vidgan.errors import VidganError
+from vidgan.errors import BadVideo, VidganError
 from vidgan.features import Lpips, load_lpips
 from vidgan.progress import Tick
 from vidgan.recipe import Recipe
@@ -21,6 +23,19 @@ from vidgan.training.run import Run, begin_realistic, resume, save
 VALIDATION_FRAMES = 8
 LOG = "log.jsonl"
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a run is played on; nothing in it has to be saved."""
+
+    folder: Path
+    store: dataset.Store
+    held_out: list[score.Pair]
+    table: game.Table
+    with_lpips: bool
+    say: Tell
+    tick: Tick
 
 
 def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool) -> Run:
@@ -35,83 +50,94 @@ def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool) -> Run:
     run, recipe = resume(run, folder), run.recipe
     if run.step:
         say(f"going on from step {run.step} of {recipe.steps}")
-    table = game.Table(
-        perceptual=_perceptual(recipe), rng=torch.Generator().manual_seed(recipe.seed), half=half
+    ground = Ground(
+        folder=folder,
+        store=dataset.pack(recipe.data.train, folder / "train.store", say=say),
+        held_out=_held_out(dataset.pack(recipe.data.val, folder / "val.store", say=say), run),
+        table=game.Table(perceptual=_perceptual(recipe), rng=torch.Generator(), half=half),
+        with_lpips=_lpips_at_hand(say),
+        say=say,
+        tick=tick,
     )
-    train_store = dataset.pack(recipe.data.train, folder / "train.store", say=say)
-    held_out = _held_out(dataset.pack(recipe.data.val, folder / "val.store", say=say), run)
-    with_lpips = _lpips_at_hand(say)
     if run.step == 0:
-        _note(folder, {"step": 0, **validate(run, held_out, with_lpips, table)}, say)
+        _note(ground, {"step": 0, **validate(run, ground)})
     while run.step < recipe.steps:
         if run.realistic and run.stage_step == 0:
             begin_realistic(run)
-        _play_stage(run, train_store, folder, table, held_out, with_lpips, say, tick)
-        if run.stage_step == 0 or run.step == recipe.steps:
-            name = "faithful" if run.step <= recipe.faithful.steps else "last"
-            checkpoint.save_generator(run.ema, _card(run), folder / f"{name}.safetensors")
+        _play_stage(run, ground)
+        name = "last" if run.step == recipe.steps else "faithful"
+        checkpoint.save_generator(run.ema, _card(run), folder / f"{name}.safetensors")
     return run
 
 
-def _play_stage(
-    run: Run,
-    store: dataset.Store,
-    folder: Path,
-    table: game.Table,
-    held_out: list[score.Pair],
-    with_lpips: bool,
-    say: Tell,
-    tick: Tick,
-) -> None:
-    recipe, stage, step_of = (
-        run.recipe,
-        run.stage,
-        game.realistic_step if run.realistic else game.faithful_step,
+def _play_stage(run: Run, ground: Ground) -> None:
+    """The steps that are left of the stage that the run is in."""
+    recipe = run.recipe
+    name, step_of, stop = (
+        ("realistic", game.realistic_step, recipe.steps)
+        if run.realistic
+        else ("faithful", game.faithful_step, recipe.faithful.steps)
     )
-    scale = run.generator.scale
-    stop = recipe.steps if run.realistic else recipe.faithful.steps
-    if small := store.drop_smaller(stage.crop + 2 * dataset.MARGIN * scale):  # type: ignore[operator]
-        say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
-    batches = dataset.Batches(store, recipe, stage, scale)  # type: ignore[arg-type]
-    loader = DataLoader(
-        batches, batch_size=None, sampler=range(run.step, stop), num_workers=1, prefetch_factor=4
-    )
-    sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros(()))
-    counts: dict[str, int] = defaultdict(int)
-    started = time.perf_counter()
-    for low, high in loader:
-        table.rng.manual_seed(recipe.seed << 32 | run.step)  # so that a resumed run draws what it would have drawn
-        numbers = step_of(run, low.float() / 255, high.float() / 255, table)
+    means, started = Means(), time.perf_counter()
+    for low, high in _batches(run, ground, range(run.step, stop)):
+        # So that a resumed run draws what it would have drawn.
+        ground.table.rng.manual_seed(recipe.seed << 32 | run.step)
+        numbers = step_of(run, low.float() / 255, high.float() / 255, ground.table)
         run.step += 1
-        for name, number in numbers.items():
-            sums[name] += number
-            counts[name] += 1
-        tick(run.step, recipe.steps, "realistic" if stage is recipe.realistic else "faithful")
+        means.add(numbers)
+        ground.tick(run.step, recipe.steps, name)
         if run.step % recipe.validate_every == 0 or run.step == stop:
-            means = {name: float(total) / counts[name] for name, total in sums.items()}
-            if not all(map(torch.isfinite, map(torch.tensor, means.values()))):
-                raise VidganError(
-                    f"the training's numbers are not finite at step {run.step}: {means}",
-                    f"The last good state is in {folder}; go on from it with a lower lr.",
-                )
-            row = {"step": run.step, "seconds": round(time.perf_counter() - started, 1), **means}
-            row |= validate(run, held_out, with_lpips, table)
-            _keep_best(run, row, folder)
-            _note(folder, row, say)
-            sums.clear()
-            counts.clear()
-            started = time.perf_counter()
+            row = {"step": run.step, "seconds": round(time.perf_counter() - started, 1)}
+            row |= means.taken(f"step {run.step}", ground.folder)
+            row |= validate(run, ground)
+            _keep_best(run, row, ground.folder)
+            _note(ground, row)
+            means, started = Means(), time.perf_counter()
         if run.step % recipe.save_every == 0 or run.step == stop:
-            save(run, folder)
+            save(run, ground.folder)
 
 
-def validate(
-    run: Run, held_out: list[score.Pair], with_lpips: bool, table: game.Table
-) -> dict[str, float]:
+def _batches(run: Run, ground: Ground, steps: range) -> Iterable[tuple[Tensor, Tensor]]:
+    stage, scale = run.stage, cast(int, run.generator.scale)
+    if small := ground.store.drop_smaller(stage.crop + 2 * dataset.MARGIN * scale):
+        ground.say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
+    batches = dataset.Batches(ground.store, run.recipe, stage, scale)
+    return DataLoader(batches, batch_size=None, sampler=steps, num_workers=1, prefetch_factor=4)
+
+
+class Means:
+    """Of the numbers of many steps; one with a number that is not finite moved nothing, and only counts."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros(()))
+        self.counts: dict[str, int] = defaultdict(int)
+        self.num_steps = self.num_skipped = 0
+
+    def add(self, numbers: game.Numbers) -> None:
+        self.num_steps += 1
+        if not all(bool(torch.isfinite(number)) for number in numbers.values()):
+            self.num_skipped += 1
+            return
+        for name, number in numbers.items():
+            self.sums[name] += number
+            self.counts[name] += 1
+
+    def taken(self, when: str, folder: Path) -> dict[str, float]:
+        """Raises VidganError if more than half of the steps were not finite."""
+        if 2 * self.num_skipped > self.num_steps:
+            raise VidganError(
+                f"the training's numbers are not finite at {when}",
+                f"The last good state is in {folder}; go on from it with a lower lr.",
+            )
+        skipped = {"skipped": self.num_skipped} if self.num_skipped else {}
+        return {name: float(total) / self.counts[name] for name, total in self.sums.items()} | skipped
+
+
+def validate(run: Run, ground: Ground) -> dict[str, float]:
     """Scores of the averaged generator, and the discriminator's accuracy, on clips that nobody trains on."""
-    scores = score.score(run.ema, held_out, with_lpips=with_lpips, half=table.half)
+    scores = score.score(run.ema, ground.held_out, with_lpips=ground.with_lpips, half=ground.table.half)
     if run.realistic:
-        scores["accuracy"] = score.judged(run.ema, run.discriminator, held_out, half=table.half)
+        scores["accuracy"] = score.judged(run.ema, run.discriminator, ground.held_out, half=ground.table.half)
     return {f"val_{name}": number for name, number in scores.items()}
 
 
@@ -126,15 +152,19 @@ def _keep_best(run: Run, row: dict[str, float], folder: Path) -> None:
 
 
 def _card(run: Run) -> checkpoint.Card:
-    return checkpoint.card_of(
-        run.ema, recipe=run.recipe.model_dump(mode="json", exclude={"data": {"train", "val"}}), results=run.best,
-        step=run.step,
-    )  # fmt: skip
+    told = run.recipe.model_dump(mode="json", exclude={"data": {"train", "val"}})
+    return checkpoint.card_of(run.ema, recipe=told, results=run.best, step=run.step)
 
 
 def _held_out(store: dataset.Store, run: Run) -> list[score.Pair]:
-    clips = [store.read(name, slice(None), slice(None), slice(None)) for name in store.videos]
-    return score.pairs(clips, run.generator.scale, frames=VALIDATION_FRAMES)  # type: ignore[arg-type]
+    """Raises BadVideo if there is no clip of the three frames that the discriminator looks at."""
+    names = [name for name in store.videos if store.shapes[name][0] >= 3]
+    if not names:
+        raise BadVideo(
+            "there is no video of three frames or more to validate on", "Name some under [data] val."
+        )
+    clips = [store.read(name, slice(VALIDATION_FRAMES), slice(None), slice(None)) for name in names]
+    return score.pairs(clips, cast(int, run.generator.scale), frames=VALIDATION_FRAMES)
 
 
 def _perceptual(recipe: Recipe) -> Lpips | None:
@@ -152,8 +182,7 @@ def _lpips_at_hand(say: Tell) -> bool:
     return True
 
 
-def _note(folder: Path, row: dict[str, float], say: Tell) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("a") as file:
+def _note(ground: Ground, row: dict[str, float]) -> None:
+    with (ground.folder / LOG).open("a") as file:
         file.write(json.dumps(row) + "\n")
-    say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+    ground.say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))

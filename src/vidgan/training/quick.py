@@ -1,7 +1,8 @@
-"""Training and testing as two calls, for a first look: the recipe is made here, from the networks as they are."""
+"""Training and testing as two calls, for a first look: the recipe is made here, to fit the networks."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,43 +17,45 @@ from vidgan.training.run import assemble
 from vidgan.video import decode_all
 
 
-def train(
-    generator: nn.Module,
-    discriminator: nn.Module,
-    videos: Path,
-    *,
-    out: Path,
-    steps: tuple[int, int],
-    held_out: Path | None,
-    crop: int,
-    batch: int,
-) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Options:
     """See vidgan.train."""
-    stage = {"batch": batch, "frames": 5, "crop": crop, "lr_end": 2e-5}
-    perceptual = 1.0 if has_lpips("vgg") else 0.0
-    chosen = recipe.Recipe(
-        name=out.name,
-        generator=_network(generator),
-        discriminator=_network(discriminator),
-        data=recipe.Data(train=[videos], val=[held_out or videos]),
-        damage=recipe.Damage(share=0.0),
-        faithful=recipe.Stage(
-            **stage, steps=steps[0], lr=1e-3, losses=recipe.Losses(charbonnier=1.0, temporal_difference=0.2)
-        ),
-        realistic=recipe.Stage(
-            **stage,
-            steps=steps[1],
-            lr=2e-4,
-            losses=recipe.Losses(
-                charbonnier=1.0, temporal_difference=0.2, perceptual=perceptual, feature_matching=0.1, game=0.01
-            ),
-        ),
-        validate_every=max(sum(steps), 1),
-        save_every=max(sum(steps), 1),
-    )
-    run = loop.train(assemble(chosen, generator, discriminator), out, say=_mute, tick=_still, half=_half())
+
+    videos: Path
+    out: Path
+    faithful_steps: int
+    realistic_steps: int
+    held_out: Path | None
+    crop: int
+    batch: int
+
+
+def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> Path:
+    """See vidgan.train."""
+    chosen = _recipe(generator, discriminator, options)
+    run = assemble(chosen, generator, discriminator)
+    run = loop.train(run, options.out, say=_mute, tick=_still, half=_half())
     generator.load_state_dict(run.ema.state_dict())
-    return out / "last.safetensors"
+    return options.out / "last.safetensors"
+
+
+def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) -> recipe.Recipe:
+    stage = {"batch": options.batch, "frames": 5, "crop": options.crop, "lr_end": 2e-5}
+    losses = {"charbonnier": 1.0, "temporal_difference": 0.2}
+    game = {"perceptual": 1.0 if has_lpips("vgg") else 0.0, "feature_matching": 0.1, "game": 0.01}
+    steps = options.faithful_steps + options.realistic_steps
+    tree = {
+        "name": options.out.name,
+        "generator": _network(generator),
+        "discriminator": _network(discriminator),
+        "data": {"train": [options.videos], "val": [options.held_out or options.videos]},
+        "damage": {"share": 0.0},
+        "faithful": stage | {"steps": options.faithful_steps, "lr": 1e-3, "losses": losses},
+        "realistic": stage | {"steps": options.realistic_steps, "lr": 2e-4, "losses": losses | game},
+        "validate_every": max(steps, 1),
+        "save_every": max(steps, 1),
+    }
+    return recipe.parse(tree, "vidgan.train")
 
 
 def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames: int) -> dict[str, float]:
@@ -60,15 +63,18 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
     clips = [torch.from_numpy(decode_all(file, limit=frames)) for _, file in dataset.files([videos])]
     pairs = score.pairs([clip for clip in clips if len(clip) >= 3], generator.scale, frames=frames)  # type: ignore[arg-type]
     if not pairs:
-        raise BadVideo(f"{videos} holds no video of three frames or more", "Name a video, or a folder of some.")
+        raise BadVideo(
+            f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
+        )
     numbers = score.score(generator, pairs, with_lpips=has_lpips("alex"), half=_half())
     numbers["bicubic_psnr_y"] = sum(psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
     numbers["accuracy"] = score.judged(generator, discriminator, pairs, half=_half())
     return numbers
 
 
-def _network(network: nn.Module) -> recipe.Network:
-    return recipe.Network(name=type(network).__module__.rpartition(".")[2], config=asdict(network.config))  # type: ignore[arg-type]
+def _network(network: nn.Module) -> dict[str, Any]:
+    config = asdict(network.config)  # type: ignore[call-overload]
+    return {"name": type(network).__module__.rpartition(".")[2], "config": config}
 
 
 def _bicubic(pair: score.Pair) -> torch.Tensor:

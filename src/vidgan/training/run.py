@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from vidgan import checkpoint, shelf
-from vidgan.errors import BadWeights
+from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Recipe, Stage
 
 STATE = "state.safetensors"
@@ -47,7 +47,9 @@ def create(recipe: Recipe) -> Run:
     return assemble(
         recipe,
         network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config),
-        network("vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config),
+        network(
+            "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
+        ),
     )
 
 
@@ -64,17 +66,18 @@ def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> 
 
 
 def network(shelf_name: str, kind: str, name: str, config: dict[str, int | float | bool]) -> nn.Module:
+    """A fresh network. Raises BadOption for a name on no shelf, BadRecipe for an impossible config."""
     module = shelf.take(shelf_name, name)
     try:
         made: nn.Module = getattr(module, kind)(module.Config(**config))
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         fields = ", ".join(module.Config.__dataclass_fields__)
-        raise BadWeights(f"{name}: {error}", f"Its settings are: {fields}.") from None
-    return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        raise BadRecipe(f"{name}: {error}", f"Its settings are: {fields}.") from None
+    return made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def begin_realistic(run: Run) -> None:
-    """The second stage starts from the averaged weights, with an optimizer that has no momentum to unlearn."""
+    """The second stage starts from the averaged weights, with an optimizer that remembers nothing."""
     run.generator.load_state_dict(run.ema.state_dict())
     run.generator_optimizer = Adam(run.generator.parameters(), lr=run.recipe.realistic.lr, betas=(0.9, 0.99))
 
