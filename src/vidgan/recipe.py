@@ -68,7 +68,9 @@ class Stage(Part):
     crop: int = Field(gt=0, multiple_of=32)  # side of the large crop, pixels
     lr: float = Field(gt=0)  # at the start; falls as a cosine to lr_end
     lr_end: float = Field(gt=0)
-    roll_in: float = Field(default=0.0, ge=0, le=1)  # share of steps whose clips begin with a memory several frames old
+    roll_in: float = Field(
+        default=0.0, ge=0, le=1
+    )  # share of steps whose clips begin with a memory several frames old
     losses: Losses
 
 
@@ -79,7 +81,9 @@ class Game(Part):
     ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
     penalty: float = Field(default=0.01, ge=0)  # weight of both smoothness penalties
     sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1
-    rest_above: float = Field(default=0.9, gt=0.5, le=1)  # the discriminator rests while it judges better than this
+    rest_above: float = Field(
+        default=0.9, gt=0.5, le=1
+    )  # the discriminator rests while it judges better than this
 
 
 class Recipe(Part):

@@ -65,7 +65,9 @@ def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return (real_logits.detach().float() > fake_logits.detach().float()).float().mean()
 
 
-def judged(generator: nn.Module, discriminator: nn.Module, clips: Sequence[Pair], *, half: bool = False) -> float:
+def judged(
+    generator: nn.Module, discriminator: nn.Module, clips: Sequence[Pair], *, half: bool = False
+) -> float:
     """The discriminator's accuracy over the first three frames of each clip."""
     shares = []
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if half else nullcontext():

@@ -6,7 +6,8 @@ changes the picture as much, but goes on doing so.
 
 import numpy as np
 
-THRESHOLD = 8.0  # percent of full scale; on 55 training clips motion reached 6.8, and 918 cuts between them began at 10.4
+# Percent of full scale; on 55 training clips motion reached 6.8, and 918 cuts between them began at 10.4.
+THRESHOLD = 8.0
 SIDE = 96  # the pictures are compared at about this height: noise averages out, and it costs nothing
 
 

@@ -22,7 +22,7 @@ class Config:
 
 
 class Discriminator(nn.Module):
-    def __init__(self, config: Config = Config()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: Config = Config()) -> None:
         super().__init__()
         self.config = config
         width = config.features

@@ -39,11 +39,11 @@ class Block(nn.Module):
         self.second = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(F.leaky_relu_(self.first(x), SLOPE)).add_(x)  # type: ignore[no-any-return]
+        return self.second(F.leaky_relu_(self.first(x), SLOPE)).add_(x)
 
 
 class Generator(nn.Module):
-    def __init__(self, config: Config = Config()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: Config = Config()) -> None:
         super().__init__()
         self.config = config
         self.head = nn.Conv2d(2 * 3 + config.features, config.features, 3, padding=1)
@@ -82,7 +82,7 @@ class Generator(nn.Module):
         return torch.stack(high, 1)
 
     def step(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """One frame (B, 3, H, W) in [0, 1] and what the frame before left -> the large frame, and what it leaves."""
+        """A frame (B, 3, H, W) in [0, 1], what the one before left -> the large frame, what it leaves."""
         folded, memory = self.folded(frame, memory)
         return F.pixel_shuffle(folded, self.scale), memory
 
@@ -95,6 +95,7 @@ class Generator(nn.Module):
         x = torch.cat((small, *memory), 1)
         x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
         return enlarge(frame, self.kernels).add_(self.tail(x)), Memory(small, x)
+
 
 def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
     """Bicubic enlargement, edges repeated, its pixels folded into channels: pixel_shuffle unfolds it.

@@ -1,4 +1,4 @@
-"""What a generator or a discriminator is to make small. Each is a function; its weight stands in the recipe."""
+"""What a generator or a discriminator is to make small: functions; their weights stand in the recipe."""
 
 from vidgan.losses.adversarial import feature_matching, relativistic, smoothness
 from vidgan.losses.perceptual import perceptual

@@ -1,8 +1,8 @@
 """The game between generator and discriminator.
 
-Sources: the relativistic pairing of Jolicoeur-Martineau 2018 with both gradient penalties, as in R3GAN, Huang et al.
-2024; the penalties by finite differences, as in SeedVR2, Wang et al. 2025: no second derivative is needed, so that
-bfloat16 and every layout of memory work.
+Sources: the relativistic pairing of Jolicoeur-Martineau 2018 with both gradient penalties, as in R3GAN, Huang
+et al. 2024; the penalties by finite differences, as in SeedVR2, Wang et al. 2025: no second derivative is
+needed, so that bfloat16 and every layout of memory work.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def smoothness(
 
 
 def feature_matching(fake_activations: list[Tensor], real_activations: list[Tensor]) -> Tensor:
-    """L1 between the discriminator's activations, each scaled by the real one's mean size (Wang et al. 2018)."""
+    """L1 between the discriminator's activations, each over the real one's mean size (Wang et al. 2018)."""
     terms = []
     for fake, real in zip(fake_activations, real_activations, strict=True):
         real = real.detach().float()

@@ -26,7 +26,9 @@ def run(options: Options) -> Path:
     """Train, or go on with a training that was stopped. Gives the folder that now holds the weights."""
     console = Console(stderr=True)
     if options.device not in ("auto", "cpu"):
-        raise BadOption(f"training on {options.device!r} is not built yet", "Leave --device out: it trains on the CPU.")
+        raise BadOption(
+            f"training on {options.device!r} is not built yet", "Leave --device out: it trains on the CPU."
+        )
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -37,7 +39,13 @@ def run(options: Options) -> Path:
         return folder
     half = hardware.quick_precision(torch.device("cpu")) is torch.bfloat16
     with progress.bar(console) as tick:
-        loop.train(running.create(chosen), folder, say=lambda line: console.print(line, highlight=False), tick=tick, half=half)
+        loop.train(
+            running.create(chosen),
+            folder,
+            say=lambda line: console.print(line, highlight=False),
+            tick=tick,
+            half=half,
+        )
     console.print(f"The weights are in {folder / 'best.safetensors'}; use them with --model.")
     return folder
 
