@@ -14,7 +14,9 @@ def dice(seed: int = 0) -> torch.Generator:
 
 
 def test_l1_is_the_mean_distance():
-    torch.testing.assert_close(losses.l1(torch.tensor([0.0, 0.5]), torch.tensor([0.25, 1.0])), torch.tensor(0.375))
+    torch.testing.assert_close(
+        losses.l1(torch.tensor([0.0, 0.5]), torch.tensor([0.25, 1.0])), torch.tensor(0.375)
+    )
 
 
 def test_charbonnier_is_l1_far_from_zero_and_epsilon_at_zero():

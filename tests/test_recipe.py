@@ -136,12 +136,14 @@ def test_a_value_of_the_wrong_kind_is_refused(path, old, new):
 
 
 def test_a_whole_number_may_stand_for_a_real_one(path):
-    assert recipe.read(changed(path, "charbonnier = 1.0", "charbonnier = 1")).faithful.losses.charbonnier == 1.0
+    assert (
+        recipe.read(changed(path, "charbonnier = 1.0", "charbonnier = 1")).faithful.losses.charbonnier == 1.0
+    )
 
 
 def test_a_table_in_the_place_of_a_value_is_refused(path):
     tables = path.read_text().partition("[data]")
-    path.write_text('data = 5\n' + tables[0] + tables[2].partition('val = ["held_out"]')[2])
+    path.write_text("data = 5\n" + tables[0] + tables[2].partition('val = ["held_out"]')[2])
     with pytest.raises(BadRecipe, match="data"):
         recipe.read(path)
 

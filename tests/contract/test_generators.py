@@ -99,7 +99,9 @@ def test_a_fresh_network_is_close_to_bicubic(fresh):
 
 def test_every_weight_learns(fresh):
     low = clip(3)
-    loss = (fresh(low) - torch.rand(1, 3, 3, *(side * fresh.scale for side in low.shape[-2:]))).square().mean()
+    loss = (
+        (fresh(low) - torch.rand(1, 3, 3, *(side * fresh.scale for side in low.shape[-2:]))).square().mean()
+    )
     loss.backward()
     idle = [name for name, weight in fresh.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert idle == []
@@ -234,6 +236,9 @@ class TestRecurrent:
 
     def test_without_memory_the_frame_before_is_taken_to_be_the_same(self):
         recurrent = shelf.take(SHELF, "recurrent")
-        generator, frame = recurrent.Generator(recurrent.Config(features=16, blocks=1)), torch.rand(1, 3, 8, 8)
+        generator, frame = (
+            recurrent.Generator(recurrent.Config(features=16, blocks=1)),
+            torch.rand(1, 3, 8, 8),
+        )
         none = recurrent.Memory(frame, torch.zeros(1, 16, 8, 8))
         torch.testing.assert_close(generator.folded(frame)[0], generator.folded(frame, none)[0])

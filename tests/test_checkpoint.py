@@ -1,0 +1,208 @@
+"""Weights come back as they went, from a whole file of ours or not at all."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from vidgan import checkpoint
+from vidgan.errors import BadWeights
+from vidgan.generators.recurrent import Config, Generator
+
+SMALL = Config(features=16, blocks=1)
+
+
+@pytest.fixture
+def model(tmp_path) -> Path:
+    path = tmp_path / "model.safetensors"
+    generator = Generator(SMALL)
+    card = checkpoint.card_of(generator, recipe={"name": "tiny"}, results={"val_lpips": 0.2}, step=7)
+    checkpoint.save_generator(generator, card, path)
+    return path
+
+
+def with_header(path: Path, header: dict[str, str]) -> Path:
+    tensors, _ = checkpoint.load_tensors(path)
+    save_file(tensors, path, metadata=header)
+    return path
+
+
+def card(**changes) -> dict[str, str]:
+    told = {"generator": "recurrent", "config": {"scale": 4, "features": 16, "blocks": 1}} | changes
+    return {checkpoint.HEADER: json.dumps(told)}
+
+
+def test_a_model_file_says_what_it_is(model):
+    tensors, header = checkpoint.load_tensors(model)
+    told = checkpoint.read_card(header, model)
+    assert (told.generator, told.config) == ("recurrent", {"scale": 4, "features": 16, "blocks": 1})
+    assert (told.recipe, told.results, told.step) == ({"name": "tiny"}, {"val_lpips": 0.2}, 7)
+    assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
+
+
+def test_a_loaded_generator_is_ready_to_run(model):
+    generator = checkpoint.load_generator(model)
+    assert not generator.training
+    assert all(w.dtype == torch.float32 and not w.requires_grad for w in generator.parameters())
+
+
+def test_tensors_come_back_to_the_bit_whatever_their_layout(tmp_path):
+    weights = {
+        "last": torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last),
+        "turned": torch.randn(4, 5).T,
+        "bytes": torch.arange(9, dtype=torch.uint8),
+        "scalar": torch.tensor(3.0),
+    }
+    checkpoint.save_tensors(weights, {"a": "b"}, tmp_path / "new" / "x.safetensors")
+    tensors, header = checkpoint.load_tensors(tmp_path / "new" / "x.safetensors")
+    assert header == {"a": "b"} and tensors.keys() == weights.keys()
+    assert all(torch.equal(tensors[name], weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize("length", [0, 5, 100, 2000, -1])
+def test_a_truncated_file_is_refused(model, length):
+    model.write_bytes(model.read_bytes()[:length])
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(model)
+
+
+class Trap:
+    """What a pickle can do when it is opened."""
+
+    def __reduce__(self):
+        return (Path.touch, (Path(self.target),))
+
+    def __init__(self, target: Path) -> None:
+        self.target = str(target)
+
+
+def test_a_pickle_is_refused_without_being_run(tmp_path):
+    sprung, path = tmp_path / "sprung", tmp_path / "model.safetensors"
+    path.write_bytes(pickle.dumps(Trap(sprung)))
+    pickle.loads(path.read_bytes())
+    assert sprung.exists()  # the trap works
+    sprung.unlink()
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(path)
+    torch.save({"weights": Trap(sprung)}, path)
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(path)
+    assert not sprung.exists()
+
+
+def test_weights_of_another_size_are_refused(model):
+    other = card(config={"scale": 4, "features": 32, "blocks": 1})
+    with pytest.raises(BadWeights, match="does not fit the network 'recurrent'"):
+        checkpoint.load_generator(with_header(model, other))
+
+
+@pytest.mark.parametrize("config", [
+    {"scale": 4, "features": 16, "blocks": 2},
+    {"scale": 4, "features": 16, "blocks": 1, "depth": 3},
+    {"scale": 4, "features": -1, "blocks": 1},
+    {"scale": 4, "features": 16.5, "blocks": 1},
+])  # fmt: skip
+def test_a_config_that_does_not_fit_is_refused(model, config):
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(with_header(model, card(config=config)))
+
+
+def test_a_network_that_we_do_not_have_is_a_fault_of_the_file(model):
+    with pytest.raises(BadWeights, match="'transformer'"):
+        checkpoint.load_generator(with_header(model, card(generator="transformer")))
+
+
+@pytest.mark.parametrize("name", ["../errors", "os", "__init__", ""])
+def test_a_header_cannot_import_what_is_on_no_shelf(model, name):
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(with_header(model, card(generator=name)))
+
+
+@pytest.mark.parametrize("header", [None, {}, {"format": "pt"}])
+def test_a_file_without_our_header_is_refused(model, header):
+    with pytest.raises(BadWeights, match="not one of vidgan's"):
+        checkpoint.load_generator(with_header(model, header))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"generator": 3}', '{"generator": "recurrent"}'])
+def test_a_damaged_header_is_refused(model, text):
+    with pytest.raises(BadWeights, match="damaged header"):
+        checkpoint.load_generator(with_header(model, {checkpoint.HEADER: text}))
+
+
+def test_a_header_with_more_than_we_know_is_read(model):
+    assert checkpoint.load_generator(with_header(model, card(colour="green"))).config == SMALL
+
+
+@pytest.fixture
+def embedded(tmp_path, monkeypatch) -> Path:
+    """An installation that holds the models fast and sharp."""
+    weights = tmp_path / "vidgan" / "weights"
+    weights.mkdir(parents=True)
+    for name in ("fast", "sharp"):
+        generator = Generator(SMALL)
+        checkpoint.save_generator(generator, checkpoint.card_of(generator), weights / f"{name}.safetensors")
+    monkeypatch.setattr(checkpoint.resources, "files", lambda package: tmp_path / package)
+    return weights
+
+
+def test_a_name_finds_the_embedded_model(embedded):
+    assert checkpoint.find("fast") == embedded / "fast.safetensors"
+    assert checkpoint.load_generator("fast").config == SMALL
+
+
+def test_a_folder_called_like_a_model_does_not_hide_it(embedded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fast").mkdir()
+    assert checkpoint.find("fast") == embedded / "fast.safetensors"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(embedded):
+    with pytest.raises(BadWeights, match="Did you mean 'fast'") as caught:
+        checkpoint.load_generator("fats")
+    assert "'fats'" in caught.value.found
+
+
+def test_a_name_like_no_other_is_answered_with_all(embedded):
+    with pytest.raises(BadWeights, match="fast, sharp"):
+        checkpoint.load_generator("xyzzy")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(BadWeights, match=r"nowhere\.safetensors"):
+        checkpoint.load_generator(tmp_path / "nowhere.safetensors")
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(tmp_path)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(model, monkeypatch):
+    before = model.read_bytes()
+
+    def fails(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", fails)
+    with pytest.raises(OSError, match="no space"):
+        checkpoint.save_generator(Generator(SMALL), checkpoint.card_of(Generator(SMALL)), model)
+    assert model.read_bytes() == before
+    assert [file.name for file in model.parent.iterdir()] == [model.name]
+
+
+def test_the_sum_of_a_file_is_sha256(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert checkpoint.sha256(tmp_path / "abc") == known
+
+
+def test_the_default_model_comes_with_the_package_and_is_small():
+    try:
+        path = checkpoint.find("fast")
+    except BadWeights:
+        pytest.skip("this working copy has no weights yet")
+    assert path.stat().st_size < 3_000_000
+    assert isinstance(checkpoint.load_generator("fast"), nn.Module)

@@ -1,0 +1,230 @@
+"""Clips for training: where they come from, what is done to them, and that a step always gets the same."""
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import videos
+from vidgan import dataset
+from vidgan.degrade import shrink
+from vidgan.errors import BadVideo
+from vidgan.recipe import Damage, Data, Losses, Network, Recipe, Stage
+
+CLEAN = Damage(share=0.0)
+
+
+def stage(**changes) -> Stage:
+    told = {"steps": 4, "batch": 2, "frames": 3, "crop": 32, "lr": 1e-3, "lr_end": 1e-4} | changes
+    return Stage(**told, losses=Losses(charbonnier=1.0))
+
+
+def recipe(*, seed: int = 1, damage: Damage = CLEAN, photos: float = 0.5, pan: int = 6) -> Recipe:
+    return Recipe(
+        name="tiny",
+        seed=seed,
+        generator=Network(name="recurrent"),
+        discriminator=Network(name="triplet"),
+        data=Data(train=[], val=[], photos=photos, pan=pan),
+        damage=damage,
+        faithful=stage(),
+        realistic=stage(),
+    )
+
+
+@pytest.fixture
+def store(tmp_path) -> dataset.Store:
+    """Two videos, one of them short, and a photo; each pixel says which clip and frame it is from."""
+    clips = {}
+    for number, (name, frames) in enumerate({"long.mp4": 8, "short.mp4": 2, "photo.png": 1}.items()):
+        clip = torch.randint(0, 256, (frames, 80, 96, 3), dtype=torch.uint8)
+        clip[..., 0] = number * 64
+        clip[..., 1] = torch.arange(frames, dtype=torch.uint8).view(-1, 1, 1) * 16
+        clips[name] = clip
+    save_file(clips, tmp_path / "train.store")
+    return dataset.Store(tmp_path / "train.store")
+
+
+def batches(store: dataset.Store, **changes) -> dataset.Batches:
+    return dataset.Batches(store, recipe(**changes), stage(), 4)
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(a, b, strict=True))
+
+
+def test_a_batch_is_a_pair_of_a_small_and_a_large_clip(store):
+    low, high = batches(store)[0]
+    assert low.shape == (2, 3, 3, 8, 8) and high.shape == (2, 3, 3, 32, 32)
+    assert low.dtype == high.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("damage", [CLEAN, Damage(share=1.0, codec_share=1.0)])
+def test_a_batch_is_a_function_of_seed_and_step(store, damage):
+    first, again = batches(store, damage=damage), batches(dataset.Store(store.path), damage=damage)
+    later = first[5]
+    assert same(first[2], again[2]) and same(later, again[5])
+    assert not same(first[2], later)
+    assert not same(first[2], batches(store, seed=2, damage=damage)[2])
+
+
+def test_an_undamaged_small_clip_is_the_shrunk_large_one(store):
+    """Away from the border, which has seen what is outside of the crop."""
+    for step in range(6):
+        low, high = batches(store)[step]
+        shrunk = (shrink(high.flatten(0, 1).float() / 255, 4) * 255).round().unflatten(0, (2, 3))
+        inner = (..., slice(2, -2), slice(2, -2))
+        assert (low[inner].float() - shrunk[inner]).abs().max() <= 1
+
+
+def test_a_damaged_clip_differs_from_the_shrunk_one(store):
+    low, high = batches(store, damage=Damage(share=1.0, blur=(0.5, 0.6), codec_share=0.0))[0]
+    shrunk = (shrink(high.flatten(0, 1).float() / 255, 4) * 255).unflatten(0, (2, 3))
+    assert (low.float() - shrunk).abs().mean() > 2
+
+
+def test_a_video_s_frames_stay_together_in_order_or_reversed(store):
+    seen = set()
+    for step in range(12):
+        for clip in batches(store, photos=0.0)[step][1]:
+            times = (clip[:, 1, 0, 0] // 16).tolist()
+            if clip[0, 0, 0, 0] == 0:  # the long one
+                assert times in (
+                    [times[0], times[0] + 1, times[0] + 2],
+                    [times[0], times[0] - 1, times[0] - 2],
+                )
+                seen.add(times[0] < times[1])
+            else:
+                assert times == [0, 0, 0]  # too short: its first frame, as a photo
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize(("photos", "numbers"), [(1.0, {128}), (0.0, {0, 64})])
+def test_the_share_of_photos_is_the_recipe_s(store, photos, numbers):
+    seen = {int(clip[0, 0, 0, 0]) for step in range(10) for clip in batches(store, photos=photos)[step][1]}
+    assert seen == numbers
+
+
+def test_a_photo_moves_by_whole_pixels(store):
+    """So that nothing is blurred: every frame's inner part is somewhere in the first frame's picture."""
+    picture = store.read("photo.png", slice(None), slice(None), slice(None))[0, ..., 2].numpy()
+    rng = np.random.default_rng(0)
+    clip = batches(store, photos=1.0)._clip(rng, 32)[..., 2].numpy()
+    windows = np.lib.stride_tricks.sliding_window_view(picture, (32, 32))
+    for frame in clip:
+        assert (windows == frame).all((2, 3)).any()
+
+
+def test_the_camera_stays_inside_and_within_its_speed():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        room = tuple(int(side) for side in rng.integers(0, 60, 2))
+        path = dataset.camera_path(rng, 6, room, 6)
+        assert path.shape == (6, 2) and path.dtype == int
+        assert (path >= 0).all() and (path <= room).all()
+        assert np.abs(np.diff(path, axis=0)).max() <= 6 + 3  # and its wandering, of 0.3 pixels a frame
+
+
+def test_a_camera_that_has_no_room_stands_still():
+    path = dataset.camera_path(np.random.default_rng(0), 5, (0, 0), 6)
+    assert not path.any()
+
+
+def test_a_turn_is_the_same_for_every_frame_and_eight_ways_are_taken():
+    picture = torch.arange(16, dtype=torch.uint8).view(1, 4, 4, 1)
+    ways, backwards = set(), 0
+    for seed in range(100):
+        clip = torch.cat([picture, picture + 100]).expand(2, 4, 4, 3)
+        turned = dataset.turned(clip, np.random.default_rng(seed))
+        first, second = turned.flip(0) if turned[0].max() >= 100 else turned
+        assert torch.equal(second, first + 100)
+        ways.add(tuple(first[..., 0].flatten().tolist()))
+        backwards += int(turned[0].max() >= 100)
+    assert len(ways) == 8
+    assert 30 < backwards < 70
+
+
+def test_small_clips_are_left_out_and_named(tmp_path):
+    clips = {"large.mp4": torch.zeros(3, 70, 70, 3), "small.png": torch.zeros(1, 60, 90, 3)}
+    save_file({name: clip.byte() for name, clip in clips.items()}, tmp_path / "s")
+    store = dataset.Store(tmp_path / "s")
+    assert store.drop_smaller(64) == ["small.png"]
+    assert store.photos == [] and batches(store)[0][0].shape[0] == 2
+    with pytest.raises(BadVideo, match="smaller than the 100 pixels"):
+        store.drop_smaller(100)
+
+
+def folder_of(tmp_path: Path, *names: str) -> Path:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in names:
+        videos.write(folder / name)
+    return folder
+
+
+def test_pack_decodes_what_it_can_and_says_what_it_left_out(tmp_path):
+    folder, said = folder_of(tmp_path, "a.mp4", "b.mkv"), []
+    (folder / "broken.mp4").write_bytes(b"this is no video")
+    (folder / "notes.txt").write_text("nor is this")
+    store = dataset.pack([folder], tmp_path / "out" / "train.store", say=said.append)
+    assert store.videos == ["a.mp4", "b.mkv"] and store.photos == []
+    assert store.shapes["a.mp4"] == (10, 48, 64, 3)
+    assert [line for line in said if "left out" in line and "broken.mp4" in line]
+    decoded = store.read("a.mp4", slice(None), slice(None), slice(None)).numpy()
+    assert np.abs(decoded[3].astype(int) - videos.picture(3, 64, 48)).mean() < 8
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["train.store"]
+
+
+def test_pack_takes_a_store_that_is_there(store):
+    assert dataset.pack([Path("nowhere")], store.path, say=print).shapes == store.shapes
+
+
+def test_files_of_one_name_in_two_folders_are_both_kept(tmp_path):
+    first, second = folder_of(tmp_path, "a.mp4"), tmp_path / "more"
+    second.mkdir()
+    videos.write(second / "a.mp4", videos.Film(width=80))
+    store = dataset.pack([first, second], tmp_path / "train.store", say=print)
+    assert sorted(shape[2] for shape in store.shapes.values()) == [64, 80]
+
+
+def test_a_single_video_can_stand_for_a_folder(tmp_path):
+    folder = folder_of(tmp_path, "a.mp4", "b.mp4")
+    assert dataset.pack([folder / "a.mp4"], tmp_path / "s", say=print).videos == ["a.mp4"]
+
+
+def test_nothing_to_train_on_is_an_error(tmp_path):
+    (tmp_path / "broken.mp4").write_bytes(b"no")
+    with pytest.raises(BadVideo, match="could be read"):
+        dataset.pack([tmp_path], tmp_path / "s", say=lambda line: None)
+    with pytest.raises(BadVideo, match="nowhere"):
+        dataset.pack([tmp_path / "nowhere"], tmp_path / "s", say=lambda line: None)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_store_travels_to_another_process(store):
+    store.read("photo.png", slice(1), slice(4), slice(4))
+    again = pickle.loads(pickle.dumps(store))
+    assert same(batches(again)[0], batches(store)[0])
+
+
+def test_a_store_is_read_where_there_is_no_pyav(store):
+    """A machine with an accelerator may lack it."""
+    code = f"""
+import sys
+sys.modules["av"] = None  # importing it now fails
+from pathlib import Path
+from vidgan import dataset
+store = dataset.pack([Path("nowhere")], Path({str(store.path)!r}), say=print)
+assert store.read("long.mp4", slice(2), slice(3), slice(4)).shape == (2, 3, 4, 3)
+try:
+    import av
+except ImportError:
+    print("no PyAV")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "no PyAV\n"), done.stderr

@@ -1,0 +1,98 @@
+"""Clips against the truth: the numbers that training and testing share."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from vidgan import score
+from vidgan.generators.recurrent import Config, Generator
+
+
+class Repeat(nn.Module):
+    """An upscaler whose result is known: it counts frames in its memory."""
+
+    scale = 2
+
+    def step(self, frame, memory=None):
+        seen = (memory or 0) + 1
+        return F.interpolate(frame, scale_factor=2), seen
+
+    def forward(self, low):
+        return F.interpolate(low.flatten(0, 1), scale_factor=2).unflatten(0, low.shape[:2])
+
+
+def blocky(frames: int = 4, side: int = 48) -> torch.Tensor:
+    """(T, H, W, 3) uint8, each 4x4 block of one colour: shrinking by 2 then repeating is nearly exact."""
+    return (
+        torch.randint(0, 256, (frames, side // 8, side // 8, 3))
+        .repeat_interleave(8, 1)
+        .repeat_interleave(8, 2)
+        .byte()
+    )
+
+
+def test_a_pair_is_cut_to_sides_that_the_scale_divides_and_to_so_many_frames():
+    (pair,) = score.pairs([torch.zeros(9, 50, 47, 3).byte()], 4, frames=5)
+    assert pair.high.shape == (5, 3, 48, 44) and pair.low.shape == (5, 3, 12, 11)
+
+
+def test_the_small_clip_is_rounded_as_a_file_would_hold_it():
+    (pair,) = score.pairs([torch.randint(0, 256, (2, 16, 16, 3)).byte()], 4, frames=2)
+    torch.testing.assert_close(pair.low * 255, (pair.low * 255).round(), atol=1e-4, rtol=0)
+    assert torch.equal(
+        (pair.high * 255).round().byte().permute(0, 2, 3, 1)[0, 0, 0],
+        (pair.high * 255).round().byte()[0, :, 0, 0],
+    )
+
+
+def test_enhanced_frames_are_those_of_the_network_rounded():
+    generator = Generator(Config(features=16, blocks=1)).eval().requires_grad_(False)
+    low = torch.rand(3, 3, 8, 10)
+    expected = (generator(low[None])[0].clamp(0, 1) * 255).round() / 255
+    torch.testing.assert_close(score.enhanced(generator, low, half=False), expected, atol=1.01 / 255, rtol=0)
+    assert score.enhanced(generator, low, half=True).dtype == torch.float32
+
+
+def test_a_perfect_network_has_infinite_psnr():
+    flat = score.Pair(torch.full((3, 3, 12, 12), 0.2), torch.full((3, 3, 24, 24), 0.2))
+    assert score.score(Repeat(), [flat], with_lpips=False)["psnr_y"] == float("inf")
+
+
+def test_psnr_of_a_known_error():
+    """Luma runs from 16 to 235: an error of 51 codes of grey is one of 51 * 219 / 255 = 43.8 in it, 15.3 dB."""
+    pair = score.Pair(torch.full((2, 3, 12, 12), 0.4), torch.full((2, 3, 24, 24), 0.2))
+    assert score.score(Repeat(), [pair], with_lpips=False)["psnr_y"] == pytest.approx(15.301, abs=2e-3)
+
+
+def test_every_clip_weighs_the_same():
+    near = score.Pair(torch.full((9, 3, 12, 12), 0.22), torch.full((9, 3, 24, 24), 0.2))
+    far = score.Pair(torch.full((1, 3, 12, 12), 0.6), torch.full((1, 3, 24, 24), 0.2))
+    each = [score.score(Repeat(), [pair], with_lpips=False)["psnr_y"] for pair in (near, far)]
+    both = score.score(Repeat(), [near, far], with_lpips=False)
+    assert both["psnr_y"] == pytest.approx(sum(each) / 2)
+    assert both["ms_per_frame"] > 0 and "lpips" not in both
+
+
+def test_lpips_is_there_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setattr(score, "lpips", lambda output, target: 0.25)
+    pair = score.Pair(torch.rand(2, 3, 12, 12), torch.rand(2, 3, 24, 24))
+    assert score.score(Repeat(), [pair], with_lpips=True)["lpips"] == 0.25
+
+
+def test_accuracy_counts_the_patches_that_are_judged_rightly():
+    real, fake = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.tensor([0.0, 3.0, 0.0, 0.0])
+    assert float(score.accuracy(real, fake)) == 0.75
+
+
+class Critic(nn.Module):
+    """Prefers pictures that are brighter than their enlarged input."""
+
+    def forward(self, frames, enlarged):
+        return F.avg_pool2d(frames[:, 1] - enlarged, 8).mean(1, keepdim=True), []
+
+
+@pytest.mark.parametrize(("real", "accuracy"), [(0.9, 1.0), (0.1, 0.0)])
+def test_a_judge_is_right_where_it_prefers_the_real_one(real, accuracy):
+    pair = score.Pair(torch.full((4, 3, 13, 12), 0.5), torch.full((4, 3, 26, 24), real))
+    assert score.judged(Repeat(), Critic(), [pair]) == accuracy

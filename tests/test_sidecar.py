@@ -1,0 +1,76 @@
+"""OUTPUT.json: one versioned model, written whole."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from vidgan import sidecar
+from vidgan.geometry import Map
+
+
+@pytest.fixture
+def plan() -> Map:
+    return Map.similarity((64, 48), (192, 256), rotate=90.0, scale=4.0)
+
+
+@pytest.fixture
+def made(plan) -> sidecar.Sidecar:
+    return sidecar.Sidecar(
+        vidgan="0.1.0",
+        input=sidecar.File(name="in.mp4", sha256="0" * 64),
+        model=sidecar.File(name="fast.safetensors", sha256="1" * 64),
+        geometry=sidecar.describe(plan),
+        settings=sidecar.Settings(
+            scale=4, device="cpu", precision="bfloat16", tile=None, start=0.0, duration=None
+        ),
+        num_frames=2,
+        frames=sidecar.PerFrame(seconds=[0.0, 0.04], began_shot=[True, False]),
+    )
+
+
+def test_it_stands_beside_the_output_and_says_its_version(made, tmp_path):
+    path = sidecar.write(made, tmp_path / "out.mp4")
+    assert path == tmp_path / "out.mp4.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert told["schema"] == 1 and "version" not in told
+    assert told["frames"] == {"seconds": [0.0, 0.04], "began_shot": [True, False]}
+
+
+def test_it_comes_back_as_it_was_written(made, tmp_path):
+    text = sidecar.write(made, tmp_path / "out.mp4").read_text(encoding="utf-8")
+    assert sidecar.Sidecar.model_validate_json(text) == made
+
+
+def test_its_matrices_take_a_corner_there_and_back(made):
+    """A quarter turn clockwise: the source's top left corner becomes the canvas's top right one."""
+
+    def moved(matrix, x, y):
+        return tuple(a * x + b * y + c for a, b, c in matrix)
+
+    geometry = made.geometry
+    assert moved(geometry.matrix, 0, 0) == pytest.approx((192, 0))
+    assert moved(geometry.matrix, 64, 48) == pytest.approx((0, 256))
+    assert moved(geometry.inverse, 192, 0) == pytest.approx((0, 0), abs=1e-9)
+    assert (geometry.width, geometry.height, geometry.source_width) == (192, 256, 64)
+
+
+@pytest.mark.parametrize("change", [{"schema": 2}, {"colour": "green"}, {"num_frames": "many"}])
+def test_another_version_or_field_is_refused(made, change):
+    told = json.loads(made.model_dump_json(by_alias=True)) | change
+    with pytest.raises(ValidationError):
+        sidecar.Sidecar.model_validate(told)
+
+
+def test_a_write_that_fails_leaves_the_old_one_and_nothing_else(made, tmp_path, monkeypatch):
+    path = sidecar.write(made, tmp_path / "out.mp4")
+    before = path.read_bytes()
+
+    def fails(partial, final):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(sidecar.os, "replace", fails)
+    with pytest.raises(OSError, match="no space"):
+        sidecar.write(made.model_copy(update={"num_frames": 9}), tmp_path / "out.mp4")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,270 @@
+"""Frames through the generator: tiles without seams, memory that ends at cuts, and no frame ever lost."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidgan import stream
+from vidgan.errors import BadWeights, VidganError
+from vidgan.frame import Frame
+from vidgan.generators.recurrent import Config, Generator
+from vidgan.shots import CutDetector
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def generator() -> Generator:
+    """Small, and lively as if it had been trained: its memory changes what it makes."""
+    made = Generator(Config(features=16, blocks=1))
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    return made
+
+
+def settings(precision: torch.dtype = torch.float32, tile: int | None = None) -> stream.Settings:
+    return stream.Settings(device=CPU, precision=precision, tile=tile)
+
+
+def upscaler(network: nn.Module, precision=torch.float32, tile=None, said=None) -> stream.Upscaler:
+    return stream.Upscaler(network, settings(precision, tile), (said if said is not None else []).append)
+
+
+def clip(frames: int, height: int = 24, width: int = 32, seed: int = 0) -> list[Frame]:
+    """A moving picture: (H, W, 3) uint8."""
+    rng = np.random.default_rng(seed)
+    wide = rng.integers(0, 256, (height // 4 + 1, (width + 2 * frames) // 4 + 1, 3), np.uint8)
+    wide = wide.repeat(4, 0).repeat(4, 1)
+    return [
+        Frame(pixels=wide[:height, t : t + width], pts=t, duration=1, time_base=Fraction(1, 25))
+        for t in range(frames)
+    ]
+
+
+def after_frames(generator: nn.Module, precision: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The fiftieth frame: whole, and in tiles."""
+    whole, tiled = upscaler(generator, precision), upscaler(generator, precision, tile=64)
+    for frame in clip(50, 120, 160):
+        low = stream.as_tensor(frame.pixels)
+        expected, found = whole.folded(low), tiled.folded(low)
+    assert expected.shape == (1, 48, 120, 160) and expected.std() > 0.1
+    return expected, found
+
+
+def test_after_fifty_frames_tiles_give_what_whole_frames_give(generator):
+    expected, found = after_frames(generator, torch.float32)
+    assert (found - expected).abs().max() < 1 / 255
+
+
+def test_in_half_precision_tiles_are_above_50_decibels_and_show_no_seam(generator):
+    expected, found = after_frames(generator, torch.bfloat16)
+    error = (found - expected).abs()
+    assert error.square().mean() < 1e-5
+    assert error[..., 60:68].mean() <= 3 * error.mean()  # no worse along a tile's edge than anywhere
+
+
+def test_a_halo_one_pixel_too_narrow_would_show(generator):
+    """That the test above can fail."""
+
+    class Hasty(Generator):
+        reach = 2
+
+    hasty = Hasty(generator.config)
+    hasty.load_state_dict(generator.state_dict())
+    low = [stream.as_tensor(frame.pixels) for frame in clip(3, 100, 80)]
+    whole, tiled = upscaler(generator), upscaler(hasty, tile=64)
+    differences = [float((whole.folded(frame) - tiled.folded(frame)).abs().max()) for frame in low]
+    assert max(differences) > 1 / 255
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (65, 63), (20, 200), (129, 1)])
+def test_tiles_cover_any_size(generator, height, width):
+    low = torch.rand(1, 3, height, width)
+    torch.testing.assert_close(
+        upscaler(generator, tile=64).folded(low), upscaler(generator).folded(low), atol=1e-5, rtol=0
+    )
+
+
+def test_a_scene_cut_ends_the_memory(generator):
+    before, after = clip(3, seed=1), clip(3, seed=2)
+    window = (0, 0, 32, 24)
+    alone = stream.upscale(iter(after), upscaler(generator), window=window, cuts=CutDetector())
+    joined = stream.upscale(iter(before + after), upscaler(generator), window=window, cuts=CutDetector())
+    first, second = list(alone), list(joined)
+    assert [begins for _, begins, _ in second] == [True, False, False, True, False, False]
+    assert [frame.pts for frame, _, _ in second] == [0, 1, 2, 0, 1, 2]
+    for (_, _, expected), (_, _, found) in zip(first, second[3:], strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_within_a_shot_the_memory_goes_on(generator):
+    low = [stream.as_tensor(frame.pixels) for frame in clip(2)]
+    going_on, afresh = upscaler(generator), upscaler(generator)
+    going_on.folded(low[0])
+    assert (going_on.folded(low[1]) - afresh.folded(low[1])).abs().max() > 1e-3
+    going_on.forget()
+    torch.testing.assert_close(going_on.folded(low[1]), upscaler(generator).folded(low[1]))
+
+
+def test_only_the_window_is_computed(generator):
+    frames = clip(2)
+    made = stream.upscale(iter(frames), upscaler(generator), window=(4, 2, 20, 16), cuts=CutDetector())
+    _, _, folded = next(made)
+    assert folded.shape == (1, 48, 16, 20)
+    expected = upscaler(generator).folded(stream.as_tensor(frames[0].pixels[2:18, 4:24]))
+    torch.testing.assert_close(folded, expected)
+
+
+class Fragile(nn.Module):
+    """Adds up what it has seen; in half precision it breaks at bright frames."""
+
+    scale, reach = 2, 0
+
+    def __init__(self, breaks_in: torch.dtype = torch.bfloat16) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.breaks_in = breaks_in
+
+    def folded(self, frame: Tensor, memory: tuple[Tensor, ...] | None = None):
+        seen = frame.to(self.weight.dtype) * self.weight + (memory[0] if memory else 0)
+        if self.breaks_in in (self.weight.dtype, None) and frame.max() > 0.9:
+            return torch.full((1, 12, *frame.shape[-2:]), math.nan), (seen * math.inf,)
+        return seen.float().repeat(1, 4, 1, 1), (seen,)
+
+
+def test_a_frame_that_is_not_finite_is_computed_again_in_float32_and_said_once():
+    said = []
+    network = upscaler(Fragile(), torch.bfloat16, said=said)
+    made = [network.folded(torch.full((1, 3, 4, 4), value)) for value in (0.25, 1.0, 1.0, 0.5)]
+    assert [float(picture.mean()) for picture in made] == [0.25, 1.25, 2.25, 2.75]  # memory went on
+    assert network.num_repaired == 2
+    assert len(said) == 1 and "bfloat16" in said[0]
+
+
+def test_a_real_network_that_overflows_in_half_precision_is_repaired(generator):
+    """float16 ends at 65504."""
+    with torch.no_grad():
+        generator.head.weight.mul_(3e5)
+        generator.tail.weight.div_(3e5)
+    said = []
+    repaired, exact = upscaler(generator, torch.float16, said=said), upscaler(generator)
+    for frame in clip(2):
+        low = stream.as_tensor(frame.pixels)
+        found, expected = repaired.folded(low), exact.folded(low)
+        exact.forget()  # a memory that half precision cannot hold is dropped
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    assert repaired.num_repaired == 2 and len(said) == 1
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])
+def test_weights_that_are_damaged_in_every_precision_are_an_error(generator, precision):
+    with torch.no_grad():
+        generator.tail.weight[0] = math.nan
+    with pytest.raises(BadWeights, match="not finite"):
+        upscaler(generator, precision).folded(torch.rand(1, 3, 8, 8))
+
+
+def test_the_network_that_is_given_stays_as_it_is(generator):
+    generator.train()
+    network = Fragile()
+    for given in (generator, network):
+        upscaler(given, torch.bfloat16).folded(torch.ones(1, 3, 8, 8))
+        assert given.training
+        assert all(w.dtype == torch.float32 and w.requires_grad for w in given.parameters())
+
+
+class Hungry(Generator):
+    """Runs out of memory above so many pixels at once."""
+
+    most = 100 * 100
+    error: Exception = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def folded(self, frame, memory=None):
+        if frame.shape[-2] * frame.shape[-1] > self.most:
+            raise self.error
+        return super().folded(frame, memory)
+
+
+@pytest.mark.parametrize("error", [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    MemoryError(),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+])  # fmt: skip
+def test_out_of_memory_makes_the_tiles_smaller_and_drops_no_frame(generator, error, monkeypatch):
+    monkeypatch.setattr(Hungry, "error", error)
+    hungry, said = Hungry(generator.config), []
+    hungry.load_state_dict(generator.state_dict())
+    network, frames = upscaler(hungry, said=said), clip(3, 120, 300)
+    window, no_cuts = (0, 0, 300, 120), CutDetector(threshold=101)
+    made = list(stream.upscale(iter(frames), network, window=window, cuts=no_cuts))
+    assert [frame.pts for frame, _, _ in made] == [0, 1, 2]
+    assert network.tile == 75
+    assert [line.rpartition(" of ")[2] for line in said] == ["150 pixels", "75 pixels"]
+    whole = upscaler(generator)
+    for frame, _, folded in made:
+        expected = whole.folded(stream.as_tensor(frame.pixels))
+        torch.testing.assert_close(folded, expected, atol=1e-4, rtol=0)
+
+
+def test_no_memory_for_the_smallest_tile_is_an_error(generator, monkeypatch):
+    monkeypatch.setattr(Hungry, "most", 10)
+    with pytest.raises(VidganError, match="not enough memory"):
+        upscaler(Hungry(generator.config)).folded(torch.rand(1, 3, 200, 300))
+
+
+def test_another_error_is_not_taken_for_it(generator, monkeypatch):
+    monkeypatch.setattr(Hungry, "error", RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        upscaler(Hungry(generator.config)).folded(torch.rand(1, 3, 200, 300))
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_pixels_come_back_as_they_went(depth):
+    peak = np.iinfo(depth).max
+    pixels = np.random.default_rng(0).integers(0, peak, (9, 7, 3), depth, endpoint=True)
+    tensor = stream.as_tensor(pixels)
+    assert tensor.shape == (1, 3, 9, 7) and tensor.dtype == torch.float32
+    assert tensor.min() >= 0 and tensor.max() <= 1
+    back = stream.as_pixels(tensor, np.dtype(depth))
+    assert back.dtype == depth and np.array_equal(back, pixels)
+
+
+def test_red_stays_red_and_right_stays_right():
+    pixels = np.zeros((2, 3, 3), np.uint8)
+    pixels[0, 2] = (255, 51, 0)
+    assert stream.as_tensor(pixels)[0, :, 0, 2].tolist() == pytest.approx([1.0, 0.2, 0.0])
+
+
+@pytest.mark.parametrize(("depth", "peak"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_pixels_are_rounded_and_clipped(depth, peak):
+    picture = torch.tensor([-0.5, 0.0, 0.4 / peak, 0.6 / peak, 1.0, 1.5]).view(1, 1, 2, 3).repeat(1, 3, 1, 1)
+    codes = stream.as_pixels(picture, np.dtype(depth))[..., 0]
+    assert codes.tolist() == [[0, 0, 0], [1, peak, peak]]
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_unfolded_pixels_are_the_pixels_of_the_unfolded(depth, layout, scale):
+    folded = (torch.rand(1, 3 * scale**2, 5, 7) * 1.2 - 0.1).contiguous(memory_format=layout)
+    slow = stream.as_pixels(stream.unfolded(folded, scale), np.dtype(depth))
+    quick = stream.unfolded_pixels(folded, scale, np.dtype(depth))
+    assert quick.shape == (5 * scale, 7 * scale, 3) and quick.dtype == depth
+    assert np.array_equal(quick, slow)
+
+
+def test_sixteen_bits_keep_more_than_eight(generator):
+    """A slope of 256 steps within one 8-bit code comes out as many codes."""
+    slope = np.linspace(30_000, 30_256, 32).astype(np.uint16)
+    pixels = np.broadcast_to(slope[None, :, None], (8, 32, 3))
+    folded = F.pixel_unshuffle(F.interpolate(stream.as_tensor(pixels), scale_factor=2), 2)
+    assert len(np.unique(stream.unfolded_pixels(folded, 2, np.dtype(np.uint16)))) == 32
+    assert len(np.unique(stream.unfolded_pixels(folded, 2, np.dtype(np.uint8)))) <= 2
