@@ -130,10 +130,7 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
     encoding = Encoding(codec=options.codec, crf=options.crf, preset=options.preset)
     map = plan(
         wish,
-        width=source.width,
-        height=source.height,
-        orientation=source.orientation,
-        sample_aspect=source.sample_aspect,
+        source,
         multiple=video.size_multiple(options.output, encoding, source),
         default_scale=network.scale,  # type: ignore[arg-type]
     )
