@@ -17,6 +17,7 @@ from vidgan.geometry import (
     Map,
     Orientation,
     ShortSide,
+    Stored,
     Wish,
     parse_crop,
     parse_flip,
@@ -25,8 +26,12 @@ from vidgan.geometry import (
 )
 
 
+def planned(wish: Wish, *, multiple: tuple[int, int] = (1, 1), default_scale: float = 4.0, **shape) -> Map:
+    return plan(wish, Stored(**shape), multiple=multiple, default_scale=default_scale)
+
+
 def canvas_of(wish: Wish, width: int, height: int, **rest) -> tuple[int, int]:
-    made = plan(wish, width=width, height=height, **rest)
+    made = planned(wish, width=width, height=height, **rest)
     return made.width, made.height
 
 
@@ -141,39 +146,39 @@ def corners_of(made: Map) -> list[float]:
 
 
 def test_another_shape_gets_bars_and_is_never_stretched():
-    assert corners_of(plan(Wish(size=(1920, 1080)), width=640, height=480)) == [240, 0, 1680, 1080]
-    assert corners_of(plan(Wish(size=(1000, 1000)), width=320, height=180)) == [0, 218, 1000, 781]
-    even = plan(Wish(size=(1000, 1000)), width=320, height=180, multiple=(2, 2))
+    assert corners_of(planned(Wish(size=(1920, 1080)), width=640, height=480)) == [240, 0, 1680, 1080]
+    assert corners_of(planned(Wish(size=(1000, 1000)), width=320, height=180)) == [0, 218, 1000, 781]
+    even = planned(Wish(size=(1000, 1000)), width=320, height=180, multiple=(2, 2))
     assert corners_of(even) == [0, 218, 1000, 781]
 
 
 def test_the_same_shape_within_a_pixel_fills_the_size():
-    made = plan(Wish(size=(1920, 1080)), width=854, height=480)  # 1921.5 wide at this height: 1079.2 high
+    made = planned(Wish(size=(1920, 1080)), width=854, height=480)  # 1921.5 wide at this height: 1079.2 high
     assert corners_of(made) == [0, 0, 1920, 1080]
 
 
 def test_sides_grow_by_repeated_pixels_until_they_divide():
-    made = plan(Wish(scale=3), width=5, height=3, multiple=(2, 2))
+    made = planned(Wish(scale=3), width=5, height=3, multiple=(2, 2))
     assert (made.width, made.height, made.padding) == (16, 10, (1, 1))
     assert corners_of(made) == [0, 0, 15, 9]
     kept = Wish(scale=3, orientation=Orientation.KEEP)
-    lying = plan(kept, width=5, height=3, orientation=6, multiple=(4, 1))
+    lying = planned(kept, width=5, height=3, orientation=6, multiple=(4, 1))
     assert (lying.width, lying.height, lying.padding) == (16, 9, (1, 0))
 
 
 def test_an_exact_size_that_does_not_divide_is_refused_with_the_nearest_that_do():
     with pytest.raises(BadOption) as caught:
-        plan(Wish(size=(1919, 1080)), width=320, height=180, multiple=(2, 2))
+        planned(Wish(size=(1919, 1080)), width=320, height=180, multiple=(2, 2))
     assert caught.value.remedy == "Choose 1918x1080 or 1920x1080."
     kept = Wish(size=(1080, 1918), orientation=Orientation.KEEP)
     with pytest.raises(BadOption) as caught:  # stored lying, where its height must divide by 4
-        plan(kept, width=320, height=180, orientation=6, multiple=(4, 1))
+        planned(kept, width=320, height=180, orientation=6, multiple=(4, 1))
     assert caught.value.remedy == "Choose 1080x1916 or 1080x1920."
 
 
 def test_a_canvas_no_encoder_takes_is_refused():
     with pytest.raises(BadOption, match="16384"):
-        plan(Wish(scale=16), width=1920, height=1080)
+        planned(Wish(scale=16), width=1920, height=1080)
 
 
 # -- crop and canvas -----------------------------------------------------------------------------------
@@ -182,17 +187,17 @@ def test_a_canvas_no_encoder_takes_is_refused():
 def test_a_crop_counts_in_upright_square_pixels_whichever_way_the_file_lies():
     crop = Crop(100, 60, 20, 10)
     # Stored 320 x 180, to be turned clockwise: upright 180 x 320, whose x is the stored y from below.
-    made = plan(Wish(crop=crop), width=320, height=180, orientation=6)
+    made = planned(Wish(crop=crop), width=320, height=180, orientation=6)
     assert made.content == (10, 180 - 120, 70, 180 - 20)
-    kept = plan(Wish(crop=crop, orientation=Orientation.KEEP), width=320, height=180, orientation=6)
+    kept = planned(Wish(crop=crop, orientation=Orientation.KEEP), width=320, height=180, orientation=6)
     assert (kept.content, kept.width, kept.height) == (made.content, 240, 400)
-    wide = plan(Wish(crop=crop), width=320, height=180, sample_aspect=Fraction(2))
+    wide = planned(Wish(crop=crop), width=320, height=180, sample_aspect=Fraction(2))
     assert wide.content == (10, 10, 60, 70)
 
 
 def test_a_crop_that_reaches_the_shown_edge_takes_the_part_of_a_pixel_beyond_it():
-    made = plan(Wish(crop=Crop(853, 480, 0, 0)), width=640, height=480, sample_aspect=Fraction(4, 3))
-    assert made == plan(Wish(), width=640, height=480, sample_aspect=Fraction(4, 3))
+    made = planned(Wish(crop=Crop(853, 480, 0, 0)), width=640, height=480, sample_aspect=Fraction(4, 3))
+    assert made == planned(Wish(), width=640, height=480, sample_aspect=Fraction(4, 3))
 
 
 @pytest.mark.parametrize(
@@ -200,13 +205,13 @@ def test_a_crop_that_reaches_the_shown_edge_takes_the_part_of_a_pixel_beyond_it(
 )
 def test_a_crop_outside_the_picture_is_refused_with_the_picture(crop):
     with pytest.raises(BadOption, match="320x180") as caught:
-        plan(Wish(crop=crop), width=320, height=180)
+        planned(Wish(crop=crop), width=320, height=180)
     assert str(crop) in caught.value.found
 
 
 @pytest.mark.parametrize("degrees", [1, 30, 44.9, 45, 60, 89, 123.4, -30])
 def test_expanding_holds_every_corner_and_no_more_than_a_pixel_beyond(degrees):
-    made = plan(Wish(rotate=degrees), width=320, height=180)
+    made = planned(Wish(rotate=degrees), width=320, height=180)
     left, top, right, bottom = made.boxes(np.array([[0, 0, 320, 180]]))[0]
     assert -1e-5 < left < 0.51
     assert -1e-5 < top < 0.51
@@ -217,7 +222,7 @@ def test_expanding_holds_every_corner_and_no_more_than_a_pixel_beyond(degrees):
 @pytest.mark.parametrize("degrees", [1, 10, 30, 45, 60, 89, 123.4, -30])
 @pytest.mark.parametrize("stored", [(1920, 1080), (1080, 1920), (1000, 1000), (1920, 200)])
 def test_the_inscribed_canvas_is_the_largest_that_the_content_covers(degrees, stored):
-    made = plan(Wish(rotate=degrees, canvas=Canvas.INSCRIBED, scale=1), width=stored[0], height=stored[1])
+    made = planned(Wish(rotate=degrees, canvas=Canvas.INSCRIBED, scale=1), width=stored[0], height=stored[1])
     back = made.inverse().boxes(np.array([[0, 0, made.width, made.height]]))[0]
     assert (back >= -1e-5).all()
     assert back[2] <= stored[0] + 1e-5
@@ -232,21 +237,21 @@ def test_the_inscribed_canvas_is_the_largest_that_the_content_covers(degrees, st
 
 
 def test_an_inscribed_exact_size_fills_it_and_touches_the_content():
-    made = plan(Wish(rotate=30, canvas=Canvas.INSCRIBED, size=(800, 600)), width=320, height=180)
+    made = planned(Wish(rotate=30, canvas=Canvas.INSCRIBED, size=(800, 600)), width=320, height=180)
     left, top, right, bottom = made.inverse().boxes(np.array([[0, 0, 800, 600]]))[0]
     assert min(left, top, 320 - right, 180 - bottom) == pytest.approx(0, abs=1e-9)
 
 
 def test_keeping_the_canvas_keeps_its_size_and_its_centre():
-    made = plan(Wish(rotate=30, canvas=Canvas.KEEP), width=320, height=180)
+    made = planned(Wish(rotate=30, canvas=Canvas.KEEP), width=320, height=180)
     assert (made.width, made.height) == (1280, 720)
     assert made.points(np.array([[160, 90]])) == pytest.approx(np.array([[640, 360]]))
 
 
 def test_turns_are_clockwise():
-    quarter = plan(Wish(rotate=90, scale=1), width=4, height=2)
+    quarter = planned(Wish(rotate=90, scale=1), width=4, height=2)
     assert quarter.points(np.array([[0.5, 0.5]])).tolist() == [[1.5, 0.5]]  # upper left goes to upper right
-    little = plan(Wish(rotate=10, scale=1, canvas=Canvas.KEEP), width=100, height=100)
+    little = planned(Wish(rotate=10, scale=1, canvas=Canvas.KEEP), width=100, height=100)
     assert little.points(np.array([[90, 50]]))[0, 1] > 50  # the right goes down
 
 
@@ -278,7 +283,7 @@ def maps(draw) -> Map:
         canvas=draw(st.sampled_from(Canvas)),
         **sizes,
     )
-    return plan(
+    return planned(
         wish,
         width=width,
         height=height,
@@ -324,7 +329,7 @@ def test_a_window_lies_in_the_source_and_holds_what_the_canvas_shows(made):
 
 
 def test_the_window_of_a_crop_is_the_crop_and_the_margin_within_the_source():
-    made = plan(Wish(crop=Crop(100, 60, 20, 0)), width=320, height=180)
+    made = planned(Wish(crop=Crop(100, 60, 20, 0)), width=320, height=180)
     assert made.window() == (20, 0, 100, 60)
     assert made.window(margin=16) == (4, 0, 132, 76)
 
@@ -333,27 +338,27 @@ def test_turns_flips_and_crops_at_the_networks_scale_are_permutations_and_no_oth
     for orientation, flip, degrees, crop in itertools.product(
         range(1, 9), (None, Flip.H, Flip.V), (0, 90, 180, -90), (None, Crop(100, 60, 20, 10))
     ):
-        made = plan(
+        made = planned(
             Wish(rotate=degrees, flip=flip, crop=crop), width=320, height=180, orientation=orientation
         )
         assert made.is_permutation(4)
         assert not made.is_permutation(2)
     for wish in (Wish(rotate=30), Wish(scale=3), Wish(size=(1280, 722), rotate=45)):
-        assert not plan(wish, width=320, height=180).is_permutation(4)
-    assert plan(Wish(size=(1280, 800)), width=320, height=180).is_permutation(4)  # with bars
-    assert not plan(Wish(), width=320, height=180, sample_aspect=Fraction(4, 3)).is_permutation(4)
+        assert not planned(wish, width=320, height=180).is_permutation(4)
+    assert planned(Wish(size=(1280, 800)), width=320, height=180).is_permutation(4)  # with bars
+    assert not planned(Wish(), width=320, height=180, sample_aspect=Fraction(4, 3)).is_permutation(4)
 
 
 def test_a_map_says_what_is_left_for_the_player():
-    assert plan(Wish(), width=4, height=2, orientation=6).orientation == 1
-    assert plan(Wish(orientation=Orientation.KEEP), width=4, height=2, orientation=6).orientation == 6
+    assert planned(Wish(), width=4, height=2, orientation=6).orientation == 1
+    assert planned(Wish(orientation=Orientation.KEEP), width=4, height=2, orientation=6).orientation == 6
 
 
 def test_a_bare_similarity_is_what_a_plan_makes_of_the_same_wish():
     wish = Wish(rotate=30, scale=2, flip=Flip.H, canvas=Canvas.KEEP)
-    planned = plan(wish, width=40, height=30)
+    made = planned(wish, width=40, height=30)
     bare = Map.similarity((40, 30), (80, 60), rotate=30, scale=2, mirror=True)
-    assert np.asarray(bare.matrix) == pytest.approx(np.asarray(planned.matrix))
+    assert np.asarray(bare.matrix) == pytest.approx(np.asarray(made.matrix))
     assert Map.similarity((40, 30), (30, 40), rotate=90).is_permutation(1)
     moved = Map.similarity((40, 30), (10, 10), centre=(7, 8))
     assert moved.points(np.array([[7, 8]])).tolist() == [[5, 5]]

@@ -7,7 +7,7 @@ render.py  pictures through the map: permuted, resized or warped, once
 """
 
 from vidgan.geometry.map import Map
-from vidgan.geometry.plan import plan
+from vidgan.geometry.plan import Shape, Stored, plan
 from vidgan.geometry.wish import (
     Canvas,
     Crop,
@@ -26,7 +26,9 @@ __all__ = [
     "Flip",
     "Map",
     "Orientation",
+    "Shape",
     "ShortSide",
+    "Stored",
     "Wish",
     "parse_crop",
     "parse_flip",

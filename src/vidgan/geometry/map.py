@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from vidgan.geometry import render
@@ -69,12 +70,12 @@ class Map:
             content=(0.0, 0.0, float(source[0]), float(source[1])),
         )
 
-    def points(self, xy: np.ndarray) -> np.ndarray:
+    def points(self, xy: ArrayLike) -> np.ndarray:
         """(N, 2) points x, y of the source -> (N, 2) on the canvas, float64, clipped to nothing."""
         matrix = np.asarray(self.matrix)
         return np.asarray(xy, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
-    def boxes(self, xyxy: np.ndarray) -> np.ndarray:
+    def boxes(self, xyxy: ArrayLike) -> np.ndarray:
         """(N, 4) boxes left, top, right, bottom -> (N, 4) upright boxes around where they land, unclipped."""
         left, top, right, bottom = np.asarray(xyxy, np.float64).T
         xs = np.stack([left, right, right, left], axis=1)

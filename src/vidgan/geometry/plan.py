@@ -9,6 +9,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 from vidgan.errors import BadOption
 from vidgan.geometry.affine import (
@@ -32,6 +33,29 @@ _FLIPS = {Flip(0): 1, Flip.H: 2, Flip.V: 4, Flip.H | Flip.V: 3}  # as EXIF codes
 _QUARTERS = (1, 6, 3, 8)  # 0, 90, 180 and 270 degrees clockwise, as EXIF codes
 
 
+class Shape(Protocol):
+    """What a plan must know of a video; `video.Source` knows it, and so does Stored."""
+
+    @property
+    def width(self) -> int: ...  # of the pictures as stored
+    @property
+    def height(self) -> int: ...
+    @property
+    def orientation(self) -> int: ...  # how they become upright: EXIF's code, 1 (as stored) to 8
+    @property
+    def sample_aspect(self) -> Fraction: ...  # width : height of a stored pixel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """The shape of a video, in so many words."""
+
+    width: int
+    height: int
+    orientation: int = 1
+    sample_aspect: Fraction = Fraction(1)
+
+
 @dataclass(frozen=True)
 class Layout:
     """The canvas and how the turned content lies on it.
@@ -46,75 +70,73 @@ class Layout:
     offset: Size = (0, 0)
 
 
-def plan(  # seven words, each of which every caller knows by its own name: a dataclass would only rename them
-    wish: Wish,
-    *,
-    width: int,
-    height: int,
-    orientation: int = 1,
-    sample_aspect: Fraction = Fraction(1),
-    multiple: tuple[int, int] = (1, 1),
-    default_scale: float = 4.0,
-) -> Map:
+def plan(wish: Wish, stored: Shape, *, multiple: tuple[int, int] = (1, 1), default_scale: float = 4.0) -> Map:
     """The map that fulfils the wish for a video of this shape.
 
-    width, height   of the pictures as stored
-    orientation     how they become upright: EXIF's code, 1 (as stored) to 8
-    sample_aspect   width : height of a stored pixel
     multiple        what the output's stored width and height must divide by (2, 2 for 4:2:0)
     default_scale   for a wish without scale and size: the network's own
 
     Raises BadOption where the wish does not fit the file.
     """
-    assert width > 0 and height > 0 and orientation in range(1, 9) and sample_aspect > 0
-    # The stored height is kept, as players and file headers do: the shown shape of a turned anamorphic
-    # video is then its header's, turned.
-    squared = scaled(sample_aspect, Fraction(1))
-    upright, shown = turned(orientation, (sample_aspect * width, Fraction(height)))
-    matrix = after(upright, squared)
-    left, top, right, bottom = _cropped(wish.crop, shown)
-    seen = corners(inverse(matrix), (left, top, right, bottom))
-    matrix = after(moved(-left, -top), matrix)
-    box: Size = (right - left, bottom - top)
-
-    flip, box = turned(_FLIPS[wish.flip or Flip(0)], box)
-    matrix = after(flip, matrix)
+    assert stored.width > 0 and stored.height > 0 and stored.sample_aspect > 0
+    assert stored.orientation in range(1, 9)
     keeps = wish.orientation is Orientation.KEEP
-    lies_across = keeps and orientation >= 5
+    lies_across = keeps and stored.orientation >= 5
     divisors = (multiple[1], multiple[0]) if lies_across else multiple
     if isinstance(wish.size, tuple):
         _check_divides(wish.size, divisors)
+    matrix, content, box = _cut_out(wish, stored)
+    matrix, core = _laid_out(wish, matrix, box, divisors, default_scale)
+    if keeps:
+        back = {6: 8, 8: 6}.get(stored.orientation, stored.orientation)
+        turn_back, _ = turned(back, core)
+        matrix = after(turn_back, matrix)
+        core = (core[1], core[0]) if lies_across else core
+    padding = (-core[0] % multiple[0], -core[1] % multiple[1])
+    width, height = core[0] + padding[0], core[1] + padding[1]
+    _check_fits(width, height)
+    return Map(
+        source_width=stored.width,
+        source_height=stored.height,
+        width=width,
+        height=height,
+        matrix=floats(matrix),
+        content=content,
+        padding=padding,
+        orientation=stored.orientation if keeps else 1,
+    )
 
+
+def _cut_out(wish: Wish, stored: Shape) -> tuple[Affine, tuple[float, float, float, float], Size]:
+    """Upright with square pixels, cropped, flipped: the map to it, the stored part that it is, its size."""
+    # The stored height is kept, as players and file headers do: the shown shape of a turned anamorphic
+    # video is then its header's, turned.
+    squared = (stored.sample_aspect * stored.width, Fraction(stored.height))
+    upright, shown = turned(stored.orientation, squared)
+    matrix = after(upright, scaled(stored.sample_aspect, Fraction(1)))
+    left, top, right, bottom = _cropped(wish.crop, shown)
+    part = corners(inverse(matrix), (left, top, right, bottom))
+    flip, box = turned(_FLIPS[wish.flip or Flip(0)], (right - left, bottom - top))
+    matrix = after(flip, after(moved(-left, -top), matrix))
+    return matrix, (float(part[0]), float(part[1]), float(part[2]), float(part[3])), box
+
+
+def _laid_out(
+    wish: Wish, matrix: Affine, box: Size, divisors: tuple[int, int], default_scale: float
+) -> tuple[Affine, tuple[int, int]]:
+    """Turned, scaled, on its canvas: the map so far and then to there, and the canvas's size."""
     angle = wish.rotate % 360
     if angle % 90 == 0:
-        turn, turned_box = turned(_QUARTERS[round(angle) % 360 // 90], box)
-        layout = _lay_straight(wish, turned_box, divisors, default_scale)
-        matrix = after(moved(-turned_box[0] / 2, -turned_box[1] / 2), after(turn, matrix))
+        turn, box = turned(_QUARTERS[round(angle) % 360 // 90], box)
+        layout = _lay_straight(wish, box, divisors, default_scale)
+        matrix = after(moved(-box[0] / 2, -box[1] / 2), after(turn, matrix))
     else:
         layout = _lay_slanted(wish, box, math.radians(angle), default_scale)
         cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
         rotation: Affine = ((cosine, -sine, 0), (sine, cosine, 0))
         matrix = after(rotation, after(moved(-box[0] / 2, -box[1] / 2), matrix))
-    centre = (Fraction(layout.width, 2) + layout.offset[0], Fraction(layout.height, 2) + layout.offset[1])
-    matrix = after(moved(*centre), after(scaled(*layout.scale), matrix))
-
-    core = (layout.width, layout.height)
-    if keeps:
-        turn_back, _ = turned({6: 8, 8: 6}.get(orientation, orientation), core)
-        matrix = after(turn_back, matrix)
-        core = (core[1], core[0]) if lies_across else core
-    padding = (-core[0] % multiple[0], -core[1] % multiple[1])
-    _check_fits(core[0] + padding[0], core[1] + padding[1])
-    return Map(
-        source_width=width,
-        source_height=height,
-        width=core[0] + padding[0],
-        height=core[1] + padding[1],
-        matrix=floats(matrix),
-        content=(float(seen[0]), float(seen[1]), float(seen[2]), float(seen[3])),
-        padding=padding,
-        orientation=orientation if keeps else 1,
-    )
+    x, y = Fraction(layout.width, 2) + layout.offset[0], Fraction(layout.height, 2) + layout.offset[1]
+    return after(moved(x, y), after(scaled(*layout.scale), matrix)), (layout.width, layout.height)
 
 
 def _cropped(crop: Crop | None, shown: Size) -> tuple[Fraction, Fraction, Fraction, Fraction]:
