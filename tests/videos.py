@@ -1,4 +1,4 @@
-"""Small odd videos for tests, made with PyAV: unequal times, turned, stretched, deep, odd-sized, with company.
+"""Small odd videos for tests, made with PyAV: unequal times, turned, stretched, deep, in company.
 
 Nothing here goes through vidgan: what a test expects comes from this file and from PyAV.
 """
@@ -115,13 +115,13 @@ def to_yuv(pixels: np.ndarray, film: Film, time: int = 0) -> av.VideoFrame:
 
 
 def write_in_company(path: Path, *, subtitles: Sequence[str] = ("subrip", "ass"), audio: str = "aac") -> Path:
-    """Two seconds of film with two languages of sound and subtitles, chapters, tags; a font and a cover in MKV."""
+    """Two seconds of film, sound and subtitles in two languages, chapters and tags; in MKV a font and a cover."""
     film = Film(times=tuple(range(50)), metadata={"language": "jpn", "title": "The film"})
     is_matroska = path.suffix == ".mkv"
     with av.open(str(path), "w") as container:
         container.metadata.update(title="A walk", artist="Nobody", comment="made for a test")
         video = add_film(container, film)
-        sounds = [_add_sound(container, audio, language) for language in ("eng", "ger")]
+        sounds = [add_sound(container, audio, language) for language in ("eng", "ger")]
         texts = [
             _add_text(container, codec, lang) for codec, lang in zip(subtitles, ("eng", "ger"), strict=True)
         ]
@@ -133,7 +133,7 @@ def write_in_company(path: Path, *, subtitles: Sequence[str] = ("subrip", "ass")
             container.add_attachment("cover.png", "image/png", png(picture(0, 32, 24)))
         container.set_chapters([_chapter(1, 0, 900, "Out"), _chapter(2, 900, 2000, "Back")])
         for stream in sounds:
-            _encode_tone(container, stream, seconds=2)
+            encode_tone(container, stream, seconds=2)
         for stream in texts:
             _encode_text(container, stream)
         encode(container, video, film)
@@ -153,14 +153,14 @@ def _chapter(number: int, start: int, end: int, title: str) -> dict[str, object]
     return {"id": number, "start": start, "end": end, "time_base": tick, "metadata": {"title": title}}
 
 
-def _add_sound(container: av.container.OutputContainer, codec: str, language: str) -> av.AudioStream:
+def add_sound(container: av.container.OutputContainer, codec: str, language: str) -> av.AudioStream:
     stream = container.add_stream(codec, rate=48000)
     stream.layout = "mono"
     stream.metadata["language"] = language
     return stream
 
 
-def _encode_tone(container: av.container.OutputContainer, stream: av.AudioStream, *, seconds: int) -> None:
+def encode_tone(container: av.container.OutputContainer, stream: av.AudioStream, *, seconds: int) -> None:
     """A click every half second: silence, and a burst of 10 ms at 0.5, 1.0, 1.5 s."""
     size = 960
     for start in range(0, 48000 * seconds, size):

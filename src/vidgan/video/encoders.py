@@ -75,7 +75,6 @@ def choose(path: Path, encoding: Encoding, source: Source) -> Choice:
 
     Raises BadOption for settings it does not know, BadOutput for what `path` cannot hold.
     """
-    container = container_for(path)
     codec = _codec(path, encoding, source)
     encoder = _ENCODERS[codec]
     pixel_format = _pixel_format(_formats(encoder.name), source)

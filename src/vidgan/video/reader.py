@@ -83,6 +83,7 @@ def _pictures(
             except av.FFmpegError:
                 return
         decoded = _Decoded(container, stream, source, say)
+        decoded.ignore_before = seek_to
         yield from _in_order(_deinterlaced(decoded.pictures(), source, say), source, say)
         decoded.report()
 
@@ -104,6 +105,8 @@ class _Decoded:
     ) -> None:
         self._container, self._stream, self._source, self._say = container, stream, source, say
         self._num_bad_packets = 0
+        self._num_bad_frames = 0
+        self.ignore_before: int | None = None  # after a seek, pictures may lack what they refer to
         self._first_bad: Fraction | None = None
         self._stopped_by: Exception | None = None
         self._shown_until: Fraction | None = None
@@ -138,6 +141,10 @@ class _Decoded:
             where = "" if self._first_bad is None else f", the first at {float(self._first_bad):.2f} s"
             num = self._num_bad_packets
             self._say(f"{path}: {num} damaged packets do not decode{where}; their frames are missing")
+        if self._num_bad_frames:
+            self._say(
+                f"{path}: {self._num_bad_frames} frames are damaged; they are shown as far as they decode"
+            )
         expected = self._source.stream_seconds
         missing = Fraction(0)
         if expected is not None and self._shown_until is not None:
@@ -158,6 +165,8 @@ class _Decoded:
                 "Cut it there (--start, --duration) and enhance the parts one by one.",
             )
         if frame.pts is not None:
+            matters = self.ignore_before is None or frame.pts >= self.ignore_before
+            self._num_bad_frames += frame.is_corrupt and matters
             end = (frame.pts + (frame.duration or 0)) * source.time_base
             self._shown_until = max(end, self._shown_until or end)
 

@@ -1,0 +1,138 @@
+"""Clips through real codecs in memory, and files as arrays."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import videos
+from videos import Film
+from vidgan.errors import BadOption, BadVideo
+from vidgan.video.codec import compress, decode_all, turn_upright
+from vidgan.video.probe import ORIENTATIONS
+
+CODECS = ["h264", "hevc", "mpeg4", "mpeg2", "vp9"]
+
+
+def clip(num_frames: int = 5, width: int = 64, height: int = 48) -> np.ndarray:
+    return np.stack([videos.picture(i, width, height) for i in range(num_frames)])
+
+
+def error(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.abs(first.astype(int) - second).mean())
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (33, 47), (17, 64), (48, 40)])
+def test_any_size_comes_back_as_it_went_in(codec, height, width):
+    frames = clip(3, width, height)
+    damaged = compress(frames, codec=codec, crf=4)
+    assert damaged.shape == frames.shape and damaged.dtype == np.uint8
+    assert 0 < error(damaged, frames) < 8
+
+
+@pytest.mark.parametrize(
+    ("codec", "good", "bad"),
+    [("h264", 15, 45), ("hevc", 15, 45), ("mpeg4", 2, 31), ("mpeg2", 2, 31), ("vp9", 15, 60)],
+)
+def test_a_worse_quality_harms_more(codec, good, bad):
+    frames = clip()
+    fine, coarse = (error(compress(frames, codec=codec, crf=crf), frames) for crf in (good, bad))
+    assert fine < coarse
+
+
+def test_frames_stay_in_order_where_the_codec_reorders_them():
+    frames = np.stack([np.full((32, 32, 3), 20 * i, np.uint8) for i in range(12)])
+    damaged = compress(frames, codec="h264", crf=10, preset="medium")
+    assert np.abs(damaged.mean(axis=(1, 2, 3)) - 20 * np.arange(12)).max() < 3
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_one_frame_is_a_clip(codec):
+    assert compress(clip(1), codec=codec, bit_rate=100_000).shape == (1, 48, 64, 3)
+
+
+def test_an_unknown_codec_is_refused_with_the_known_ones():
+    with pytest.raises(BadOption) as caught:
+        compress(clip(1), codec="h266", crf=20)
+    assert "h264" in caught.value.remedy
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_is_what_ffmpeg_turns_it_to(tmp_path, orientation):
+    """Against FFmpeg's own filters, which follow the meaning of EXIF's numbers."""
+    filters = {
+        2: "hflip",
+        3: "hflip,vflip",
+        4: "vflip",
+        5: "transpose=0",
+        6: "transpose=1",
+        7: "transpose=3",
+        8: "transpose=2",
+    }
+    pixels = videos.picture(0, 48, 32)
+    graph = av.filter.Graph()
+    nodes = [
+        graph.add_buffer(
+            width=48, height=32, format=av.VideoFormat("rgb24", 48, 32), time_base=Film().time_base
+        )
+    ]
+    for name in filters.get(orientation, "null").split(","):
+        word, _, argument = name.partition("=")
+        nodes.append(graph.add(word, argument or None))
+    nodes.append(graph.add("buffersink"))
+    graph.link_nodes(*nodes).configure()
+    graph.vpush(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+    np.testing.assert_array_equal(turn_upright(pixels, orientation), graph.vpull().to_ndarray(format="rgb24"))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+def test_videos_are_decoded_upright(tmp_path, orientation):
+    a, b, c, d = next(key for key, number in ORIENTATIONS.items() if number == orientation)
+    matrix = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30]
+    path = videos.write(tmp_path / "a.mp4", Film(display_matrix=matrix))
+    frames = decode_all(path, limit=3)
+    wanted = np.stack([turn_upright(videos.picture(i, 64, 48), orientation) for i in range(3)])
+    assert frames.shape == wanted.shape and error(frames, wanted) < 3
+
+
+def test_deep_videos_are_decoded_to_eight_bits(tmp_path):
+    path = videos.write(tmp_path / "a.mkv", Film(pixel_format="yuv420p10le"))
+    frames = decode_all(path)
+    assert frames.dtype == np.uint8 and error(frames, clip(10)) < 3
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [("a.png", "png", "rgb24"), ("a.jpg", "mjpeg", "yuvj444p"), ("a.webp", "libwebp", "yuv420p")],
+)
+def test_photos_are_one_frame(tmp_path, name, codec, pixel_format):
+    pixels = videos.picture(0, 64, 48)
+    context = av.CodecContext.create(codec, "w")
+    context.width, context.height, context.pix_fmt = 64, 48, pixel_format
+    context.time_base, context.options = (
+        Film().time_base,
+        {"qmin": "1", "qmax": "1"} if codec == "mjpeg" else {},
+    )
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=pixel_format, dst_colorspace=5)
+    packets = context.encode(frame) + context.encode(None)
+    (tmp_path / name).write_bytes(b"".join(bytes(packet) for packet in packets))
+    photo = decode_all(tmp_path / name)
+    assert photo.shape == (1, 48, 64, 3)
+    assert error(photo[0], pixels) < (0.1 if codec == "png" else 5)
+
+
+def test_a_damaged_photo_is_refused(tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"\xff\xd8\xff" + bytes(200))
+    with pytest.raises(BadVideo, match="damaged"):
+        decode_all(path)
+
+
+@pytest.mark.shared
+def test_every_training_photo_and_clip_can_be_decoded(shared: Path):
+    for path in sorted((shared / "data/train/photos").iterdir())[:5]:
+        assert decode_all(path).shape == (1, 480, 480, 3)
+    for path in sorted((shared / "data/train/clips").iterdir())[:2]:
+        assert decode_all(path, limit=2).shape[0] == 2

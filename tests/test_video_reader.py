@@ -1,0 +1,203 @@
+"""Frames as they are, when they are."""
+
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import videos
+from videos import Film
+from vidgan.errors import BadOption, BadVideo
+from vidgan.video.probe import probe
+from vidgan.video.reader import read
+
+MILLISECONDS = Fraction(1, 1000)
+
+
+def presented(path: Path) -> list[Fraction]:
+    """When each frame of the first video stream is shown, by PyAV."""
+    with av.open(str(path)) as container:
+        return [frame.pts * container.streams.video[0].time_base for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_unequal_times_come_out_as_they_are(tmp_path, suffix):
+    film = Film(times=videos.UNEQUAL_TIMES, time_base=MILLISECONDS)
+    path = videos.write(tmp_path / f"a{suffix}", film)
+    frames = list(read(probe(path)))
+    assert [frame.seconds for frame in frames] == [t * MILLISECONDS for t in videos.UNEQUAL_TIMES]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv", ".ts", ".avi", ".mp4"])
+def test_no_container_needs_a_frame_count(tmp_path, suffix):
+    codec = "libvpx-vp9" if suffix == ".webm" else "mpeg4" if suffix == ".avi" else "libx264"
+    options = {} if codec == "mpeg4" else {"crf": "20"}
+    path = videos.write(tmp_path / f"a{suffix}", Film(codec=codec, options=options))
+    frames = list(read(probe(path)))
+    assert len(frames) == 10
+    assert [frame.seconds for frame in frames] == presented(path)
+
+
+def test_b_frames_come_in_the_order_they_are_shown(tmp_path):
+    film = Film(times=tuple(range(20)), options={"crf": "12", "bf": "3", "preset": "medium"})
+    frames = list(read(probe(videos.write(tmp_path / "a.mp4", film))))
+    assert [frame.seconds for frame in frames] == [Fraction(i, 25) for i in range(20)]
+    for index, frame in enumerate(frames):
+        assert np.abs(frame.pixels.astype(int) - videos.picture(index, 64, 48)).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("start", "duration"), [(0.1, None), (0.0, 0.2), (0.25, 0.14), (0.301, 0.02), (0.433, 5.0)]
+)
+def test_a_part_is_what_is_shown_in_it(tmp_path, start, duration):
+    film = Film(times=videos.UNEQUAL_TIMES, time_base=MILLISECONDS)
+    path = videos.write(tmp_path / "a.mkv", film)
+    end = float("inf") if duration is None else round(1000 * (start + duration), 6)
+    wanted = [t for t in videos.UNEQUAL_TIMES if 1000 * start <= t < end]
+    if not wanted:
+        with pytest.raises(BadVideo, match="no frame"):
+            list(read(probe(path), start=start, duration=duration))
+        return
+    frames = list(read(probe(path), start=start, duration=duration))
+    assert [frame.pts for frame in frames] == wanted
+
+
+def test_a_part_far_into_a_long_film_is_exact(tmp_path):
+    film = Film(times=tuple(range(120)), options={"crf": "20", "g": "30", "bf": "2"})
+    source = probe(videos.write(tmp_path / "a.mp4", film))
+    frames = list(read(source, start=3.0, duration=0.2))
+    assert [frame.seconds for frame in frames] == [Fraction(75 + i, 25) for i in range(5)]
+    whole = list(read(source))
+    for frame, same in zip(frames, whole[75:80], strict=True):
+        np.testing.assert_array_equal(frame.pixels, same.pixels)
+
+
+@pytest.mark.parametrize(("start", "duration"), [(-1.0, None), (0.0, 0.0), (0.0, -2.0), (float("nan"), None)])
+def test_impossible_parts_are_refused(tmp_path, start, duration):
+    source = probe(videos.write(tmp_path / "a.mp4"))
+    with pytest.raises(BadOption):
+        list(read(source, start=start, duration=duration))
+
+
+def test_frames_come_one_by_one(tmp_path):
+    """The first frame is there before the last is decoded: a damaged end does not matter to it."""
+    path = videos.write(tmp_path / "a.mkv", Film(times=tuple(range(200))))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert [frame.pts for frame in islice(read(probe(path)), 3)] == [0, 40, 80]
+
+
+# H.273 by hand: red in BT.709 has luma 0.2126, Cb = (0 - 0.2126) / 1.8556, Cr = (1 - 0.2126) / 1.5748.
+RED = {
+    (1, False): (16 + 219 * 0.2126, 128 - 224 * 0.2126 / 1.8556, 128 + 224 * 0.5),
+    (1, True): (255 * 0.2126, 128 - 255 * 0.2126 / 1.8556, 255),
+    (6, False): (16 + 219 * 0.299, 128 - 224 * 0.299 / 1.772, 128 + 224 * 0.5),
+    (6, True): (255 * 0.299, 128 - 255 * 0.299 / 1.772, 255),
+    (9, False): (16 + 219 * 0.2627, 128 - 224 * 0.2627 / 1.8814, 128 + 224 * 0.5),
+    (9, True): (255 * 0.2627, 128 - 255 * 0.2627 / 1.8814, 255),
+}
+
+
+@pytest.mark.parametrize("depth", [8, 10])
+@pytest.mark.parametrize(("matrix", "full_range"), RED)
+def test_red_is_red_in_every_matrix_and_range(tmp_path, matrix, full_range, depth):
+    film = Film(
+        times=(0, 1), codec="ffv1", options={}, matrix=matrix, full_range=full_range,
+        pixel_format="yuv420p" if depth == 8 else "yuv420p10le",
+    )  # fmt: skip
+    path = tmp_path / "red.mkv"
+    scale = 2 ** (depth - 8)
+    with av.open(str(path), "w") as container:
+        stream = videos.add_film(container, film)
+        for time in film.times:
+            frame = av.VideoFrame(64, 48, film.pixel_format)
+            for plane, value in zip(frame.planes, RED[matrix, full_range], strict=True):
+                samples = np.frombuffer(memoryview(plane), np.uint8 if depth == 8 else np.uint16)
+                samples[:] = min(round(value * scale), 2**depth - 1)
+            frame.pts, frame.time_base = time, film.time_base
+            frame.colorspace, frame.color_range = matrix, 2 if full_range else 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frame = next(read(probe(path)))
+    assert frame.pixels.dtype == (np.uint8 if depth == 8 else np.uint16)
+    top = 255 if depth == 8 else 65535
+    wanted = np.array([top, 0, 0])
+    assert np.abs(frame.pixels.astype(int) - wanted).max() <= 2.5 * top / 255
+
+
+def test_a_cut_off_file_gives_what_it_holds_and_says_so(tmp_path):
+    path = videos.write(tmp_path / "a.mkv", Film(times=tuple(range(100))))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    said: list[str] = []
+    frames = list(read(probe(path), say=said.append))
+    assert 20 < len(frames) < 90
+    assert len(said) == 1 and "cut off" in said[0]
+
+
+def test_an_mp4_that_lost_its_pictures_says_so(tmp_path):
+    """Index first, as for the web, and then cut in the pictures."""
+    film, path = Film(times=tuple(range(100))), tmp_path / "a.mp4"
+    with av.open(str(path), "w", container_options={"movflags": "faststart"}) as container:
+        videos.encode(container, videos.add_film(container, film), film)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    said: list[str] = []
+    frames = list(read(probe(path), say=said.append))
+    assert 20 < len(frames) < 90
+    assert any("cut off" in line for line in said)
+
+
+def test_noise_in_the_middle_is_reported_and_the_rest_is_read(tmp_path):
+    path = videos.write(tmp_path / "a.mkv", Film(times=tuple(range(100)), options={"crf": "12", "g": "10"}))
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 600] = bytes(600)
+    path.write_bytes(data)
+    said: list[str] = []
+    frames = list(read(probe(path), say=said.append))
+    assert len(frames) > 60 and frames[-1].pts == 3960
+    assert any("damaged" in line for line in said)
+
+
+def test_a_film_that_changes_its_size_is_refused(tmp_path):
+    path = tmp_path / "a.ts"
+    for number, width in enumerate((64, 96)):
+        film = Film(width=width, times=tuple(range(10 * number, 10 * number + 10)))
+        videos.write(tmp_path / f"{number}.ts", film)
+    path.write_bytes((tmp_path / "0.ts").read_bytes() + (tmp_path / "1.ts").read_bytes())
+    with pytest.raises(BadVideo, match="64x48 yuv420p to 96x48"):
+        list(read(probe(path)))
+
+
+def test_interlaced_frames_are_deinterlaced_one_for_one(tmp_path):
+    """Two moments woven into a frame make a comb at every edge; it goes, and no frame does."""
+    film = Film(width=96, height=96, times=tuple(range(12)), options={"crf": "8", "x264-params": "tff=1"})
+    woven = []
+    for index in range(12):
+        pixels = np.full((96, 96, 3), 40, np.uint8)
+        for field in (0, 1):
+            left = 10 + 3 * (2 * index + field)
+            pixels[field::2, left : left + 12] = 200
+        woven.append(pixels)
+    path = videos.write(tmp_path / "a.mp4", film, woven)
+    said: list[str] = []
+    frames = list(read(probe(path), say=said.append))
+    assert [frame.seconds for frame in frames] == [Fraction(i, 25) for i in range(12)]
+    assert said == [f"{path} is interlaced: its frames are deinterlaced by bwdif"]
+
+    def comb(pixels: np.ndarray) -> float:
+        luma = pixels[..., 1].astype(float)
+        return float(np.abs(2 * luma[1:-1] - luma[:-2] - luma[2:]).mean())
+
+    assert comb(frames[6].pixels) < 0.2 * comb(woven[6])
+
+
+def test_a_file_that_was_exchanged_meanwhile_is_noticed(tmp_path):
+    source = probe(videos.write(tmp_path / "a.mkv"))
+    videos.write(tmp_path / "a.mkv", Film(width=96))
+    with pytest.raises(BadVideo):
+        list(read(source))
