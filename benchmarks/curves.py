@@ -1,6 +1,6 @@
 """A training's log as a picture: how the validation scores and the game went.
 
-    python benchmarks/curves.py runs/fast/log.jsonl docs/images/fast_curves.svg
+python benchmarks/curves.py runs/fast/log.jsonl docs/images/fast_curves.svg
 """
 
 import json
@@ -25,9 +25,12 @@ def main() -> None:
         points = {name: [(row["step"], row[name]) for row in rows if name in row] for name in lines}
         parts += panel(title, top, points, lines, max(steps))
     height = TOP + len(PANELS) * (HEIGHT + GAP)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 20} {height}" font-family="sans-serif"'
+    box = f'viewBox="0 0 {LEFT + WIDTH + 20} {height}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="sans-serif"'
     Path(sys.argv[2]).write_text(
-        "\n".join([f'{head} font-size="12"><rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])
+        "\n".join(
+            [f'{head} font-size="12"><rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"]
+        )
     )
 
 
@@ -43,7 +46,9 @@ def panel(
         return f"{LEFT + WIDTH * step / last:.1f},{top + HEIGHT * (high - value) / (high - low):.1f}"
 
     drawn = [f'<text x="{LEFT}" y="{top - 8}" font-weight="bold">{title}</text>']
-    drawn.append(f'<rect x="{LEFT}" y="{top}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#d0d7de"/>')
+    drawn.append(
+        f'<rect x="{LEFT}" y="{top}" width="{WIDTH}" height="{HEIGHT}" fill="none" stroke="#d0d7de"/>'
+    )
     for value in (high - room, low + room):
         y = top + HEIGHT * (high - value) / (high - low)
         drawn.append(f'<text x="{LEFT - 6}" y="{y + 4:.0f}" text-anchor="end">{value:.3g}</text>')
@@ -55,9 +60,8 @@ def panel(
         drawn.append(f'<polyline points="{path}" fill="none" stroke="{colours[name]}" stroke-width="2"/>')
         if name in NAMES:
             x = LEFT + WIDTH - 8
-            drawn.append(
-                f'<text x="{x}" y="{top + 18 + 16 * index}" text-anchor="end" fill="{colours[name]}">{NAMES[name]}</text>'
-            )
+            place_of = f'x="{x}" y="{top + 18 + 16 * index}" text-anchor="end" fill="{colours[name]}"'
+            drawn.append(f"<text {place_of}>{NAMES[name]}</text>")
     return drawn
 
 

@@ -1,6 +1,6 @@
 """Peak memory of `vidgan enhance` for a short and a ten times longer video: it must be the same.
 
-    python benchmarks/memory.py [--size 160x90] [--frames 300 3000]
+python benchmarks/memory.py [--size 160x90] [--frames 300 3000]
 """
 
 import argparse
@@ -27,7 +27,9 @@ def main() -> None:
             source = Path(folder) / f"{count}.mp4"
             make_video(source, width, height, count)
             command = [sys.executable, "-m", "vidgan", "enhance", str(source), f"{folder}/out.mp4"]
-            run = subprocess.run([*command, "--overwrite", "--json"], capture_output=True, text=True, check=True)
+            run = subprocess.run(
+                [*command, "--overwrite", "--json"], capture_output=True, text=True, check=True
+            )
             result = json.loads(run.stdout)
             assert result["frames"] == count, result
             cells = (count, result["peak_memory_mb"], result["fps"], result["first_frame_seconds"])

@@ -26,7 +26,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     print(f"1. {SAMPLE.name}, {SCALE} times larger")
     made = vidgan.enhance(SAMPLE, folder / "bunny_x4.mp4", scale=SCALE, overwrite=True, sidecar=True)
-    print(f"   {made.frames} frames of {made.width}x{made.height} in {made.seconds:.1f} s: {made.fps:.1f} a second,")
+    print(
+        f"   {made.frames} frames of {made.width}x{made.height} in {made.seconds:.1f} s: {made.fps:.1f} a second,"
+    )
     print(f"   the first after {made.first_frame_seconds:.1f} s ({made.device}, {made.precision})")
 
     print("2. the same sample, first made four times smaller, so that the truth is known")
@@ -35,7 +37,9 @@ def main() -> None:
 
     picture = folder / "before_after.png"
     save_before_after(decode_all(SAMPLE), decode_all(Path(made.output)), picture)
-    print(f"\nthe video   {made.output}\nits sidecar {made.output}.json\nbicubic left, vidgan right: {picture}")
+    print(
+        f"\nthe video   {made.output}\nits sidecar {made.output}.json\nbicubic left, vidgan right: {picture}"
+    )
 
 
 def against_bicubic(clip: np.ndarray) -> dict[str, dict[str, float]]:
@@ -47,7 +51,10 @@ def against_bicubic(clip: np.ndarray) -> dict[str, dict[str, float]]:
     }
     rows = {}
     for name, output in outputs.items():
-        rows[name] = {"PSNR-Y": metrics.psnr_y(output, pair.high), "SSIM-Y": metrics.ssim_y(output, pair.high)}
+        rows[name] = {
+            "PSNR-Y": metrics.psnr_y(output, pair.high),
+            "SSIM-Y": metrics.ssim_y(output, pair.high),
+        }
         if features.has_lpips("alex"):
             rows[name]["LPIPS"] = metrics.lpips(output, pair.high)
     return rows

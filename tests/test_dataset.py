@@ -153,10 +153,11 @@ def test_small_clips_are_left_out_and_named(tmp_path):
     clips = {"large.mp4": torch.zeros(3, 70, 70, 3), "small.png": torch.zeros(1, 60, 90, 3)}
     save_file({name: clip.byte() for name, clip in clips.items()}, tmp_path / "s")
     store = dataset.Store(tmp_path / "s")
-    assert store.drop_smaller(64) == ["small.png"]
-    assert store.photos == [] and batches(store)[0][0].shape[0] == 2
-    with pytest.raises(BadVideo, match="smaller than the 100 pixels"):
-        store.drop_smaller(100)
+    assert store.smaller_than(64) == ["small.png"]
+    rest = store.without(["small.png"])
+    assert rest.photos == [] and batches(rest)[0][0].shape[0] == 2
+    with pytest.raises(BadVideo, match="smaller than a crop"):
+        store.without(store.smaller_than(100))
 
 
 def folder_of(tmp_path: Path, *names: str) -> Path:
@@ -180,7 +181,7 @@ def test_pack_decodes_what_it_can_and_says_what_it_left_out(tmp_path):
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["train.store"]
 
 
-def test_pack_takes_a_store_that_is_there(store):
+def test_pack_takes_a_store_that_travelled_without_its_folders(store):
     assert dataset.pack([Path("nowhere")], store.path, say=print).shapes == store.shapes
 
 
@@ -210,6 +211,16 @@ def test_a_store_travels_to_another_process(store):
     store.read("photo.png", slice(1), slice(4), slice(4))
     again = pickle.loads(pickle.dumps(store))
     assert same(batches(again)[0], batches(store)[0])
+
+
+def test_a_folder_that_changed_is_packed_again(tmp_path):
+    folder, said = folder_of(tmp_path, "a.mp4"), []
+    path = tmp_path / "train.store"
+    assert dataset.pack([folder], path, say=said.append).videos == ["a.mp4"]
+    dataset.pack([folder], path, say=said.append)
+    assert len(said) == 1, "packed twice though nothing had changed"
+    videos.write(folder / "b.mp4")
+    assert dataset.pack([folder], path, say=said.append).videos == ["a.mp4", "b.mp4"]
 
 
 def test_a_store_is_read_where_there_is_no_pyav(store):

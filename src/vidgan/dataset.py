@@ -6,6 +6,8 @@ A batch is a function of the recipe's seed and the step alone, so that a run tha
 Letters: B batch, T frames, C colours, H W height and width.
 """
 
+import copy
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,17 +41,21 @@ class Store:
         self.photos = [name for name, shape in self.shapes.items() if shape[0] == 1]
         self.videos = [name for name, shape in self.shapes.items() if shape[0] > 1]
 
-    def drop_smaller(self, side: int) -> list[str]:
-        """Take no crop from clips with a shorter side; gives their names. Raises BadVideo if none is left."""
-        small = [name for name, (_, height, width, _) in self.shapes.items() if min(height, width) < side]
-        self.photos = [name for name in self.photos if name not in small]
-        self.videos = [name for name in self.videos if name not in small]
-        if not self.photos and not self.videos:
+    def smaller_than(self, side: int) -> list[str]:
+        """The names of clips and photos with a shorter side."""
+        return [name for name, (_, height, width, _) in self.shapes.items() if min(height, width) < side]
+
+    def without(self, names: list[str]) -> "Store":
+        """The same store as if it did not hold these. Raises BadVideo if nothing is left."""
+        rest = copy.copy(self)
+        rest.photos = [name for name in self.photos if name not in names]
+        rest.videos = [name for name in self.videos if name not in names]
+        if not rest.photos and not rest.videos:
             raise BadVideo(
-                f"every clip and photo is smaller than the {side} pixels that a crop and its margin need",
+                "every clip and photo is smaller than a crop and its margin",
                 "Choose a smaller crop, or larger videos.",
             )
-        return small
+        return rest
 
     def read(self, name: str, t: slice, y: slice, x: slice) -> Tensor:
         """(T, H, W, 3) uint8."""
@@ -62,16 +68,23 @@ class Store:
 
 
 def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Store:
-    """Decode every video and photo below the folders into a store at path, unless it is there already.
+    """Decode every video and photo below the folders into a store at path, unless it holds just these already.
 
+    A store that travelled without its folders is used as it is: that machine may lack PyAV, too.
     A file that does not decode is left out and said. Raises BadVideo if none does.
     """
-    if path.exists():
+    if path.exists() and not any(folder.exists() for folder in folders):
         return Store(path)
+    found = list(files(folders))
+    contents = json.dumps([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for _, file in found])
+    if path.exists():
+        with safe_open(path, framework="pt") as store:
+            if (store.metadata() or {}).get("contents") == contents:
+                return Store(path)
     from vidgan.video.codec import decode_all
 
     tensors: dict[str, Tensor] = {}
-    for folder, file in files(folders):
+    for folder, file in found:
         try:
             picture = torch.from_numpy(decode_all(file))
         except VidganError as error:
@@ -88,7 +101,7 @@ def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Stor
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial)
+    save_file(tensors, partial, metadata={"contents": contents})
     os.replace(partial, path)
     say(f"packed {len(tensors)} clips and photos into {path}")
     return Store(path)

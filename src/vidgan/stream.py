@@ -21,9 +21,6 @@ from vidgan.frame import Frame
 from vidgan.shots import CutDetector
 
 SMALLEST_TILE = 64
-# What one small pixel needs while the network runs: about ten layers' worth of features, and its large pixels
-# in float32 a few times over. Measured on the processor; it only chooses when to begin with tiles.
-LAYERS_ALIVE = 10
 AUTO_TILE = 512
 Window = tuple[int, int, int, int]  # x, y, width, height
 Memory = tuple[Tensor, ...]  # each (1, any, H, W): what one frame leaves for the next
@@ -34,6 +31,8 @@ class Recurrent(Protocol):
 
     scale: int
     reach: int
+
+    def bytes_per_pixel(self, itemsize: int) -> int: ...
 
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]: ...
 
@@ -160,9 +159,7 @@ def _as_array(codes: Tensor, depth: np.dtype) -> np.ndarray:
 
 def choose_tile(generator: nn.Module, width: int, height: int, settings: Settings, budget: int) -> int | None:
     """A tile's side for frames of this size, or None where a whole frame fits the budget in bytes."""
-    features = generator.config.features  # type: ignore[union-attr]
-    itemsize = settings.precision.itemsize
-    needed = width * height * (LAYERS_ALIVE * features * itemsize + 6 * 4 * 3 * generator.scale**2)  # type: ignore[operator]
+    needed = width * height * cast(Recurrent, generator).bytes_per_pixel(settings.precision.itemsize)
     return AUTO_TILE if needed > budget else None
 
 

@@ -70,6 +70,13 @@ class Generator(nn.Module):
         """Input pixels that one frame's output may depend on, to each side: the halo of a tile."""
         return 2 * self.config.blocks + 2
 
+    def bytes_per_pixel(self, itemsize: int) -> int:
+        """Roughly what one input pixel needs while a frame is computed.
+
+        Ten layers' worth of features at itemsize bytes each, and the large pixels in float32 six times over.
+        """
+        return 10 * self.config.features * itemsize + 6 * 4 * 3 * self.scale**2
+
     def forward(self, low_BTCHW: Tensor, memory: Memory | None = None) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32.
 

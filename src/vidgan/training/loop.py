@@ -99,9 +99,9 @@ def _play_stage(run: Run, ground: Ground) -> None:
 
 def _batches(run: Run, ground: Ground, steps: range) -> Iterable[tuple[Tensor, Tensor]]:
     stage, scale = run.stage, cast(int, run.generator.scale)
-    if small := ground.store.drop_smaller(stage.crop + 2 * dataset.MARGIN * scale):
+    if small := ground.store.smaller_than(stage.crop + 2 * dataset.MARGIN * scale):
         ground.say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
-    batches = dataset.Batches(ground.store, run.recipe, stage, scale)
+    batches = dataset.Batches(ground.store.without(small), run.recipe, stage, scale)
     return DataLoader(batches, batch_size=None, sampler=steps, num_workers=1, prefetch_factor=4)
 
 
@@ -136,18 +136,18 @@ class Means:
 def validate(run: Run, ground: Ground) -> dict[str, float]:
     """Scores of the averaged generator, and the discriminator's accuracy, on clips that nobody trains on."""
     scores = score.score(run.ema, ground.held_out, with_lpips=ground.with_lpips, half=ground.table.half)
-    if run.realistic:
+    if run.realistic and run.stage_step:
         scores["accuracy"] = score.judged(run.ema, run.discriminator, ground.held_out, half=ground.table.half)
     return {f"val_{name}": number for name, number in scores.items()}
 
 
 def _keep_best(run: Run, row: dict[str, float], folder: Path) -> None:
     """Best by LPIPS in the realistic stage (by PSNR-Y where LPIPS's weights are absent)."""
-    if not run.realistic and run.step != run.recipe.steps:
+    if not run.realistic or not run.stage_step:
         return
     name, sign = ("val_lpips", 1) if "val_lpips" in row else ("val_psnr_y", -1)
     if name not in run.best or sign * row[name] < sign * run.best[name]:
-        run.best = {key: value for key, value in row.items() if key.startswith("val_")}
+        run.best = {key: row[key] for key in ("val_psnr_y", "val_lpips", "val_accuracy") if key in row}
         checkpoint.save_generator(run.ema, _card(run), folder / "best.safetensors")
 
 

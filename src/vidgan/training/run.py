@@ -89,7 +89,6 @@ def save(run: Run, folder: Path) -> None:
     for name in ("generator_optimizer", "discriminator_optimizer"):
         for index, moments in getattr(run, name).state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
-    tensors["random"] = torch.get_rng_state()
     progress = {"step": run.step, "accuracy": run.accuracy, "best": run.best}
     header = {"recipe": run.recipe.model_dump_json(), "progress": json.dumps(progress)}
     checkpoint.save_tensors(tensors, header, folder / STATE)
@@ -118,7 +117,6 @@ def resume(run: Run, folder: Path) -> Run:
         run.generator.load_state_dict(_below(tensors, "generator"))
     for name in ("generator_optimizer", "discriminator_optimizer"):
         _load_moments(getattr(run, name), _below(tensors, name))
-    torch.set_rng_state(tensors["random"])
     return run
 
 

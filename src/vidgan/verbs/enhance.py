@@ -176,7 +176,9 @@ def _settings(options: Options) -> stream.Settings:
     elif options.precision in PRECISIONS:
         precision = PRECISIONS[options.precision]
     else:
-        raise BadOption(f"--precision {options.precision} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}.")
+        raise BadOption(
+            f"--precision {options.precision} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}."
+        )
     if device.type == "cpu" and precision is torch.float16:
         raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
     return stream.Settings(device=device, precision=precision, tile=_tile(options.tile))
@@ -186,7 +188,9 @@ def _tile(word: str) -> int | None:
     if word in ("auto", "off"):
         return None
     if not word.isdigit() or int(word) < stream.SMALLEST_TILE:
-        raise BadOption(f"--tile {word} is no size for a tile", f"Use auto, off, or {stream.SMALLEST_TILE} or more.")
+        raise BadOption(
+            f"--tile {word} is no size for a tile", f"Use auto, off, or {stream.SMALLEST_TILE} or more."
+        )
     return int(word)
 
 
@@ -223,7 +227,11 @@ def _make(job: Job, tick: progress.Tick) -> Written:
             first_frame_at = first_frame_at or now
             done = written.seconds[-1] - written.seconds[0]
             rate = (len(written.seconds) - 1) / (now - first_frame_at) if now > first_frame_at else 0.0
-            tick(min(done, length) if length else done, length, f"{len(written.seconds)} frames, {rate:.1f} a second")
+            tick(
+                min(done, length) if length else done,
+                length,
+                f"{len(written.seconds)} frames, {rate:.1f} a second",
+            )
     return replace(written, first_frame_at=first_frame_at)
 
 
@@ -233,7 +241,9 @@ def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[
     for frame, begins, folded in large:
         written.seconds.append(float(frame.seconds))
         written.began_shot.append(begins)
-        yield replace(frame, pixels=render(job.plan, folded, job.upscaler.scale, job.window, frame.pixels.dtype))
+        yield replace(
+            frame, pixels=render(job.plan, folded, job.upscaler.scale, job.window, frame.pixels.dtype)
+        )
 
 
 def render(plan: Map, folded: Tensor, scale: int, window: stream.Window, depth: np.dtype) -> np.ndarray:
