@@ -132,6 +132,21 @@ def test_sound_stays_in_sync(tmp_path, source, target):
     assert presented(out) == presented(path)
 
 
+@pytest.mark.parametrize("target", [".mkv", ".mp4", ".mov", ".avi"])
+@pytest.mark.parametrize("sound", ["pcm_s16le", "mp2"])
+def test_sound_that_a_container_cuts_or_names_anew_is_known_again(tmp_path, target, sound):
+    path = tmp_path / "in.mkv"
+    with av.open(str(path), "w") as container:
+        film = Film(times=tuple(range(50)))
+        stream = videos.add_film(container, film)
+        tone = videos.add_sound(container, sound, "eng")
+        videos.encode_tone(container, tone, seconds=2)
+        videos.encode(container, stream, film)
+    said = copy(path, tmp_path / f"out{target}")
+    if not any("not carried" in line for line in said):
+        assert clicks_of(tmp_path / f"out{target}") == pytest.approx([0.5, 1.0, 1.5], abs=0.015)
+
+
 @pytest.mark.parametrize("target", [".mkv", ".mp4"])
 def test_a_part_is_cut_at_one_instant_in_every_stream(tmp_path, target):
     path, out = videos.write_in_company(tmp_path / "in.mkv"), tmp_path / f"out{target}"

@@ -116,6 +116,19 @@ def test_avi_holds_even_times_and_refuses_others(tmp_path):
     assert left_in(tmp_path) == before
 
 
+def test_avi_says_no_colours_and_gets_those_it_is_taken_for(tmp_path):
+    path = videos.write(tmp_path / "in.mkv", Film(matrix=1, full_range=True))
+    copy(path, tmp_path / "out.avi")
+    difference = video.decode_all(tmp_path / "out.avi").astype(int) - video.decode_all(path)
+    assert np.abs(difference).mean() < 3
+
+
+def test_avi_begins_with_its_first_frame(tmp_path):
+    path = videos.write(tmp_path / "in.mkv", Film(times=tuple(range(3, 13))))
+    copy(path, tmp_path / "out.avi")
+    assert presented(tmp_path / "out.avi") == [Fraction(i, 25) for i in range(10)]
+
+
 def test_a_part_starts_at_its_own_zero(tmp_path):
     path = videos.write(tmp_path / "in.mp4", Film(times=tuple(range(50)), options={"crf": "20", "bf": "2"}))
     copy(path, tmp_path / "out.mp4", start=0.7, duration=0.5)
@@ -401,6 +414,18 @@ def test_verification_catches_what_went_missing(tmp_path, kind, delay, word):
     with pytest.raises(BadOutput, match=word):
         write_harmed(path, tmp_path / "out.mkv", kind, delay)
     assert left_in(tmp_path) == ["in.mkv"]
+
+
+def test_ffmpeg_itself_shows_the_output_as_we_do(tmp_path):
+    """The program, not the library: it turns frames by their matrix and reads colours by their tags."""
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    path = videos.write(tmp_path / "in.mkv", Film(matrix=1, full_range=True))
+    copy(path, tmp_path / "out.mp4", orientation=6)
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(tmp_path / "out.mp4")]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    shown = subprocess.run(command, capture_output=True, check=True).stdout
+    frames = np.frombuffer(shown, np.uint8).reshape(10, 64, 48, 3)
+    assert np.abs(frames.astype(int) - video.decode_all(tmp_path / "out.mp4")).mean() < 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

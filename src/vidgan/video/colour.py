@@ -89,6 +89,10 @@ class Colour:
         """The same colours for a codec without RGB: BT.709 in limited range where this is RGB."""
         return self if self.matrix != "rgb" else replace(self, matrix="bt709", full_range=False)
 
+    def untagged(self, width: int, height: int) -> "Colour":
+        """What a player takes a video of this size for that says nothing about its colours."""
+        return Colour(matrix=default_matrix(width, height), primaries=None, transfer=None, full_range=False)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tags:
@@ -120,7 +124,7 @@ def interpret(tags: Tags, frame: av.VideoFrame, codec: str) -> Colour:
     elif tags.matrix in MATRICES and tags.matrix != 0:
         matrix = MATRICES[tags.matrix]
     else:
-        matrix = "bt709" if frame.height >= 720 or frame.width >= 1280 else "smpte170m"
+        matrix = default_matrix(frame.width, frame.height)
         assumed.append("matrix")
     is_grey = len(frame.format.components) == 1
     if is_rgb:
@@ -139,6 +143,11 @@ def interpret(tags: Tags, frame: av.VideoFrame, codec: str) -> Colour:
         mastering=_mastering(frame),
         light_level=_light_level(frame),
     )
+
+
+def default_matrix(width: int, height: int) -> str:
+    """The matrix of a video of this size that names none: BT.709 from 720 lines on, BT.601 below."""
+    return "bt709" if height >= 720 or width >= 1280 else "smpte170m"
 
 
 def to_tags(colour: Colour) -> Tags:

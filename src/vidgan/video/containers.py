@@ -23,6 +23,8 @@ class Container:
     subtitles: str | None  # the form that text subtitles are converted to where they cannot be copied
     attachments: bool = False  # fonts and other files; cover pictures become one of them
     covers: bool = False  # pictures as streams marked attached_pic
+    chapters: bool = True
+    colour_tags: bool = True
     negative_times: bool = True  # sound may start before zero (an encoder's run-in)
     orientation: bool = True  # a display matrix can be stored
     sample_aspect: bool = True  # also for codecs that cannot say it themselves
@@ -62,6 +64,8 @@ CONTAINERS = {
         codecs=("mpeg4", "ffv1"),
         clock=Clock.FRAMES,
         subtitles=None,
+        chapters=False,
+        colour_tags=False,
         negative_times=False,
         orientation=False,
     ),

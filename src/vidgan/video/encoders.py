@@ -80,10 +80,10 @@ def choose(path: Path, encoding: Encoding, source: Source) -> Choice:
     pixel_format = _pixel_format(_formats(encoder.name), source)
     layout = av.VideoFormat(pixel_format, 64, 64)
     depth = layout.components[0].bits
-    if source.colour.is_hdr and depth < 10:
+    if source.colour.is_hdr and (depth < 10 or not container_for(path).colour_tags):
         raise BadOutput(
-            f"{path}: {source.path.name} is HDR, which {codec} cannot hold here ({depth} bits)",
-            "Choose --codec hevc, or av1 for .webm.",
+            f"{path}: {source.path.name} is HDR, which {codec} in {path.suffix} cannot hold ({depth} bits)",
+            "Choose --codec hevc in .mp4 or .mkv, or av1 in .webm.",
         )
     notes = []
     if depth < source.bit_depth:

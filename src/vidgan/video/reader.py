@@ -3,6 +3,7 @@
 Memory is bounded by the decoder's few reference frames; the next frame is decoded when it is asked for.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 
@@ -106,6 +107,9 @@ class _Decoded:
         self._container, self._stream, self._source, self._say = container, stream, source, say
         self._num_bad_packets = 0
         self._num_bad_frames = 0
+        # AVI holds no presentation times and FFmpeg guesses them wrong where frames were reordered: there the
+        # frames, which come in the order they are shown, take the packets' times in turn.
+        self._turns: deque[int] | None = deque() if source.container == "avi" else None
         self.ignore_before: int | None = None  # after a seek, pictures may lack what they refer to
         self._first_bad: Fraction | None = None
         self._stopped_by: Exception | None = None
@@ -119,6 +123,8 @@ class _Decoded:
             except av.FFmpegError as error:
                 self._stopped_by = error
                 packet = None
+            if self._turns is not None and packet is not None and packet.size and packet.dts is not None:
+                self._turns.append(packet.dts)
             try:
                 frames = self._stream.decode(packet) if packet is not None or self._stopped_by else []
             except EOFError:
@@ -129,6 +135,8 @@ class _Decoded:
                 if self._first_bad is None and packet is not None and packet.pts is not None:
                     self._first_bad = packet.pts * self._source.time_base
             for frame in frames:
+                if self._turns:
+                    frame.pts = self._turns.popleft()
                 self._check(frame)
                 yield frame
             if packet is None:

@@ -6,9 +6,10 @@ the first packet that begins at or after it (some 20 ms for AAC), and sync is ex
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -38,12 +39,16 @@ _COVERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """A stream that the output must hold in the end. num_packets is None where it has none of its own."""
+    """A stream that the output must hold in the end.
+
+    num_packets, num_bytes  None where it has no packets of its own, as a font
+    """
 
     kind: str
     codec: str
     language: str | None
-    num_packets: int | None
+    num_packets: int | None = None
+    num_bytes: int | None = None
 
 
 class Companions:
@@ -56,7 +61,7 @@ class Companions:
         self._stack = ExitStack()
         self._input = self._stack.enter_context(open_video(source.path))
         self._routes: dict[int, Route] = {}
-        self._num_sent: dict[int, int] = {}
+        self._num_sent, self._bytes_sent = Counter[int](), Counter[int]()
         self._attached: list[Carried] = []
         self._covers: list[av.Packet] = []
         self._packets: Iterator[av.Packet] = iter(())
@@ -64,6 +69,10 @@ class Companions:
 
     def close(self) -> None:
         self._stack.close()
+
+    def start_at(self, zero: Fraction) -> None:
+        """Move the output's zero, before any packet is handed over."""
+        self._part = replace(self._part, zero=zero)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -81,7 +90,8 @@ class Companions:
                 kind=self._input.streams[index].type,
                 codec=route.codec,
                 language=self._input.streams[index].metadata.get("language"),
-                num_packets=self._num_sent.get(index, 0),
+                num_packets=self._num_sent[index],
+                num_bytes=self._bytes_sent[index],
             )
             for index, route in self._routes.items()
         ]
@@ -95,7 +105,12 @@ class Companions:
             reason = self._add(output, stream)
             if reason is not None:
                 self._say(f"{describe_other(stream)} is not carried: {reason}")
-        output.set_chapters(self._chapters())
+        chapters = self._chapters()
+        if chapters and not self._container.chapters:
+            self._say(
+                f"{len(chapters)} chapters are not carried: {self._container.format} has no room for them"
+            )
+        output.set_chapters(chapters if self._container.chapters else [])
         for stream in self._input.streams:
             if stream.index not in self._routes:
                 stream.discard = Discard.all
@@ -134,8 +149,9 @@ class Companions:
     def _send(self, output: OutputContainer, packet: av.Packet) -> None:
         index = packet.stream.index
         for ready in self._routes[index].take(packet, self._part):
+            self._num_sent[index] += 1
+            self._bytes_sent[index] += ready.size
             output.mux(ready)
-            self._num_sent[index] = self._num_sent.get(index, 0) + 1
 
     def _add(self, output: OutputContainer, stream: Stream) -> str | None:
         """Make the output's stream for `stream`; gives the reason where that cannot be."""
@@ -145,7 +161,7 @@ class Companions:
                 return f"{self._container.format} has no room for files"
             mimetype = stream.mimetype or "application/octet-stream"
             output.add_attachment(stream.name or "attachment", mimetype, stream.data)
-            self._attached.append(Carried(kind="attachment", codec=mimetype, language=None, num_packets=None))
+            self._attached.append(Carried(kind="attachment", codec=mimetype, language=None))
             return None
         if stream.disposition & Disposition.attached_pic:
             return self._add_cover(output, stream)
@@ -184,7 +200,7 @@ class Companions:
         if self._container.attachments and codec in _COVERS:
             name, mimetype = _COVERS[codec]
             output.add_attachment(stream.metadata.get("filename", name), mimetype, data)
-            self._attached.append(Carried(kind="video", codec=codec, language=None, num_packets=None))
+            self._attached.append(Carried(kind="video", codec=codec, language=None))
             return None
         if not self._container.covers or not _can_hold(self._container, stream):
             return f"{self._container.format} has no room for cover pictures"
@@ -194,7 +210,7 @@ class Companions:
         packet.stream, packet.time_base = target, Fraction(1, 1000)
         packet.pts, packet.dts, packet.is_keyframe = 0, 0, True
         self._covers.append(packet)
-        self._attached.append(Carried(kind="video", codec=codec, language=None, num_packets=None))
+        self._attached.append(Carried(kind="video", codec=codec, language=None))
         return None
 
     def _is_told_otherwise(self, stream: Stream) -> bool:

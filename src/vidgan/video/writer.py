@@ -9,7 +9,7 @@ import tempfile
 from array import array
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -76,6 +76,8 @@ class Writer:
         self._tick = self._choose_tick()
         self._partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix}")
         self._colour = self.source.colour.as_yuv()
+        if not self._container.colour_tags:
+            self._colour = self._colour.untagged(self.width, self.height)
         self._converter = Converter(self._colour)
         self._times = array("q")  # of the frames written, in the source's ticks
         self._said_rounding = False
@@ -115,6 +117,10 @@ class Writer:
         assert self._output is not None and self._film is not None and self._companions is not None
         assert frame.pixels.shape == (self.height, self.width, 3), frame.pixels.shape
         assert frame.time_base == self.source.time_base, frame.time_base
+        if not self._times and self._container.clock == Clock.FRAMES:
+            # Such a container begins with its first frame; sound from before it is left out.
+            self._part = replace(self._part, zero=frame.seconds)
+            self._companions.start_at(frame.seconds)
         picture = self._converter.from_rgb(frame.pixels, self._choice.pixel_format)
         picture.time_base = self._tick
         picture.pts = self._ticks(frame)
