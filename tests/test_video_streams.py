@@ -174,6 +174,15 @@ def test_a_second_film_is_copied_untouched(tmp_path):
     assert packets_of(tmp_path / "out.mp4", "video", 1) == packets_of(path, "video", 1)
 
 
+def test_a_tag_that_is_added_does_not_push_out_the_source_s_own(tmp_path):
+    path = videos.write_in_company(tmp_path / "in.mkv")  # its comment is spelled COMMENT there
+    copy(path, tmp_path / "out.mkv", metadata={"comment": "made larger"})
+    copy(tmp_path / "out.mkv", tmp_path / "again.mkv", metadata={"comment": "made larger"})
+    for name in ("out.mkv", "again.mkv"):
+        with av.open(str(tmp_path / name)) as container:
+            assert container.metadata["COMMENT"] == "made for a test; made larger"
+
+
 def test_tags_that_mp4_has_no_word_for_are_kept(tmp_path):
     path = tmp_path / "in.mkv"
     with av.open(str(path), "w") as container:

@@ -27,6 +27,17 @@ def fresh(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if not _is_stale(key)}
 
 
+def merged(tags: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """`tags` with `added`; where both have a word for the same thing, both words stay. Names ignore case."""
+    result = dict(tags)
+    spelling = {key.lower(): key for key in tags}
+    for name, text in added.items():
+        key = spelling.get(name.lower(), name)
+        old = result.get(key)
+        result[key] = text if not old or old == text else old if text in old else f"{old}; {text}"
+    return result
+
+
 def copy_labels(source: Stream, target: Stream) -> None:
     """Language, title and the like, and the dispositions (default, forced, comment, ...)."""
     target.metadata.update(fresh(source.metadata))

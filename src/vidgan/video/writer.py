@@ -29,7 +29,7 @@ from vidgan.video.files import url
 from vidgan.video.probe import ORIENTATIONS, Source
 from vidgan.video.reader import silent
 from vidgan.video.streams import Companions
-from vidgan.video.tags import copy_labels, muxer_options
+from vidgan.video.tags import copy_labels, merged, muxer_options
 from vidgan.video.timing import segment
 from vidgan.video.verify import Expected, verify
 
@@ -44,7 +44,7 @@ class Writer:
     orientation    how a player should turn the pixels, 1..8 as in EXIF; 1 writes no matrix
     start, duration  the part of the source that is written, as given to `read`
     say            told what is not carried, rounded or lost, a line each
-    metadata       tags to add to the source's
+    metadata       tags to add to the source's; where it has the same one, both are kept
 
     Raises BadOption and BadOutput when made, before any work, for what cannot be written there; BadOutput
     later where the disk or the container fails, or the written file does not hold what it should.
@@ -136,7 +136,7 @@ class Writer:
         for note in (*self.source.notes, *self._choice.notes):
             self.say(note)
         companions = self._companions = Companions(self.source, self._part, self._container, self.say)
-        tags = companions.tags | dict(self.metadata)
+        tags = merged(companions.tags, self.metadata)
         options = muxer_options(self._container, tags, has_cover=companions.has_cover)
         if self._container.clock == Clock.ANY:
             # Where a film starts later than its sound, MP4 says so in ticks of the whole file: 1 ms by default.
