@@ -162,3 +162,12 @@ def test_the_list_of_losses_is_what_a_recipe_can_weigh():
 
     weighed = set(Losses.model_fields)
     assert weighed - {"game"} <= set(losses.__all__)
+
+
+def test_phase_l1_sees_a_grid_and_not_a_texture():
+    target = torch.full((1, 2, 3, 32, 32), 0.5)
+    grid = target.clone()
+    grid[..., ::4, ::4] += 0.16  # one place of the sixteen
+    torch.testing.assert_close(losses.phase_l1(grid, target), torch.tensor(0.01))
+    texture = target + 0.16 * torch.tensor([1.0, -1.0]).repeat_interleave(4).repeat(4).view(1, 1, 1, 1, 32)
+    torch.testing.assert_close(losses.phase_l1(texture, target), torch.tensor(0.0))

@@ -55,6 +55,7 @@ class Losses(Part):
 
     charbonnier: float = 0.0
     low_pass_l1: float = 0.0
+    phase_l1: float = 0.0
     temporal_difference: float = 0.0
     perceptual: float = 0.0
     feature_matching: float = 0.0

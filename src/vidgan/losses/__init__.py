@@ -2,7 +2,7 @@
 
 from vidgan.losses.adversarial import feature_matching, relativistic, smoothness
 from vidgan.losses.perceptual import perceptual
-from vidgan.losses.pixel import charbonnier, l1, low_pass_l1
+from vidgan.losses.pixel import charbonnier, l1, low_pass_l1, phase_l1
 from vidgan.losses.temporal import temporal_difference
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "l1",
     "low_pass_l1",
     "perceptual",
+    "phase_l1",
     "relativistic",
     "smoothness",
     "temporal_difference",

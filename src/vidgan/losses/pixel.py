@@ -21,3 +21,15 @@ def low_pass_l1(output: Tensor, target: Tensor, size: int = 4) -> Tensor:
     """
     difference = (output - target).flatten(0, 1)
     return F.avg_pool2d(difference, size).abs().mean()
+
+
+def phase_l1(output: Tensor, target: Tensor, scale: int = 4, size: int = 4) -> Tensor:
+    """L1 between means over every scale-th pixel: no place inside the enlarged pixel may stand out.
+
+    A pixel shuffle draws each of its scale x scale places with other weights; where they disagree a little, flat
+    surfaces show a grid. Texture averages out over size x size samples of a place, a grid does not.
+
+    output, target  (B, T, C, H, W), sides divisible by scale * size
+    """
+    places = F.pixel_unshuffle((output - target).flatten(0, 1), scale)
+    return F.avg_pool2d(places, size).abs().mean()

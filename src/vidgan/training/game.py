@@ -137,7 +137,7 @@ def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table
 def pixel_terms(run: Run, output: Tensor, target: Tensor) -> Numbers:
     weights = run.stage.losses
     terms = {}
-    for name in ("charbonnier", "low_pass_l1", "temporal_difference"):
+    for name in ("charbonnier", "low_pass_l1", "phase_l1", "temporal_difference"):
         if getattr(weights, name):
             terms[name] = getattr(losses, name)(output, target)
     return terms
