@@ -17,7 +17,7 @@ from vidgan.video import decode_all
 
 SAMPLE = Path(__file__).parent / "media" / "bunny.mp4"
 SCALE = 4
-SHOWN = ((1.0, 150, 30), (2.0, 120, 60))  # seconds; left, top of a crop of the sample
+SHOWN = ((1.4, 60, 4), (2.0, 130, 60))  # seconds; left, top of a crop of the sample
 CROP = (90, 160)  # height, width of each, in pixels of the sample
 
 
