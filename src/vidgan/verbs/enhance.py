@@ -3,6 +3,7 @@
 Three threads overlap: one decodes, one runs the network and renders, one encodes.
 """
 
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from vidgan import __version__, checkpoint, hardware, pipeline, progress, sidecar, stream, video
-from vidgan.errors import BadOption
+from vidgan.errors import BadOption, BadOutput
 from vidgan.frame import Frame
 from vidgan.geometry import Canvas, Map, Orientation, Wish, parse_crop, parse_flip, parse_size, plan
 from vidgan.shots import CutDetector
@@ -80,12 +81,12 @@ def run(options: Options, generator: nn.Module | None = None) -> Result:
         written = _make(job, tick)
     result = _result(job, written)
     if options.sidecar:
-        sidecar.write(_describe(job, written), options.output)
+        _write_sidecar(job, written)
     if options.json:
         sys.stdout.write(dumps(asdict(result)) + "\n")
     elif not options.quiet:
         job.say(
-            f"{result.output}: {result.frames} frames of {result.width}x{result.height}, "
+            f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of {result.width}x{result.height}, "
             f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision})"
         )
     return result
@@ -103,6 +104,8 @@ class Job:
     plan: Map
     encoding: Encoding
     settings: stream.Settings
+    generator: nn.Module
+    given: bool  # whether it was passed in; else it is that of options.model
     upscaler: stream.Upscaler
     window: stream.Window
 
@@ -122,11 +125,15 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     hardware.keep_memory()
+    if options.threads < 0:
+        raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
     if options.threads:
         torch.set_num_threads(options.threads)
-    network = checkpoint.load_generator(options.model) if generator is None else generator
+    network = checkpoint.load_generator(options.model) if generator is None else _checked(generator)
     wish = _wish(options)
     source = video.probe(options.input)
+    if options.sidecar:
+        _check_sidecar(options)
     encoding = Encoding(codec=options.codec, crf=options.crf, preset=options.preset)
     map = plan(
         wish,
@@ -148,29 +155,37 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         plan=map,
         encoding=encoding,
         settings=settings,
+        generator=network,
+        given=generator is not None,
         upscaler=stream.Upscaler(network, settings, say),
         window=window,
     )
 
 
+def _checked(generator: nn.Module) -> nn.Module:
+    parts = ("scale", "reach", "bytes_per_pixel", "folded")
+    if missing := [part for part in parts if not hasattr(generator, part)]:
+        raise BadOption(
+            f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
+            "Make one with vidgan.create_generator.",
+        )
+    return generator
+
+
 def _wish(options: Options) -> Wish:
     return Wish(
         orientation=_choice(Orientation, "orientation", options.orientation),
-        crop=parse_crop(options.crop) if options.crop else None,
-        flip=parse_flip(options.flip) if options.flip else None,
+        crop=parse_crop(options.crop) if options.crop is not None else None,
+        flip=parse_flip(options.flip) if options.flip is not None else None,
         rotate=options.rotate,
         scale=options.scale,
-        size=parse_size(options.size) if options.size else None,
+        size=parse_size(options.size) if options.size is not None else None,
         canvas=_choice(Canvas, "canvas", options.canvas),
     )
 
 
 def _settings(options: Options) -> stream.Settings:
-    device = hardware.best_device() if options.device == "auto" else torch.device(options.device)
-    if (device.type == "cuda" and not torch.cuda.is_available()) or (
-        device.type == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise BadOption(f"--device {device.type}: torch finds no such device here", "Leave --device out.")
+    device = _device(options.device)
     if options.precision == "auto":
         precision = hardware.quick_precision(device)
     elif options.precision in PRECISIONS:
@@ -184,10 +199,22 @@ def _settings(options: Options) -> stream.Settings:
     return stream.Settings(device=device, precision=precision, tile=_tile(options.tile))
 
 
+def _device(word: str) -> torch.device:
+    if word == "auto":
+        return hardware.best_device()
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind, _, number = word.partition(":")
+    if kind not in present or (number and not (number.isascii() and number.isdecimal())):
+        raise BadOption(f"--device {word} is not known", f"Use auto or one of: {', '.join(present)}.")
+    if not present[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        raise BadOption(f"--device {word}: torch finds no such device here", "Leave --device out.")
+    return torch.device(word)
+
+
 def _tile(word: str) -> int | None:
     if word in ("auto", "off"):
         return None
-    if not word.isdigit() or int(word) < stream.SMALLEST_TILE:
+    if not (word.isascii() and word.isdecimal()) or int(word) < stream.SMALLEST_TILE:
         raise BadOption(
             f"--tile {word} is no size for a tile", f"Use auto, off, or {stream.SMALLEST_TILE} or more."
         )
@@ -283,13 +310,44 @@ def _result(job: Job, written: Written) -> Result:
     )
 
 
+def _check_sidecar(options: Options) -> None:
+    """Raise BadOutput, before any work, where the sidecar must not go."""
+    path = sidecar.path_for(options.output)
+    if path.is_dir():
+        raise BadOutput(f"{path} is a folder", "Leave --sidecar out, or choose another name for the output.")
+    if path.exists() and path.samefile(options.input):
+        raise BadOutput(f"{path} is the input itself", "Choose another name for the output.")
+    if path.exists() and not options.overwrite:
+        raise BadOutput(f"{path} exists already", "Add --overwrite, or leave --sidecar out.")
+
+
+def _write_sidecar(job: Job, written: Written) -> None:
+    try:
+        sidecar.write(_describe(job, written), job.options.output)
+    except OSError as error:
+        raise BadOutput(
+            f"{sidecar.path_for(job.options.output)} could not be written: {error.strerror}",
+            f"{job.options.output} itself is whole.",
+        ) from None
+
+
+def _model_file(job: Job) -> sidecar.File:
+    """The model's file; of a generator that was passed in, its class and a hash over its weights."""
+    if job.given:
+        digest = hashlib.sha256()
+        for name, tensor in job.generator.state_dict().items():
+            digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+        return sidecar.File(name=type(job.generator).__qualname__, sha256=digest.hexdigest())
+    path = checkpoint.find(job.options.model)
+    return sidecar.File(name=path.name, sha256=checkpoint.sha256(path))
+
+
 def _describe(job: Job, written: Written) -> sidecar.Sidecar:
     options = job.options
-    model = checkpoint.find(options.model)
     return sidecar.Sidecar(
         vidgan=__version__,
         input=sidecar.File(name=options.input.name, sha256=checkpoint.sha256(options.input)),
-        model=sidecar.File(name=model.name, sha256=checkpoint.sha256(model)),
+        model=_model_file(job),
         geometry=sidecar.describe(job.plan),
         settings=sidecar.Settings(
             scale=job.upscaler.scale,

@@ -1,0 +1,162 @@
+"""One video against another: the same moments, as they are shown, in numbers known by hand."""
+
+import math
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import videos
+import vidgan
+from videos import Film
+from vidgan.errors import BadVideo
+
+TEN_CODES = 20 * math.log10(255 / (10 * 219 / 255))  # dB: ten codes of grey, in luma of 16 to 235
+ODD = (64, 49)  # width, height
+
+
+def grey(index: int, *, lighter: int = 0, width: int = 64, height: int = 48) -> np.ndarray:
+    """A picture in grey, which full-range YUV holds exactly."""
+    return videos.picture(index, width, height)[..., 1:2].repeat(3, axis=2) + np.uint8(lighter)
+
+
+def exact(path: Path, frames: list[np.ndarray], **changes) -> Path:
+    """A lossless video of these frames; changes are those of a Film."""
+    height, width, _ = frames[0].shape
+    told = {"codec": "ffv1", "pixel_format": "yuv444p", "full_range": True, "options": {}}
+    film = Film(**({"width": width, "height": height, "times": range(len(frames))} | told | changes))
+    return videos.write(path, film, frames)
+
+
+@pytest.fixture
+def reference(tmp_path) -> Path:
+    return exact(tmp_path / "reference.mkv", [grey(i) for i in range(10)])
+
+
+def test_a_video_is_equal_to_itself(reference):
+    found = vidgan.compare(reference, reference)
+    assert found["frames"] == 10 and found["psnr_y"] == math.inf
+    assert found["ssim_y"] == pytest.approx(1.0)
+
+
+def test_ten_codes_brighter_is_the_psnr_of_the_formula(reference, tmp_path):
+    brighter = exact(tmp_path / "brighter.mkv", [grey(i, lighter=10) for i in range(10)])
+    found = vidgan.compare(reference, brighter)
+    assert found["psnr_y"] == pytest.approx(TEN_CODES, abs=1e-3)
+    assert 0.9 < found["ssim_y"] < 1
+
+
+def test_one_frame_without_error_does_not_make_the_whole_infinite(reference, tmp_path):
+    """Half of the frames ten codes off: half the squared error, 3.01 dB better."""
+    half = exact(tmp_path / "half.mkv", [grey(i, lighter=10 * (i % 2)) for i in range(10)])
+    expected = TEN_CODES + 10 * math.log10(2)
+    assert vidgan.compare(reference, half)["psnr_y"] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"times": range(7, 17)},  # a clock that begins later
+        {"times": [0, *range(41, 401, 40)], "time_base": Fraction(1, 1000)},  # rounded to milliseconds
+        {"times": range(0, 36000, 3600), "time_base": Fraction(1, 90000)},
+    ],
+)
+def test_frames_meet_by_their_times_from_the_first_frame_on(reference, tmp_path, changes):
+    other = exact(tmp_path / "other.mkv", [grey(i) for i in range(10)], **changes)
+    for pair in ((reference, other), (other, reference)):
+        assert vidgan.compare(*pair) == pytest.approx({"frames": 10, "psnr_y": math.inf, "ssim_y": 1.0})
+
+
+def test_a_transport_stream_meets_its_copy(tmp_path):
+    """Its clock starts at 1.4 s."""
+    stream = videos.write(tmp_path / "in.ts")
+    copy = videos.write(tmp_path / "in.mp4")
+    found = vidgan.compare(stream, copy)
+    assert found["frames"] == 10 and found["psnr_y"] > 35
+
+
+def test_a_frame_that_one_of_them_lacks_is_left_out(reference, tmp_path):
+    kept = [0, 1, 2, 4, 5, 8, 9]
+    shorter = exact(tmp_path / "shorter.mkv", [grey(i) for i in kept], times=kept)
+    for pair in ((reference, shorter), (shorter, reference)):
+        assert vidgan.compare(*pair) == pytest.approx({"frames": 7, "psnr_y": math.inf, "ssim_y": 1.0})
+
+
+def test_a_turned_video_is_compared_as_it_is_shown(tmp_path):
+    """Stored lying, shown after a quarter turn clockwise: the other file holds it upright."""
+    lying = exact(
+        tmp_path / "phone.mkv", [grey(i) for i in range(3)],
+        display_matrix=[0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30],
+    )  # fmt: skip
+    upright = exact(tmp_path / "upright.mkv", [np.rot90(grey(i), -1) for i in range(3)])
+    for pair in ((lying, upright), (upright, lying)):
+        assert vidgan.compare(*pair)["psnr_y"] == math.inf
+
+
+def slope(width: int, height: int) -> np.ndarray:
+    """A ramp of grey, the same at any size."""
+    y, x = (np.mgrid[0:height, 0:width] + 0.5) / np.array([height, width])[:, None, None]
+    return np.rint(40 + 100 * x + 60 * y).astype(np.uint8)[..., None].repeat(3, axis=2)
+
+
+def test_stretched_pixels_are_compared_as_they_are_shown(tmp_path):
+    told = {"codec": "libx264", "options": {"crf": "1"}}
+    stretched = exact(tmp_path / "a.mp4", [slope(48, 48)], sample_aspect=Fraction(4, 3), **told)
+    square = exact(tmp_path / "b.mkv", [slope(64, 48)])
+    for pair in ((stretched, square), (square, stretched)):
+        assert vidgan.compare(*pair)["psnr_y"] > 45
+    with pytest.raises(BadVideo, match="another shape"):
+        vidgan.compare(stretched, exact(tmp_path / "c.mkv", [slope(48, 48)]))
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_an_enlargement_by_repeated_pixels_comes_back_whole_whatever_made_its_sides_even(tmp_path, factor):
+    """Antialiased down by a whole factor, flat areas come back exactly; a shift by a pixel would not."""
+    small = [grey(i, width=ODD[0], height=ODD[1]) for i in range(2)]
+    large = [frame.repeat(factor, 0).repeat(factor, 1) for frame in small]
+    padded = [np.pad(frame, ((0, len(frame) % 2), (0, 0), (0, 0)), mode="edge") for frame in large]
+    reference = exact(tmp_path / "small.mkv", small)
+    plain = vidgan.compare(reference, exact(tmp_path / "large.mkv", large))
+    found = vidgan.compare(reference, exact(tmp_path / "padded.mkv", padded))
+    assert found == pytest.approx(plain)
+    assert found["psnr_y"] == math.inf if factor == 1 else found["psnr_y"] > 30
+
+
+@pytest.mark.parametrize("size", [(128, 72), (48, 64), (64, 40), (96, 96)])
+def test_another_shape_is_refused_not_stretched(reference, tmp_path, size):
+    other = exact(tmp_path / "other.mkv", [grey(0, width=size[0], height=size[1])])
+    with pytest.raises(BadVideo, match="another shape") as caught:
+        vidgan.compare(reference, other)
+    assert f"{size[0]}x{size[1]}" in caught.value.found and caught.value.remedy
+
+
+def test_videos_too_small_to_measure_are_refused(tmp_path):
+    tiny = exact(tmp_path / "tiny.mkv", [grey(0, width=32, height=24)])
+    with pytest.raises(BadVideo, match="too small"):
+        vidgan.compare(tiny, tiny)
+
+
+def test_ten_bits_are_measured_finer_than_eight(tmp_path):
+    """A tenth of an 8-bit code apart: 8 bits would call them equal."""
+    flat = [np.full((48, 64, 3), 30_000 + 64 * step, np.uint16) for step in (0, 1)]
+    files = [
+        exact(tmp_path / f"{step}.mkv", [frame], pixel_format="yuv444p10le")
+        for step, frame in enumerate(flat)
+    ]
+    assert 50 < vidgan.compare(*files)["psnr_y"] < 70
+
+
+def test_what_is_no_video_is_refused(reference, tmp_path):
+    (tmp_path / "text.mp4").write_text("no video")
+    for pair in ((reference, tmp_path / "text.mp4"), (tmp_path / "missing.mp4", reference)):
+        with pytest.raises(BadVideo):
+            vidgan.compare(*pair)
+
+
+@pytest.mark.shared
+def test_lpips_comes_along_where_its_weights_are(tmp_path, shared, monkeypatch):
+    """Also at the smallest size."""
+    monkeypatch.setenv("VIDGAN_WEIGHTS", str(shared / "weights"))
+    small = exact(tmp_path / "small.mkv", [grey(0, width=32, height=32)])
+    assert vidgan.compare(small, small)["lpips"] == pytest.approx(0, abs=1e-6)
