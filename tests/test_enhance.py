@@ -14,11 +14,13 @@ import torch
 import videos
 from enhancing import apart, bicubic, door, make_models, names, shown, write_soft
 from videos import Film
+from vidgan import hardware
 from vidgan.generators.recurrent import Generator
 
 TURN_6 = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # a display matrix: a quarter turn clockwise
 CODEC_ERROR = 1.6  # codes, the mean: what an encoder at its usual quality costs a soft picture
 RED, GREEN, BLUE = (200, 40, 40), (40, 200, 40), (40, 40, 200)  # the corners of a test picture
+LOSSLESS = ("out.mkv", "--codec", "ffv1", "--fp32")
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,10 @@ def enhance(models, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VIDGAN_DEBUG", raising=False)
     return door(models)
+
+
+def wide() -> None:
+    write_soft("in.mp4", Film(width=200, height=136, times=range(4)))
 
 
 def streams_of(path: Path | str) -> list[tuple[str, int]]:
@@ -193,6 +199,27 @@ def test_the_command_lines_of_real_esrgan_s_users_work(enhance, capsys, words, s
     assert "is not needed, ignored" in printed.err
 
 
+def test_a_crop_is_what_the_whole_picture_shows_there(enhance):
+    """The network sees what lies around the crop: the first frame is the same up to it."""
+    wide()
+    outputs = []
+    for words in ((), ("--crop", "64x48+60+40")):
+        assert enhance("in.mp4", *LOSSLESS, "--overwrite", *words, model="tiny") == 0
+        outputs.append(shown("out.mkv").pixels.astype(int))
+    whole, cropped = outputs
+    difference = np.abs(cropped - whole[:, 160:352, 240:496])
+    assert difference[0, 4:-4, 4:-4].max() <= 1  # at the edge itself, chroma has no neighbours to lean on
+    assert difference.mean() < 0.5
+
+
+@pytest.mark.parametrize(("dtype", "word"), [(torch.bfloat16, "bf16"), (torch.float32, "fp32")])
+def test_the_precision_is_the_machine_s_quick_one_unless_said(enhance, capsys, monkeypatch, dtype, word):
+    write_soft("in.mp4", Film(times=range(2)))
+    monkeypatch.setattr(hardware, "quick_precision", lambda device: dtype)
+    assert enhance("in.mp4", "out.mp4", "--json", "--device", "cpu") == 0
+    assert json.loads(capsys.readouterr().out)["precision"] == word
+
+
 # --- what is said
 
 
@@ -321,13 +348,6 @@ def test_weights_that_give_no_pixels_in_any_precision_are_an_error(enhance, caps
     assert enhance("in.mp4", "out.mp4") == 1
     assert "not finite" in capsys.readouterr().err
     assert names() == ["in.mp4"]
-
-
-def wide(num_frames: int = 4) -> None:
-    write_soft("in.mp4", Film(width=200, height=136, times=range(num_frames)))
-
-
-LOSSLESS = ("out.mkv", "--codec", "ffv1", "--fp32")
 
 
 def test_out_of_memory_goes_on_in_tiles_and_gives_the_same(enhance, capsys, monkeypatch):
