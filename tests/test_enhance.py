@@ -208,7 +208,7 @@ def test_a_crop_is_what_the_whole_picture_shows_there(enhance):
         outputs.append(shown("out.mkv").pixels.astype(int))
     whole, cropped = outputs
     difference = np.abs(cropped - whole[:, 160:352, 240:496])
-    assert difference[0, 4:-4, 4:-4].max() <= 1  # at the edge itself, chroma has no neighbours to lean on
+    assert difference[0, 4:-4, 4:-4].max() <= 2  # at the edge itself, chroma has no neighbours to lean on
     assert difference.mean() < 0.5
 
 
