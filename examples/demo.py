@@ -74,7 +74,7 @@ def save_before_after(before: np.ndarray, after: np.ndarray, path: Path) -> None
         height, width = CROP
         small = before[index, top : top + height, left : left + width]
         bicubic = enlarged(torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255)
-        large = (bicubic[0].permute(1, 2, 0) * 255).byte().numpy()
+        large = (bicubic[0].permute(1, 2, 0) * 255).round().byte().numpy()
         better = after[index, top * SCALE : (top + height) * SCALE, left * SCALE : (left + width) * SCALE]
         rows.append(np.concatenate([large, np.full((len(large), 8, 3), 255, np.uint8), better], axis=1))
     picture = np.concatenate([rows[0], np.full((8, rows[0].shape[1], 3), 255, np.uint8), rows[1]])

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
@@ -42,6 +42,7 @@ class EnhanceOptions:
     json: bool = False
     quiet: bool = False
     threads: int = 0
+    started: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from vidgan import shelf
@@ -22,6 +22,7 @@ from vidgan.errors import BadWeights
 
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
+PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}
 
 
 class Card(BaseModel):
@@ -42,7 +43,10 @@ def save_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial, metadata=header)
+        # As bytes: save_file makes files that only their owner may read.
+        partial.write_bytes(
+            save({name: value.contiguous() for name, value in tensors.items()}, metadata=header)
+        )
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -52,6 +56,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the header of a safetensors file. Raises BadWeights."""
     if not path.is_file():
         raise BadWeights(f"there are no weights at {path}", f"Give a .safetensors file. {_choices()}")
+    if path.suffix.lower() in PICKLES:
+        raise BadWeights(
+            f"{path} is a pickle by its name, and opening one can run any code: vidgan never does",
+            f"Give a .safetensors file. {_choices()}",
+        )
+    if not os.access(path, os.R_OK):
+        raise BadWeights(f"{path} may not be read", "Change its permissions.")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -6,7 +6,10 @@ Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
 
 import math
 import os
+import signal
 import sys
+import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +17,8 @@ from typing import Annotated, Literal
 import typer
 
 from vidgan.errors import BadOption, VidganError
+
+STARTED = time.monotonic()  # before anything heavy is imported: start-up is counted from here
 
 # An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
 KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
@@ -33,6 +38,7 @@ app = typer.Typer(
 def main(words: list[str] | None = None) -> int:
     """Run one command line, sys.argv unless words are given, and give back its exit code."""
     words = (sys.argv[1:] if words is None else words) or ["--help"]
+    _clean_up_when_terminated()
     door = typer.main.get_group(app)
     command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
     try:
@@ -61,6 +67,18 @@ def main(words: list[str] | None = None) -> int:
     if code == 130:
         return _tell(command, "interrupted", exit_code=130)
     return int(code)
+
+
+def _clean_up_when_terminated() -> None:
+    """A polite kill ends us as an exception would, so that nothing half-written is left behind."""
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), stop)
 
 
 def _tell(command: str, found: str, remedy: str = "", *, exit_code: int) -> int:
@@ -279,6 +297,7 @@ def enhance(
             json=as_json,
             quiet=quiet,
             threads=threads,
+            started=STARTED,
         )
     )
 

@@ -28,6 +28,7 @@ from vidgan.geometry.map import Map
 from vidgan.geometry.wish import Canvas, Crop, Flip, Orientation, ShortSide, Wish
 
 LARGEST_SIDE = 16384  # what H.264, HEVC and AV1 encoders take
+LARGEST_AREA = 1 << 28  # of a picture with a border of 64 pixels: FFmpeg allocates no larger one
 
 _FLIPS = {Flip(0): 1, Flip.H: 2, Flip.V: 4, Flip.H | Flip.V: 3}  # as EXIF codes
 _QUARTERS = (1, 6, 3, 8)  # 0, 90, 180 and 270 degrees clockwise, as EXIF codes
@@ -244,9 +245,10 @@ def _check_divides(size: tuple[int, int], divisors: tuple[int, int]) -> None:
 
 def _check_fits(width: int, height: int) -> None:
     """Raises BadOption for a canvas that no encoder takes."""
-    if max(width, height) > LARGEST_SIDE:
+    if max(width, height) > LARGEST_SIDE or (width + 128) * (height + 128) >= LARGEST_AREA:
         raise BadOption(
-            f"the output would be {width}x{height}; encoders take sides up to {LARGEST_SIDE}",
+            f"the output would be {width}x{height}; encoders take sides up to {LARGEST_SIDE}, "
+            f"and {LARGEST_AREA >> 20} million pixels",
             "Choose a smaller --scale or --size.",
         )
 

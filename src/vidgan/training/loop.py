@@ -36,9 +36,10 @@ class Ground:
     with_lpips: bool
     say: Tell
     tick: Tick
+    workers: int  # processes that prepare batches ahead; 0 does it between the steps
 
 
-def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool) -> Run:
+def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool, workers: int = 1) -> Run:
     """Play the whole game, or what is left of it. Leaves in the folder:
 
     state.safetensors      to go on from
@@ -58,6 +59,7 @@ def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool) -> Run:
         with_lpips=_lpips_at_hand(say),
         say=say,
         tick=tick,
+        workers=workers,
     )
     if run.step == 0:
         _note(ground, {"step": 0, **validate(run, ground)})
@@ -102,7 +104,10 @@ def _batches(run: Run, ground: Ground, steps: range) -> Iterable[tuple[Tensor, T
     if small := ground.store.smaller_than(stage.crop + 2 * dataset.MARGIN * scale):
         ground.say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
     batches = dataset.Batches(ground.store.without(small), run.recipe, stage, scale)
-    return DataLoader(batches, batch_size=None, sampler=steps, num_workers=1, prefetch_factor=4)
+    prefetch = 4 if ground.workers else None
+    return DataLoader(
+        batches, batch_size=None, sampler=steps, num_workers=ground.workers, prefetch_factor=prefetch
+    )
 
 
 class Means:

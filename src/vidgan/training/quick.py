@@ -34,7 +34,8 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     """See vidgan.train."""
     chosen = _recipe(generator, discriminator, options)
     run = assemble(chosen, generator, discriminator)
-    run = loop.train(run, options.out, say=_mute, tick=_still, half=_half())
+    # No workers: where processes are spawned, a script without a __main__ guard could not use them.
+    run = loop.train(run, options.out, say=_mute, tick=_still, half=_half(), workers=0)
     generator.load_state_dict(run.ema.state_dict())
     return options.out / "last.safetensors"
 

@@ -54,6 +54,7 @@ class Options:
     json: bool = False
     quiet: bool = False
     threads: int = 0
+    started: float | None = None  # time.monotonic() when the command began, before its imports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class Result:
     height: int
     seconds: float  # from the call to the finished file
     fps: float  # once the first frame was out: start-up is reported beside it
-    first_frame_seconds: float
+    first_frame_seconds: float  # from the start of the command
     model: str
     device: str
     precision: str
@@ -118,7 +119,7 @@ class Written:
 
 
 def _prepare(options: Options, generator: nn.Module | None) -> Job:
-    started = time.monotonic()
+    started = time.monotonic() if options.started is None else options.started
     console = Console(stderr=True, quiet=options.quiet)
 
     def say(line: str) -> None:

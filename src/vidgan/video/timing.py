@@ -24,17 +24,20 @@ class Segment:
         return (self.begin is None or seconds >= self.begin) and (self.end is None or seconds < self.end)
 
 
+LONGEST_SECONDS = 1e9  # thirty years: more is a slip of the pen
+
+
 def segment(source: Source, start: float = 0.0, duration: float | None = None) -> Segment:
     """The stretch [start, start + duration), counted from the file's zero, cut on whole ticks of the video.
 
     Without a start the output keeps the source's clock, but for formats whose clock starts anywhere
     (MPEG streams).
-    Raises BadOption for a negative start or an empty duration.
+    Raises BadOption for a negative or endless start or duration, and for an empty duration.
     """
-    if not start >= 0:
+    if not 0 <= start < LONGEST_SECONDS:
         raise BadOption(f"the start is {start} s", "Give 0 or more seconds from the beginning.")
-    if duration is not None and not duration > 0:
-        raise BadOption(f"the duration is {duration} s", "Give more than 0 seconds.")
+    if duration is not None and not 0 < duration < LONGEST_SECONDS:
+        raise BadOption(f"the duration is {duration} s", "Give more than 0 seconds, or leave it out.")
     # A little sound before zero is an encoder's run-in, and no part of what is shown.
     origin = source.start_seconds if source.clock_is_arbitrary else max(source.start_seconds, Fraction(0))
     asked = Fraction(start).limit_denominator(1_000_000)

@@ -74,7 +74,8 @@ class Writer:
         _check_place(self.path, self.source.path, overwrite=self.overwrite)
         self._check_geometry()
         self._tick = self._choose_tick()
-        self._partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix}")
+        # Short, for names near the system's limit; with the process, so that two writers never share one.
+        self._partial = self.path.with_name(f".{self.path.stem[:40]}.{os.getpid()}.partial{self.path.suffix}")
         self._colour = self.source.colour.as_yuv()
         if not self._container.colour_tags:
             self._colour = self._colour.untagged(self.width, self.height)
