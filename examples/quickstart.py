@@ -1,4 +1,4 @@
-"""The whole road in one file: two networks, a minute of training, a test, a new video, a comparison.
+"""The whole road in one file: two networks, a minute of training, a test on what they learned, a video, a comparison.
 
 python examples/quickstart.py [VIDEO]
 """
@@ -15,7 +15,7 @@ folder = Path(tempfile.mkdtemp(prefix="vidgan-"))
 generator = vidgan.create_generator(features=32, blocks=4)
 discriminator = vidgan.create_discriminator(features=32)
 
-vidgan.train(generator, discriminator, clip, out=folder / "run", faithful_steps=250, realistic_steps=60)
+vidgan.train(generator, discriminator, clip, out=folder / "run", faithful_steps=900, realistic_steps=250)
 for name, number in vidgan.test(generator, discriminator, clip).items():
     print(f"{name:>16} {number:8.3f}")
 
