@@ -142,6 +142,10 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         multiple=video.size_multiple(options.output, encoding, source),
         default_scale=network.scale,  # type: ignore[arg-type]
     )
+    if any(map.padding):
+        say(
+            f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
+        )
     window = map.window(network.reach)  # type: ignore[arg-type]
     settings = _settings(options)
     if options.tile == "auto":
