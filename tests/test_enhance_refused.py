@@ -198,7 +198,11 @@ def test_ctrl_c_in_the_middle_leaves_nothing_and_an_older_output_as_it_was(enhan
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_real_interrupt_ends_all_threads_and_cleans_up(tmp_path, models):
+@pytest.mark.parametrize(
+    ("sent", "code", "told"),
+    [("SIGINT", 130, "vidgan enhance: interrupted\n"), ("SIGTERM", 143, ""), ("SIGHUP", 129, "")],
+)
+def test_a_real_signal_ends_all_threads_and_cleans_up(tmp_path, models, sent, code, told):
     source = videos.write(tmp_path / "in.mp4", Film(times=range(400)))
     words = [
         "enhance",
@@ -218,9 +222,9 @@ def test_a_real_interrupt_ends_all_threads_and_cleans_up(tmp_path, models):
     while not (partial := list(tmp_path.glob(".out*"))) and time.monotonic() < began + 60:
         time.sleep(0.01)
     assert partial and process.poll() is None
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, sent))
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "vidgan enhance: interrupted\n")
+    assert (process.returncode, out, err) == (code, "", told)
     assert list(tmp_path.iterdir()) == [source]
 
 
