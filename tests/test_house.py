@@ -32,7 +32,7 @@ FLOORS = {
     "stream": 3.3,
     "score": 3.4,
     "journal": 3.5,
-    **dict.fromkeys(("training", "report"), 4),
+    **dict.fromkeys(("training", "preparation", "report"), 4),
     "verbs": 5,
     "cli": 6,
     "__init__": 7,  # the package's face towards Python, as cli is towards the shell
@@ -95,7 +95,7 @@ def test_a_room_imports_only_rooms_on_lower_floors(file):
     ("video/reader.py", "from vidgan.geometry import plan"),
     ("video/reader.py", "from ..geometry import plan"),
     ("losses/pixel.py", "def f():\n    import vidgan.metrics.fidelity"),
-    ("recipe.py", "from vidgan.checkpoint import load"),
+    ("recipe/tree.py", "from vidgan.checkpoint import load"),
     ("score.py", "from vidgan import journal"),
     ("training/step.py", "from vidgan.report import page"),
     ("report/page.py", "from vidgan.training import step"),

@@ -1,0 +1,65 @@
+"""TOML -> a recipe, or an error that names every wrong entry.
+
+A key that is not there is an error, and so is a value of the wrong kind: a typo never trains for a night.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vidgan.errors import BadRecipe
+from vidgan.recipe.tree import Recipe
+
+
+def read(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe; overrides are "section.key=value" in TOML's notation. Raises BadRecipe.
+
+    The recipe's folders are seen from the recipe, those of an override from where the command runs.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadRecipe(
+            f"there is no recipe {path}", "Give the path of a .toml file; recipes/fast.toml is one."
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadRecipe(f"{path} cannot be read as TOML: {error}", "Mend that line.") from None
+    folder = path.resolve().parent
+    if isinstance(data := tree.get("data"), dict):
+        for split in ("train", "val"):
+            if isinstance(names := data.get(split), list):
+                data[split] = [str(folder / name) if isinstance(name, str) else name for name in names]
+    for override in overrides:
+        _override(tree, override)
+    return parse(tree, str(path))
+
+
+def parse(tree: dict[str, Any], origin: str) -> Recipe:
+    """Check a tree, as read from TOML. Raises BadRecipe naming every wrong entry."""
+    try:
+        # As JSON, where pydantic's strictness still takes a list for a tuple and words for a path.
+        return Recipe.model_validate_json(json.dumps(tree, default=str), strict=True)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+        raise BadRecipe(
+            f"{origin}: {wrong}", "The entries and their meaning stand in src/vidgan/recipe/."
+        ) from None
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise BadRecipe(f"--set {override} has no '='", "Write --set section.key=value.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *sections, last = key.strip().split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise BadRecipe(f"--set {override}: {section} is not a section", "Name the section and the key.")
+    tree[last] = parsed

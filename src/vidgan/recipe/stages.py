@@ -1,0 +1,42 @@
+"""The sections of a recipe that say how is trained: the stages, their losses, the game."""
+
+from pydantic import Field
+
+from vidgan.recipe.part import Part
+
+
+class Losses(Part):
+    """Weights; a loss of weight 0 is not computed."""
+
+    charbonnier: float = 0.0
+    low_pass_l1: float = 0.0
+    phase_l1: float = 0.0
+    temporal_difference: float = 0.0
+    perceptual: float = 0.0
+    feature_matching: float = 0.0
+    game: float = 0.0
+
+
+class Stage(Part):
+    steps: int = Field(gt=0)
+    batch: int = Field(gt=0)  # clips
+    frames: int = Field(ge=3)  # per clip
+    crop: int = Field(gt=0, multiple_of=32)  # side of the large crop, pixels
+    lr: float = Field(gt=0)  # at the start; falls as a cosine to lr_end
+    lr_end: float = Field(gt=0)
+    roll_in: float = Field(
+        default=0.0, ge=0, le=1
+    )  # share of steps whose clips begin with a memory several frames old
+    losses: Losses
+
+
+class Game(Part):
+    """The discriminator's side of the realistic stage."""
+
+    lr: float = Field(default=3e-4, gt=0)
+    ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
+    penalty: float = Field(default=0.01, ge=0)  # weight of both smoothness penalties
+    sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1
+    rest_above: float = Field(
+        default=0.9, gt=0.5, le=1
+    )  # the discriminator rests while it judges better than this

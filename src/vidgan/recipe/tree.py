@@ -1,0 +1,33 @@
+"""A recipe: everything a training run needs, as one typed tree."""
+
+from pydantic import Field
+
+from vidgan.recipe.data import Damage, Data
+from vidgan.recipe.part import Part
+from vidgan.recipe.stages import Game, Stage
+
+
+class Network(Part):
+    """One file of a shelf, and the fields of its Config."""
+
+    name: str
+    config: dict[str, int | float | bool] = Field(default_factory=dict)
+
+
+class Recipe(Part):
+    name: str
+    seed: int = Field(default=1, ge=0)
+    generator: Network
+    discriminator: Network
+    data: Data
+    damage: Damage = Damage()
+    faithful: Stage  # first: close to the truth, pixel by pixel
+    realistic: Stage  # then: against the discriminator
+    game: Game = Game()
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    validate_every: int = Field(default=500, gt=0)  # steps
+    save_every: int = Field(default=250, gt=0)
+
+    @property
+    def steps(self) -> int:
+        return self.faithful.steps + self.realistic.steps
