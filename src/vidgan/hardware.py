@@ -6,7 +6,7 @@ import sys
 import torch
 
 # Of glibc's mallopt.
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3
+TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, ARENA_MAX = -1, -2, -3, -8
 
 
 def best_device() -> torch.device:
@@ -38,7 +38,9 @@ def keep_memory() -> None:
     """Ask the C library to keep the memory that a frame frees for the next frame.
 
     glibc hands every large block back to the system, and the next frame pays to have it cleared again: about
-    a tenth of its time. Elsewhere nothing is done.
+    a tenth of its time. It also gives each thread a heap of its own; a frame is made by one thread and freed by
+    another, and so those heaps would grow by 3 KB a frame for as long as the video lasts: one heap for all does
+    not grow. Elsewhere nothing is done.
     """
     if sys.platform != "linux":
         return
@@ -46,6 +48,7 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return
+    mallopt(ARENA_MAX, 1)
     mallopt(MMAP_THRESHOLD, 1 << 30)
     mallopt(TRIM_THRESHOLD, 1 << 30)
     mallopt(TOP_PAD, 64 << 20)
