@@ -10,29 +10,47 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vidgan.dataset import shards
 from vidgan.errors import BadVideo, VidganError
 
 VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".ts"}
+MOST_OPEN = 256  # mapped files at a time: a system allows about a thousand
 PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 class Store:
-    """Decoded clips by name; a photo is a clip of one frame."""
+    """Decoded clips by name; a photo is a clip of one frame.
 
-    def __init__(self, path: Path) -> None:
+    path   a packed store, or the folder of a prepared data set
+    split  which side of a prepared data set; a packed store has only one
+    """
+
+    def __init__(self, path: Path, split: str = "train") -> None:
         self.path = path
         self.shapes: dict[str, tuple[int, ...]] = {}
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - safe_open is not a mapping
-                self.shapes[name] = tuple(file.get_slice(name).get_shape())
+        self._places: dict[str, tuple[Path, str]] = {}  # of each clip: its file, and its name in there
+        if path.is_dir():
+            index = shards.read_index(path)
+            for source, entry in index.entries.items():
+                for number in entry.kept if entry.split == split else []:
+                    name = f"{source}#{number}"
+                    self.shapes[name] = entry.clips[number].shape
+                    self._places[name] = shards.shard_of(source, path), f"clip{number}"
+        else:
+            with safe_open(path, framework="pt") as file:
+                for name in file.keys():  # noqa: SIM118 - safe_open is not a mapping
+                    self.shapes[name] = tuple(file.get_slice(name).get_shape())
+                    self._places[name] = path, name
         self.photos = [name for name, shape in self.shapes.items() if shape[0] == 1]
         self.videos = [name for name, shape in self.shapes.items() if shape[0] > 1]
+        self._open: dict[Path, Any] = {}
 
     def smaller_than(self, side: int) -> list[str]:
         """The names of clips and photos with a shorter side."""
@@ -52,20 +70,33 @@ class Store:
 
     def read(self, name: str, t: slice, y: slice, x: slice) -> Tensor:
         """(T, H, W, 3) uint8."""
-        if not hasattr(self, "_file"):  # opened late: every loading process maps the file for itself
-            self._file = safe_open(self.path, framework="pt")
-        return self._file.get_slice(name)[t, y, x]
+        path, key = self._places[name]
+        if path not in self._open:  # late: every loading process maps the files for itself
+            if len(self._open) >= MOST_OPEN:
+                self._open.pop(next(iter(self._open)))
+            self._open[path] = safe_open(path, framework="pt")
+        picture: Tensor = self._open[path].get_slice(key)[t, y, x]
+        return picture
 
     def __getstate__(self) -> dict[str, object]:
-        return {key: value for key, value in self.__dict__.items() if key != "_file"}
+        return {**self.__dict__, "_open": {}}
 
 
-def pack(folders: list[Path], path: Path, *, say: Callable[[str], None]) -> Store:
+def pack(folders: list[Path], path: Path, *, say: Callable[[str], None], split: str = "train") -> Store:
     """Decode every video and photo below the folders into a store at path, unless it holds just these already.
+
+    A single folder that `vidgan prepare` made is a store as it is: its side `split` is taken.
 
     A store that travelled without its folders is used as it is: that machine may lack PyAV, too.
     A file that does not decode is left out and said. Raises BadVideo if none does.
     """
+    if len(folders) == 1 and shards.is_prepared(folders[0]):
+        if not (store := Store(folders[0], split)).shapes:
+            raise BadVideo(
+                f"{folders[0]} has nothing in its side '{split}'",
+                "Add sources and prepare it again, with a larger share for this side.",
+            )
+        return store
     if path.exists() and not any(folder.exists() for folder in folders):
         return Store(path)
     found = list(files(folders))

@@ -54,7 +54,7 @@ def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool, workers:
     ground = Ground(
         folder=folder,
         store=dataset.pack(recipe.data.train, folder / "train.store", say=say),
-        held_out=_held_out(dataset.pack(recipe.data.val, folder / "val.store", say=say), run),
+        held_out=_held_out(dataset.pack(recipe.data.val, folder / "val.store", say=say, split="val"), run),
         table=game.Table(perceptual=_perceptual(recipe), rng=torch.Generator(), half=half),
         with_lpips=_lpips_at_hand(say),
         say=say,

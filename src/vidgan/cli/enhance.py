@@ -1,124 +1,20 @@
-"""The door: words become options, options go to a verb; errors are printed here and become exit codes.
-
-Nothing heavy is imported before a command is chosen, so that `vidgan --help` answers at once.
-Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
-"""
+"""`vidgan enhance`: its words and options."""
 
 import math
 import os
-import signal
-import sys
-import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from vidgan.errors import BadOption, VidganError
+from vidgan.cli.app import Debug, Device, Threads, app, finite
+from vidgan.errors import BadOption
 
 STARTED = time.monotonic()  # before anything heavy is imported: start-up is counted from here
 
 # An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
 KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-
-app = typer.Typer(
-    name="vidgan",
-    add_completion=False,
-    rich_markup_mode=None,  # with rich, --help takes twice as long
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,
-        "token_normalize_func": lambda word: word.replace("_", "-"),  # --model_name is --model-name
-    },
-)
-
-
-def main(words: list[str] | None = None) -> int:
-    """Run one command line, sys.argv unless words are given, and give back its exit code."""
-    words = (sys.argv[1:] if words is None else words) or ["--help"]
-    _clean_up_when_terminated()
-    door = typer.main.get_group(app)
-    command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
-    try:
-        # typer itself makes Ctrl-C exit code 130, and a pipe closed by its reader a quiet SystemExit(1).
-        code = door.main(words, prog_name="vidgan", standalone_mode=False) or 0
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
-        return 1
-    except typer.TyperException as error:  # an unknown option, a value out of its range
-        return _tell(
-            command,
-            error.format_message().replace("Value error, ", ""),
-            f"Try '{command} --help'.",
-            exit_code=error.exit_code,
-        )
-    except Exception as error:
-        if "--debug" in words or os.environ.get("VIDGAN_DEBUG", "0") not in ("", "0"):
-            traceback.print_exc()
-        if isinstance(error, VidganError):
-            return _tell(command, error.found, error.remedy, exit_code=error.exit_code)
-        found = f"{type(error).__name__}: {error} (a mistake of ours)"
-        return _tell(
-            command, found, "Please report it, with what the same command prints with --debug.", exit_code=1
-        )
-    if code == 130:
-        return _tell(command, "interrupted", exit_code=130)
-    return int(code)
-
-
-def _clean_up_when_terminated() -> None:
-    """A polite kill ends us as an exception would, so that nothing half-written is left behind."""
-
-    def stop(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), stop)
-
-
-def _tell(command: str, found: str, remedy: str = "", *, exit_code: int) -> int:
-    typer.echo(f"{command}: {found}" + (f"\n  {remedy}" if remedy else ""), err=True)
-    return exit_code
-
-
-def _show_version(asked: bool) -> None:
-    if not asked:
-        return
-    from importlib.metadata import PackageNotFoundError, version
-
-    def installed(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return "not installed"
-
-    python = ".".join(map(str, sys.version_info[:3]))
-    typer.echo(
-        f"vidgan {installed('vidgan')} (Python {python}, torch {installed('torch')}, PyAV {installed('av')})"
-    )
-    raise typer.Exit()
-
-
-@app.callback(epilog="'vidgan COMMAND --help' says more about a command.")
-def vidgan(
-    *,
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the versions and exit.", callback=_show_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Video GANs: make a video larger, upright and better; train the networks behind it."""
-
-
-def _finite(number: float | None) -> float | None:
-    if number is not None and not math.isfinite(number):
-        raise typer.BadParameter(f"{number} is not a number that can be used")
-    return number
 
 
 def _not_needed(parameter: typer.CallbackParam, value: str | None) -> None:
@@ -128,15 +24,6 @@ def _not_needed(parameter: typer.CallbackParam, value: str | None) -> None:
 
 # What Real-ESRGAN's script takes and we have no use for: its users' command lines go on working.
 NotNeeded = Annotated[str | None, typer.Option(hidden=True, callback=_not_needed)]
-
-Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
-Threads = Annotated[
-    int, typer.Option(min=0, metavar="N", help="CPU threads of the network; 0 leaves it to torch.")
-]
-# Read by main, before anything can fail.
-Debug = Annotated[
-    bool, typer.Option("--debug", help="Show the traceback of an error (or set VIDGAN_DEBUG=1).")
-]
 
 
 @app.command()
@@ -176,7 +63,7 @@ def enhance(
             "--outscale",
             min=0.25,
             max=16,
-            callback=_finite,
+            callback=finite,
             metavar="F",
             help="How many times larger: any number from 0.25 to 16. By default the network's own, 4.",
         ),
@@ -191,7 +78,7 @@ def enhance(
         Literal["h", "v", "hv"] | None, typer.Option(help="Mirror left-right (h), top-bottom (v) or both.")
     ] = None,
     rotate: Annotated[
-        float, typer.Option(metavar="DEG", callback=_finite, help="Turn clockwise by any angle.")
+        float, typer.Option(metavar="DEG", callback=finite, help="Turn clockwise by any angle.")
     ] = 0.0,
     canvas: Annotated[
         Literal["expand", "keep", "inscribed"],
@@ -223,9 +110,7 @@ def enhance(
     ] = None,
     crf: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=63, callback=_finite, metavar="N", help="Lower is better, and a larger file."
-        ),
+        typer.Option(min=0, max=63, callback=finite, metavar="N", help="Lower is better, and a larger file."),
     ] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="The codec's speed, as it calls it: slow, fast.")
@@ -354,41 +239,3 @@ def _tile(text: str) -> str:
     if not (text.isascii() and text.isdigit()):
         raise BadOption(f"--tile {text} is no size of a tile", "Give auto, off or a number of pixels.")
     return str(int(text)) if int(text) else "off"
-
-
-@app.command()
-def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="What to train, on what, for how long.")],
-    *,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where the run is kept; the same command goes on with it.", show_default=False
-        ),
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change an entry of the recipe; may be repeated."),
-    ] = None,
-    device: Device = "auto",
-    threads: Threads = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, train nothing.")] = False,
-    debug: Debug = False,
-) -> None:
-    """Train a network as its recipe says."""
-    for override in overrides or []:
-        if not override.partition("=")[0].strip() or "=" not in override:
-            raise BadOption(f"--set {override} sets nothing", "Write --set KEY=VALUE.")
-
-    from vidgan.verbs.train import Options, run
-
-    run(
-        Options(
-            recipe=recipe,
-            out=out,
-            overrides=tuple(overrides or ()),
-            device=device,
-            threads=threads,
-            dry_run=dry_run,
-        )
-    )

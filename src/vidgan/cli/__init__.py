@@ -1,0 +1,70 @@
+"""The door: words become options, options go to a verb; errors are printed here and become exit codes.
+
+Nothing heavy is imported before a command is chosen, so that `vidgan --help` answers at once.
+Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
+"""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+
+import typer
+
+from vidgan.cli import enhance, prepare, train
+from vidgan.cli.app import app
+from vidgan.errors import VidganError
+
+__all__ = ["app", "enhance", "main", "prepare", "train"]
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command line, sys.argv unless words are given, and give back its exit code."""
+    words = (sys.argv[1:] if words is None else words) or ["--help"]
+    _clean_up_when_terminated()
+    door = typer.main.get_group(app)
+    command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
+    try:
+        # typer itself makes Ctrl-C exit code 130, and a pipe closed by its reader a quiet SystemExit(1).
+        code = door.main(words, prog_name="vidgan", standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
+        return 1
+    except typer.TyperException as error:  # an unknown option, a value out of its range
+        return _tell(
+            command,
+            error.format_message().replace("Value error, ", ""),
+            f"Try '{command} --help'.",
+            exit_code=error.exit_code,
+        )
+    except Exception as error:
+        if "--debug" in words or os.environ.get("VIDGAN_DEBUG", "0") not in ("", "0"):
+            traceback.print_exc()
+        if isinstance(error, VidganError):
+            return _tell(command, error.found, error.remedy, exit_code=error.exit_code)
+        found = f"{type(error).__name__}: {error} (a mistake of ours)"
+        return _tell(
+            command, found, "Please report it, with what the same command prints with --debug.", exit_code=1
+        )
+    if code == 130:
+        return _tell(command, "interrupted", exit_code=130)
+    return int(code)
+
+
+def _clean_up_when_terminated() -> None:
+    """A polite kill ends us as an exception would, so that nothing half-written is left behind."""
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), stop)
+
+
+def _tell(command: str, found: str, remedy: str = "", *, exit_code: int) -> int:
+    typer.echo(f"{command}: {found}" + (f"\n  {remedy}" if remedy else ""), err=True)
+    return exit_code

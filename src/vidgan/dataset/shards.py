@@ -1,0 +1,102 @@
+"""A prepared data set on disk: what `vidgan prepare` writes and training reads.
+
+index.json          every source: what became of it, its group, its side of the split
+clips/ID.safetensors  the clips that were kept of one source: clip0, clip1 ... (T, H, W, 3) uint8
+thumbs/ID.jpg       what it looks like
+report.html
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from vidgan.errors import VidganError
+
+INDEX = "index.json"
+SCHEMA = 1
+
+
+class Clip(BaseModel):
+    """A stretch of one shot."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    start: float  # seconds into the source
+    shape: tuple[int, int, int, int]  # frames, height, width, colours, as stored
+    faults: list[tuple[str, str]] = []  # reason and measurement; with any, it was left out
+    remarks: list[str] = []  # what was done to it: bars cut off, repeats left out, shrunk
+    prints: list[int] = []  # perceptual hashes, to find the same scene in other files
+
+    @property
+    def kept(self) -> bool:
+        return not self.faults
+
+
+class Entry(BaseModel):
+    """One source: a video, a folder of frames or a photo."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: Literal["video", "frames", "photo"]
+    size: int  # bytes
+    changed: int  # nanoseconds
+    broken: str = ""  # why it could not be read, where it could not
+    copy_of: str = ""  # another source that shows the same, and is kept in its place
+    clips: list[Clip] = []
+    group: str = ""
+    split: Literal["train", "val", "test"] = "train"
+
+    @property
+    def kept(self) -> list[int]:
+        """The numbers of the clips to train on."""
+        return [] if self.copy_of else [number for number, clip in enumerate(self.clips) if clip.kept]
+
+
+class Index(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    schema_version: int = SCHEMA
+    settings: dict[str, float] = {}  # of the judging: other settings, and every source is looked at again
+    entries: dict[str, Entry] = {}
+
+
+def is_prepared(folder: Path) -> bool:
+    return (folder / INDEX).is_file()
+
+
+def read_index(folder: Path) -> Index:
+    """Raises VidganError for a damaged index, or one of another version."""
+    path = folder / INDEX
+    try:
+        index = Index.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise VidganError(
+            f"{path} is no index of a data set: {str(error).splitlines()[0]}",
+            "Prepare the data set again, into another folder.",
+        ) from None
+    if index.schema_version != SCHEMA:
+        raise VidganError(
+            f"{path} was written by another version of vidgan", "Prepare the data set again, elsewhere."
+        )
+    return index
+
+
+def write_index(index: Index, folder: Path) -> None:
+    """Whole or not at all."""
+    partial = folder / f".{INDEX}.partial"
+    partial.write_text(json.dumps(index.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, folder / INDEX)
+
+
+def shard_of(name: str, folder: Path) -> Path:
+    """Where the clips of a source are."""
+    return folder / "clips" / f"{id_of(name)}.safetensors"
+
+
+def id_of(name: str) -> str:
+    """A file name that no source can make unsafe."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]

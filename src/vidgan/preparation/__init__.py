@@ -1,0 +1,1 @@
+"""Footage of any kind -> a data set that can be trusted: judged, grouped, split, decoded."""

@@ -1,0 +1,84 @@
+"""One self-contained page: no script, nothing from the network, every word from outside escaped."""
+
+import base64
+import os
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+# The browser itself is told to fetch nothing, whatever a file name may have smuggled in.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #777; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; }
+td.number, th.number { text-align: right; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1rem; }
+figure { margin: 0; } figure img { width: 100%; height: 7rem; object-fit: cover; border-radius: 4px; }
+figcaption { font-size: .8rem; overflow-wrap: anywhere; color: var(--soft); }
+figcaption b { color: CanvasText; font-weight: 600; }
+"""
+
+
+def page(title: str, sections: Iterable[str]) -> str:
+    """A whole document; the sections are HTML made by the functions below."""
+    return "\n".join(
+        [
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>",
+            *sections,
+            "</body></html>\n",
+        ]
+    )
+
+
+def heading(words: str) -> str:
+    return f"<h2>{escape(words)}</h2>"
+
+
+def paragraph(words: str) -> str:
+    return f"<p>{escape(words)}</p>"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Numbers stand to the right."""
+
+    body = [list(row) for row in rows]
+    numeric = [
+        bool(body) and all(isinstance(row[i], int | float) for row in body) for i in range(len(header))
+    ]
+
+    def line(tag: str, values: Sequence[object]) -> str:
+        cells = (
+            f"<{tag}{' class=number' if right else ''}>{escape(str(value))}</{tag}>"
+            for value, right in zip(values, numeric, strict=True)
+        )
+        return f"<tr>{''.join(cells)}</tr>"
+
+    return f"<table>{line('th', header)}{''.join(line('td', row) for row in body)}</table>"
+
+
+def figure(jpeg: bytes, title: str, lines: Iterable[str]) -> str:
+    """A picture with a bold title and lines below it."""
+    data = base64.b64encode(jpeg).decode("ascii")
+    words = "".join(f"<br>{escape(line)}" for line in lines)
+    return (
+        f'<figure><img alt="" src="data:image/jpeg;base64,{data}">'
+        f"<figcaption><b>{escape(title)}</b>{words}</figcaption></figure>"
+    )
+
+
+def gallery(figures: Iterable[str]) -> str:
+    return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def write(html: str, path: Path) -> Path:
+    """Beside the final name, then renamed."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(html, encoding="utf-8", errors="replace")
+    os.replace(partial, path)
+    return path
