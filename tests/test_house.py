@@ -45,11 +45,8 @@ BANNED = {"torchvision", "torchmetrics", "piq", "spandrel", "pyiqa"}  # cannot b
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 60
 MOST_PARAMETERS = 6
-SPELLED_OUT = {
-    "__init__.py",
-    *(f"cli/{file.name}" for file in (PACKAGE / "cli").glob("*.py")),
-}  # where every option
-# stands in the signature, keyword-only
+# Where every option stands in the signature, keyword-only.
+SPELLED_OUT = {"__init__.py", *(f"cli/{file.name}" for file in (PACKAGE / "cli").glob("*.py"))}
 
 in_the_package = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 in_every_file = pytest.mark.parametrize("file", EVERYWHERE, ids=lambda file: str(file.relative_to(ROOT)))

@@ -61,6 +61,7 @@ class Index(BaseModel):
 
     schema_version: int = SCHEMA
     settings: dict[str, float] = {}  # of the judging: other settings, and every source is looked at again
+    held_out: str = ""  # a group that is validated on because no hash fell there
     entries: dict[str, Entry] = {}
 
 

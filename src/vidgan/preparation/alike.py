@@ -150,9 +150,14 @@ def split_of(group: str, *, shares: tuple[float, float] = (0.1, 0.05)) -> Split:
 
     shares  of validation and of test
     """
-    number = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
+    number = number_of(group)
     val, test = shares
     return "val" if number < val else "test" if number < val + test else "train"
+
+
+def number_of(group: str) -> float:
+    """A number in [0, 1) that belongs to this name everywhere and for ever."""
+    return int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
 
 
 def read_groups(path: Path) -> dict[str, str]:

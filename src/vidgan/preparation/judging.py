@@ -132,7 +132,7 @@ def _grid(luma: np.ndarray) -> float:
         # Against the jumps beside it, so that a real edge does not count; clipped, so that none dominates.
         jump = np.abs(np.diff(picture, axis=1))
         beside = (jump[:, :-2] + jump[:, 2:]) / 2
-        ratio = np.clip(jump[:, 1:-1], 0, 12).mean(0) / (np.clip(beside, 0, 12).mean(0) + 0.05)
+        ratio = (np.clip(jump[:, 1:-1], 0, 12).mean(0) + 0.05) / (np.clip(beside, 0, 12).mean(0) + 0.05)
         phases = np.array([ratio[phase::8].mean() for phase in range(8)])
         found.append(phases.max() / np.median(phases))
     return float(min(found))

@@ -67,7 +67,7 @@ def prepare(
     wanted = {key: float(value) for key, value in asdict(settings).items()}
     index = shards.read_index(folder) if shards.is_prepared(folder) else shards.Index(settings=wanted)
     known = index.entries if index.settings == wanted else {}
-    index = shards.Index(settings=wanted, entries={})
+    index = shards.Index(settings=wanted, held_out=index.held_out)
     saved = time.monotonic()
     try:
         for number, entry in enumerate(found):
@@ -227,8 +227,9 @@ def _group(index: shards.Index, shares: tuple[float, float], table: Mapping[str,
         name: table[key] for name in index.entries for key in (name, name.partition("/")[2]) if key in table
     }
     groups = alike.groups(list(index.entries), fingerprints=prints, table=named)
+    # The better of two copies has the larger frames, and of equal ones the more bytes.
     weights = {
-        name: (float(sum(math.prod(clip.shape) for clip in entry.clips if clip.kept)),)
+        name: (float(max((math.prod(clip.shape[1:]) for clip in entry.clips), default=0)), float(entry.size))
         for name, entry in index.entries.items()
     }
     copies = alike.copies(prints, weights)
@@ -236,6 +237,23 @@ def _group(index: shards.Index, shares: tuple[float, float], table: Mapping[str,
         entry.group = groups[name]
         entry.split = alike.split_of(entry.group, shares=shares)
         entry.copy_of = copies.get(name, "")
+    _hold_out_one(index)
+
+
+def _hold_out_one(index: shards.Index) -> None:
+    """A few sources may all hash to one side: then one group is validated on, and stays so when more come."""
+    videos = {
+        entry.group: entry.split
+        for entry in index.entries.values()
+        if any(entry.clips[number].shape[0] > 1 for number in entry.kept)
+    }
+    if index.held_out not in videos:
+        index.held_out = (
+            "" if "val" in videos.values() or len(videos) < 2 else min(videos, key=alike.number_of)
+        )
+    for entry in index.entries.values():
+        if index.held_out and entry.group == index.held_out:
+            entry.split = "val"
 
 
 def _tidy(index: shards.Index, folder: Path) -> None:
