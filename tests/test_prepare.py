@@ -241,3 +241,20 @@ def test_names_from_files_cannot_leave_the_report(tmp_path):
     save(nature(1), tmp_path / "in" / "<script>alert(1)<" / "a.png")
     prepared(tmp_path / "in", tmp_path / "set")
     assert "<script" not in (tmp_path / "set" / "report.html").read_text()
+
+
+def test_a_network_is_trained_on_a_prepared_set(footage, tmp_path):
+    folder = tmp_path / "set"
+    prepared(footage, folder)
+    recipe = tmp_path / "small.toml"
+    stage = "batch = 1\nframes = 3\ncrop = 32\nlr = 1e-3\nlr_end = 1e-4\nsteps = 1\n"
+    recipe.write_text(
+        'name = "small"\n'
+        '[generator]\nname = "recurrent"\nconfig = { features = 16, blocks = 1 }\n'
+        '[discriminator]\nname = "triplet"\nconfig = { features = 16 }\n'
+        f"[data]\ntrain = ['{folder}']\nval = ['{folder}']\n"
+        f"[faithful]\n{stage}losses = {{ charbonnier = 1.0 }}\n"
+        f"[realistic]\n{stage}losses = {{ charbonnier = 1.0, game = 0.1 }}\n"
+    )
+    assert cli.main(["train", str(recipe), "--out", str(tmp_path / "run")]) == 0
+    assert (tmp_path / "run" / "last.safetensors").is_file()

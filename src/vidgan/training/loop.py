@@ -48,6 +48,7 @@ def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool, workers:
     last.safetensors       the averaged generator at the end
     log.jsonl              a line of numbers per validation
     """
+    folder.mkdir(parents=True, exist_ok=True)
     run, recipe = resume(run, folder), run.recipe
     if run.step:
         say(f"going on from step {run.step} of {recipe.steps}")
