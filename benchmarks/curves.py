@@ -17,7 +17,8 @@ WIDTH, HEIGHT, LEFT, TOP, GAP = 640, 150, 60, 34, 56
 
 
 def main() -> None:
-    rows = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
+    lines = [json.loads(line) for line in Path(sys.argv[1]).read_text().splitlines()]
+    rows = [line for line in lines if "event" not in line]
     steps = [row["step"] for row in rows]
     parts = []
     for index, (title, lines) in enumerate(PANELS.items()):

@@ -146,7 +146,9 @@ def test_perceptual_is_the_mean_over_the_batch():
     torch.testing.assert_close(losses.perceptual(network, output, torch.zeros(2, 3, 4, 4)), torch.tensor(0.3))
 
 
-@pytest.mark.parametrize("name", ["charbonnier", "l1", "low_pass_l1", "temporal_difference"])
+@pytest.mark.parametrize(
+    "name", ["charbonnier", "focal_frequency", "l1", "low_pass_l1", "temporal_difference"]
+)
 def test_pixel_losses_pull_the_output_towards_the_target(name):
     target = F.interpolate(torch.rand(6, 3, 4, 4), scale_factor=4, mode="bilinear").unflatten(0, (2, 3))
     output = (target + 0.1 * torch.randn_like(target)).requires_grad_()
@@ -171,3 +173,64 @@ def test_phase_l1_sees_a_grid_and_not_a_texture():
     torch.testing.assert_close(losses.phase_l1(grid, target), torch.tensor(0.01))
     texture = target + 0.16 * torch.tensor([1.0, -1.0]).repeat_interleave(4).repeat(4).view(1, 1, 1, 1, 32)
     torch.testing.assert_close(losses.phase_l1(texture, target), torch.tensor(0.0))
+
+
+def test_there_and_back_turns_at_the_last_frame():
+    clip = torch.arange(4.0).view(1, 4, 1, 1, 1)
+    assert losses.there_and_back(clip).flatten().tolist() == [0, 1, 2, 3, 2, 1, 0]
+
+
+def test_ping_pong_of_a_memoryless_generator_is_zero():
+    clip = torch.rand(2, 4, 3, 8, 8)
+    output = losses.there_and_back(clip).square()
+    assert losses.ping_pong(output[:, :4], output[:, 3:]) == 0
+
+
+def test_ping_pong_of_a_drift_is_its_mean_height():
+    """Frame t is 0.1 t too bright on the way, counted in steps: off by 6, 4, 2 steps for t = 0, 1, 2."""
+    drift = 0.1 * torch.arange(7.0).view(1, 7, 1, 1, 1)
+    output = losses.there_and_back(torch.rand(1, 4, 3, 4, 4)) + drift
+    torch.testing.assert_close(losses.ping_pong(output[:, :4], output[:, 3:]), torch.tensor(0.4))
+
+
+def test_ping_pong_moves_both_ways_but_not_the_turning_point():
+    there, back = (torch.rand(1, 3, 3, 4, 4, requires_grad=True) for _ in range(2))
+    losses.ping_pong(there, back).backward()
+    assert there.grad[:, :2].all() and back.grad[:, 1:].all()
+    assert not there.grad[:, 2].any() and not back.grad[:, 0].any()
+
+
+def wave(cycles: int, height: float) -> torch.Tensor:
+    """(1, 2, 3, 16, 16): a cosine along the width."""
+    return height * torch.cos(2 * math.pi * cycles * torch.arange(16) / 16).expand(1, 2, 3, 16, 16)
+
+
+def test_focal_frequency_with_an_alpha_of_zero_is_the_mean_squared_error():
+    output, target = torch.rand(2, 3, 3, 12, 10), torch.rand(2, 3, 3, 12, 10)
+    found = losses.focal_frequency(output, target, alpha=0)
+    torch.testing.assert_close(found, (output - target).square().mean())
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
+def test_focal_frequency_weighs_the_smaller_of_two_waves_down(alpha):
+    """A cosine's mean square is half its height's: 0.4^2 / 2 whole, 0.1^2 / 2 by (0.1 / 0.4)^alpha."""
+    target = torch.full((1, 2, 3, 16, 16), 0.5)
+    found = losses.focal_frequency(target + wave(2, 0.4) + wave(5, 0.1), target, alpha)
+    torch.testing.assert_close(found, torch.tensor(0.08 + 0.005 * 0.25**alpha), rtol=1e-4, atol=0)
+
+
+def test_focal_frequency_of_equal_pictures_is_zero_with_a_gradient_of_zero():
+    target = torch.rand(1, 2, 3, 8, 8)
+    output = target.clone().requires_grad_()
+    loss = losses.focal_frequency(output, target)
+    loss.backward()
+    assert loss == 0 and torch.equal(output.grad, torch.zeros_like(target))
+
+
+def test_focal_frequency_of_half_precision_inside_autocast_is_taken_in_float32():
+    output, target = torch.rand(1, 2, 3, 32, 32).bfloat16().requires_grad_(), torch.rand(1, 2, 3, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = losses.focal_frequency(output, target)
+    found.backward()
+    assert found.dtype == torch.float32 and output.grad.isfinite().all() and output.grad.any()
+    torch.testing.assert_close(found, losses.focal_frequency(output.float(), target))

@@ -19,6 +19,15 @@ def train(
             metavar="DIR", help="Where the run is kept; the same command goes on with it.", show_default=False
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME|FILE",
+            help="Begin with these weights: a model, or another run's state.safetensors.",
+            show_default=False,
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change an entry of the recipe; may be repeated."),
@@ -39,7 +48,7 @@ def train(
         Options(
             recipe=recipe,
             out=out,
-            overrides=tuple(overrides or ()),
+            overrides=(*(overrides or ()), *([f"start={start}"] if start else [])),
             device=device,
             threads=threads,
             dry_run=dry_run,

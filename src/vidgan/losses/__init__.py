@@ -1,18 +1,34 @@
 """What a generator or a discriminator is to make small: functions; their weights stand in the recipe."""
 
-from vidgan.losses.adversarial import feature_matching, relativistic, smoothness
+from vidgan.losses.adversarial import (
+    Game,
+    discriminator_loss,
+    feature_matching,
+    generator_loss,
+    gradient_penalty,
+    relativistic,
+    smoothness,
+)
+from vidgan.losses.frequency import focal_frequency
 from vidgan.losses.perceptual import perceptual
 from vidgan.losses.pixel import charbonnier, l1, low_pass_l1, phase_l1
-from vidgan.losses.temporal import temporal_difference
+from vidgan.losses.temporal import ping_pong, temporal_difference, there_and_back
 
 __all__ = [
+    "Game",
     "charbonnier",
+    "discriminator_loss",
     "feature_matching",
+    "focal_frequency",
+    "generator_loss",
+    "gradient_penalty",
     "l1",
     "low_pass_l1",
     "perceptual",
     "phase_l1",
+    "ping_pong",
     "relativistic",
     "smoothness",
     "temporal_difference",
+    "there_and_back",
 ]

@@ -1,6 +1,6 @@
 """Losses that compare how pictures change from frame to frame."""
 
-from torch import Tensor
+from torch import Tensor, cat
 
 
 def temporal_difference(output: Tensor, target: Tensor) -> Tensor:
@@ -9,3 +9,27 @@ def temporal_difference(output: Tensor, target: Tensor) -> Tensor:
     output, target  (B, T, C, H, W) with T >= 2
     """
     return (output.diff(dim=1) - target.diff(dim=1)).abs().mean()
+
+
+def there_and_back(low_BTCHW: Tensor) -> Tensor:
+    """Frames 0 1 ... T-1 ... 1 0, the last one once: (B, T, C, H, W) -> (B, 2T - 1, C, H, W).
+
+    What a recurrent generator is shown for ping_pong: of its output, ping_pong takes [:, :T] and [:, T - 1:].
+    """
+    return cat((low_BTCHW, low_BTCHW.flip(1)[:, 1:]), dim=1)
+
+
+def ping_pong(forward_BTCHW: Tensor, backward_BTCHW: Tensor) -> Tensor:
+    """L1 between a frame made on the way there and on the way back (TecoGAN, Chu et al. 2020).
+
+    Detail that drifts or piles up in the memory differs between the two, and is punished without any target.
+    Both sides get the gradient. The turning point, which both share, does not count.
+
+    forward, backward  (B, T, C, H, W) with T >= 2, each in the order in which it was made: forward's last frame
+                       is backward's first
+    """
+    assert forward_BTCHW.shape == backward_BTCHW.shape, (
+        f"{forward_BTCHW.shape} against {backward_BTCHW.shape}"
+    )
+    assert forward_BTCHW.shape[1] >= 2, "a way of one frame has nothing to compare"
+    return (forward_BTCHW - backward_BTCHW.flip(1))[:, :-1].abs().mean()

@@ -3,7 +3,20 @@
 from vidgan.recipe.data import Damage, Data
 from vidgan.recipe.part import Part, Range
 from vidgan.recipe.reading import parse, read
-from vidgan.recipe.stages import Game, Losses, Stage
+from vidgan.recipe.stages import Game, Losses, Stage, Stopping
 from vidgan.recipe.tree import Network, Recipe
 
-__all__ = ["Damage", "Data", "Game", "Losses", "Network", "Part", "Range", "Recipe", "Stage", "parse", "read"]
+__all__ = [
+    "Damage",
+    "Data",
+    "Game",
+    "Losses",
+    "Network",
+    "Part",
+    "Range",
+    "Recipe",
+    "Stage",
+    "Stopping",
+    "parse",
+    "read",
+]

@@ -32,6 +32,8 @@ def read(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
         for split in ("train", "val"):
             if isinstance(names := data.get(split), list):
                 data[split] = [str(folder / name) if isinstance(name, str) else name for name in names]
+    if isinstance(start := tree.get("start"), str) and start.endswith(".safetensors"):
+        tree["start"] = str(folder / start)
     for override in overrides:
         _override(tree, override)
     return parse(tree, str(path))

@@ -1,5 +1,7 @@
 """The sections of a recipe that say how is trained: the stages, their losses, the game."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from vidgan.recipe.part import Part
@@ -8,10 +10,13 @@ from vidgan.recipe.part import Part
 class Losses(Part):
     """Weights; a loss of weight 0 is not computed."""
 
+    l1: float = 0.0
     charbonnier: float = 0.0
     low_pass_l1: float = 0.0
     phase_l1: float = 0.0
     temporal_difference: float = 0.0
+    ping_pong: float = 0.0
+    focal_frequency: float = 0.0
     perceptual: float = 0.0
     feature_matching: float = 0.0
     game: float = 0.0
@@ -22,8 +27,9 @@ class Stage(Part):
     batch: int = Field(gt=0)  # clips
     frames: int = Field(ge=3)  # per clip
     crop: int = Field(gt=0, multiple_of=32)  # side of the large crop, pixels
-    lr: float = Field(gt=0)  # at the start; falls as a cosine to lr_end
+    lr: float = Field(gt=0)  # at the start; falls to lr_end
     lr_end: float = Field(gt=0)
+    schedule: Literal["cosine", "step"] = "cosine"  # in a curve, or in four stairs
     roll_in: float = Field(
         default=0.0, ge=0, le=1
     )  # share of steps whose clips begin with a memory several frames old
@@ -33,10 +39,20 @@ class Stage(Part):
 class Game(Part):
     """The discriminator's side of the realistic stage."""
 
+    kind: Literal["relativistic", "hinge", "vanilla", "least_squares"] = "relativistic"
     lr: float = Field(default=3e-4, gt=0)
     ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
-    penalty: float = Field(default=0.01, ge=0)  # weight of both smoothness penalties
+    penalty: float = Field(default=0.01, ge=0)  # weight of both penalties on the slope
+    penalty_kind: Literal["differences", "exact"] = "differences"  # exact takes twice the time
     sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1
     rest_above: float = Field(
         default=0.9, gt=0.5, le=1
     )  # the discriminator rests while it judges better than this
+
+
+class Stopping(Part):
+    """When the realistic stage has had enough: the numbers are of the validation, medians of the last three."""
+
+    patience: int = Field(default=6, gt=0)  # validations without a gain; then it ends
+    gain: float = Field(default=0.005, gt=0, lt=1)  # what counts as one, of the best so far
+    psnr_drop: float = Field(default=2.0, gt=0)  # dB below the end of the faithful stage

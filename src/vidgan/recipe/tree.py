@@ -4,7 +4,7 @@ from pydantic import Field
 
 from vidgan.recipe.data import Damage, Data
 from vidgan.recipe.part import Part
-from vidgan.recipe.stages import Game, Stage
+from vidgan.recipe.stages import Game, Stage, Stopping
 
 
 class Network(Part):
@@ -17,6 +17,7 @@ class Network(Part):
 class Recipe(Part):
     name: str
     seed: int = Field(default=1, ge=0)
+    start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     generator: Network
     discriminator: Network
     data: Data
@@ -24,6 +25,7 @@ class Recipe(Part):
     faithful: Stage  # first: close to the truth, pixel by pixel
     realistic: Stage  # then: against the discriminator
     game: Game = Game()
+    stopping: Stopping = Stopping()
     ema: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=500, gt=0)  # steps
     save_every: int = Field(default=250, gt=0)

@@ -18,6 +18,8 @@ from vidgan.features import Lpips
 from vidgan.training.run import Run
 
 Numbers = dict[str, Tensor]
+STAIRS = 4  # of a rate that falls in steps, each as long as the others
+PIXEL_LOSSES = ("l1", "charbonnier", "low_pass_l1", "phase_l1", "temporal_difference", "focal_frequency")
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,17 @@ class Table:
 def learning_rate(run: Run) -> float:
     stage = run.stage
     progress = min(run.stage_step / stage.steps, 1.0)
+    if stage.schedule == "step":
+        stair = min(int(progress * STAIRS), STAIRS - 1)
+        return stage.lr * (stage.lr_end / stage.lr) ** (stair / (STAIRS - 1))
     return stage.lr_end + (stage.lr - stage.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def faithful_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
     """Close to the truth, pixel by pixel."""
     weights = run.stage.losses
-    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
-        output = run.generator(low_BTCHW, rolled_in(run, low_BTCHW, table))
-    terms = pixel_terms(run, output, high_BTCHW)
+    output, terms = made(run, low_BTCHW, table)
+    terms |= pixel_terms(run, output, high_BTCHW)
     if weights.perceptual:
         t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
         terms["perceptual"] = perceptual_term(table, output[:, t], high_BTCHW[:, t])
@@ -51,8 +55,7 @@ def faithful_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table)
 
 def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
     """Close to the truth, and not to be told from it: first the discriminator learns, then the generator."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
-        output = run.generator(low_BTCHW, rolled_in(run, low_BTCHW, table))
+    output, terms = made(run, low_BTCHW, table)
     first = int(torch.randint(high_BTCHW.shape[1] - 2, (), generator=table.rng))
     cut = off_grid(high_BTCHW.shape[-1], table)
     real, fake = high_BTCHW[:, first : first + 3][cut], output[:, first : first + 3][cut]
@@ -60,7 +63,7 @@ def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table
     hint = F.interpolate(low_BTCHW[:, first + 1], scale_factor=scale, mode="bilinear")[cut]
 
     numbers = discriminator_step(run, real, fake.detach(), hint, table)
-    terms = pixel_terms(run, output, high_BTCHW)
+    terms |= pixel_terms(run, output, high_BTCHW)
     weights = run.stage.losses
     if weights.perceptual:
         t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
@@ -72,11 +75,26 @@ def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table
             with torch.no_grad():
                 real_logits, real_activations = run.discriminator(real, hint)
         run.discriminator.requires_grad_(True)
-        terms["game"] = losses.relativistic(fake_logits, real_logits)
+        terms["game"] = losses.generator_loss(
+            run.recipe.game.kind, real_logits=real_logits, fake_logits=fake_logits
+        )
         terms["feature_matching"] = losses.feature_matching(fake_activations, real_activations)
     descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
     update_average(run)
     return numbers | {name: term.detach() for name, term in terms.items()}
+
+
+def made(run: Run, low_BTCHW: Tensor, table: Table) -> tuple[Tensor, Numbers]:
+    """The generator's clip; and, where the recipe weighs it, how its way back differs from its way there."""
+    memory, frames = rolled_in(run, low_BTCHW, table), low_BTCHW.shape[1]
+    both_ways = bool(run.stage.losses.ping_pong)
+    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+        shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
+        output: Tensor = run.generator(shown, memory)
+    if not both_ways:
+        return output, {}
+    there, back = output[:, :frames], output[:, frames - 1 :]
+    return there, {"ping_pong": losses.ping_pong(there, back)}
 
 
 def off_grid(side: int, table: Table) -> tuple[EllipsisType, slice, slice]:
@@ -118,26 +136,36 @@ def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table
         fake_logits, _ = run.discriminator(fake, hint)
         now = score.accuracy(real_logits, fake_logits)
         run.accuracy += 0.02 * (float(now) - run.accuracy)
-        verdict = losses.relativistic(real_logits, fake_logits)
+        verdict = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=fake_logits)
         numbers = {"discriminator": verdict.detach(), "accuracy": now}
         if run.accuracy > game.rest_above:
             return numbers | {"resting": torch.ones(())}
-
-        def judge(pictures: Tensor) -> Tensor:
-            logits: Tensor = run.discriminator(pictures, hint)[0]
-            return logits
-
-        penalty = losses.smoothness(judge, real, real_logits, sigma=game.sigma, rng=table.rng)
-        penalty = penalty + losses.smoothness(judge, fake, fake_logits, sigma=game.sigma, rng=table.rng)
+        penalty = penalty_term(run, real, real_logits, hint, table)
+        penalty = penalty + penalty_term(run, fake, fake_logits, hint, table)
     fade = learning_rate(run) / run.recipe.realistic.lr
     descend(verdict + game.penalty * penalty, run.discriminator_optimizer, game.lr * fade)
     return numbers | {"penalty": penalty.detach(), "resting": torch.zeros(())}
 
 
+def penalty_term(run: Run, pictures: Tensor, logits: Tensor, hint: Tensor, table: Table) -> Tensor:
+    """How steep the verdict is around the pictures, as the recipe's game measures it."""
+    game = run.recipe.game
+    if game.penalty_kind == "exact":
+        with torch.autocast("cpu", enabled=False):
+            pictures = pictures.float().detach().requires_grad_(True)
+            return losses.gradient_penalty(run.discriminator(pictures, hint.float())[0], pictures)
+
+    def judge(moved: Tensor) -> Tensor:
+        verdict: Tensor = run.discriminator(moved, hint)[0]
+        return verdict
+
+    return losses.smoothness(judge, pictures, logits, sigma=game.sigma, rng=table.rng)
+
+
 def pixel_terms(run: Run, output: Tensor, target: Tensor) -> Numbers:
     weights = run.stage.losses
     terms = {}
-    for name in ("charbonnier", "low_pass_l1", "phase_l1", "temporal_difference"):
+    for name in PIXEL_LOSSES:
         if getattr(weights, name):
             terms[name] = getattr(losses, name)(output, target)
     return terms

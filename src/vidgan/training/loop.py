@@ -17,7 +17,7 @@ from vidgan.errors import BadVideo, VidganError
 from vidgan.features import Lpips, load_lpips
 from vidgan.progress import Tick
 from vidgan.recipe import Recipe
-from vidgan.training import game
+from vidgan.training import game, stopping
 from vidgan.training.run import Run, begin_realistic, resume, save
 
 VALIDATION_FRAMES = 8
@@ -64,11 +64,11 @@ def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool, workers:
     )
     if run.step == 0:
         _note(ground, {"step": 0, **validate(run, ground)})
-    while run.step < recipe.steps:
+    while run.step < recipe.steps and not run.stopped:
         if run.realistic and run.stage_step == 0:
             begin_realistic(run)
         _play_stage(run, ground)
-        name = "last" if run.step == recipe.steps else "faithful"
+        name = "last" if run.step == recipe.steps or run.stopped else "faithful"
         checkpoint.save_generator(run.ema, _card(run), folder / f"{name}.safetensors")
     return run
 
@@ -95,9 +95,12 @@ def _play_stage(run: Run, ground: Ground) -> None:
             row |= validate(run, ground)
             _keep_best(run, row, ground.folder)
             _note(ground, row)
+            _judge_end(run, row, ground)
             means, started = Means(), time.perf_counter()
-        if run.step % recipe.save_every == 0 or run.step == stop:
+        if run.step % recipe.save_every == 0 or run.step == stop or run.stopped:
             save(run, ground.folder)
+        if run.stopped:
+            return
 
 
 def _batches(run: Run, ground: Ground, steps: range) -> Iterable[tuple[Tensor, Tensor]]:
@@ -155,6 +158,18 @@ def _keep_best(run: Run, row: dict[str, float], folder: Path) -> None:
     if name not in run.best or sign * row[name] < sign * run.best[name]:
         run.best = {key: row[key] for key in ("val_psnr_y", "val_lpips", "val_accuracy") if key in row}
         checkpoint.save_generator(run.ema, _card(run), folder / "best.safetensors")
+
+
+def _judge_end(run: Run, row: dict[str, float], ground: Ground) -> None:
+    """Stop the realistic stage where its validations say that it has had enough."""
+    if not run.realistic:
+        return
+    run.history.append({name: row[name] for name in ("step", "val_psnr_y", "val_lpips") if name in row})
+    run.stopped = stopping.why_stop(run.history, run.recipe.stopping)
+    if run.stopped:
+        with (ground.folder / LOG).open("a") as file:
+            file.write(json.dumps({"step": run.step, "event": "stopped", "why": run.stopped}) + "\n")
+        ground.say(f"stopped at step {run.step}: {run.stopped}")
 
 
 def _card(run: Run) -> checkpoint.Card:

@@ -14,6 +14,7 @@ from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Recipe, Stage
 
 STATE = "state.safetensors"
+PROGRESS = ("step", "accuracy", "best", "history", "stopped")
 
 
 @dataclass
@@ -27,6 +28,9 @@ class Run:
     step: int = 0
     accuracy: float = 0.5  # of the discriminator in training, a moving average
     best: dict[str, float] = field(default_factory=dict)  # the validation scores of the weights kept as best
+
+    history: list[dict[str, float]] = field(default_factory=list)  # validations of the realistic stage
+    stopped: str = ""  # why it ended before its last step, if it did
 
     @property
     def realistic(self) -> bool:
@@ -44,13 +48,40 @@ class Run:
 def create(recipe: Recipe) -> Run:
     """A fresh run. Raises VidganError for a network or an option of one that does not exist."""
     torch.manual_seed(recipe.seed)
-    return assemble(
+    run = assemble(
         recipe,
         network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config),
         network(
             "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
         ),
     )
+    if recipe.start is not None:
+        begin_from(run, recipe.start)
+    return run
+
+
+def begin_from(run: Run, start: str) -> None:
+    """Take the weights of a network that was trained before: transfer learning.
+
+    start  a model's name or file: its generator. Or the state.safetensors of another run: its averaged generator
+           and its discriminator
+    Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's.
+    """
+    path = checkpoint.find(start)
+    tensors, header = checkpoint.load_tensors(path)
+    try:
+        if "progress" in header:
+            run.generator.load_state_dict(_below(tensors, "ema"))
+            run.discriminator.load_state_dict(_below(tensors, "discriminator"))
+        else:
+            run.generator.load_state_dict(checkpoint.load_generator(start).state_dict())
+    except RuntimeError as error:
+        raise BadRecipe(
+            f"the recipe starts from {start}, which holds other networks than it names: "
+            f"{str(error).splitlines()[-1].strip()}",
+            "Give [generator] and [discriminator] the names and settings of the run that it comes from.",
+        ) from None
+    run.ema.load_state_dict(run.generator.state_dict())
 
 
 def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Run:
@@ -89,7 +120,7 @@ def save(run: Run, folder: Path) -> None:
     for name in ("generator_optimizer", "discriminator_optimizer"):
         for index, moments in getattr(run, name).state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
-    progress = {"step": run.step, "accuracy": run.accuracy, "best": run.best}
+    progress = {name: getattr(run, name) for name in PROGRESS}
     header = {"recipe": run.recipe.model_dump_json(), "progress": json.dumps(progress)}
     checkpoint.save_tensors(tensors, header, folder / STATE)
 
@@ -103,7 +134,8 @@ def resume(run: Run, folder: Path) -> Run:
         return run
     tensors, header = checkpoint.load_tensors(folder / STATE)
     progress = json.loads(header["progress"])
-    run.step, run.accuracy, run.best = progress["step"], progress["accuracy"], progress["best"]
+    for name in PROGRESS:
+        setattr(run, name, progress.get(name, getattr(run, name)))  # older states had fewer
     try:
         for name in ("generator", "ema", "discriminator"):
             getattr(run, name).load_state_dict(_below(tensors, name))

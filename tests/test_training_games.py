@@ -1,0 +1,78 @@
+"""Every game, penalty, schedule and start that a recipe can name is played as it says."""
+
+import pytest
+import torch
+
+from test_training import FAITHFUL, at_realistic, batch, folder, play, recipe, stage, table
+from vidgan.errors import BadRecipe, BadWeights
+from vidgan.recipe import Game, Losses, Network
+from vidgan.training import game
+from vidgan.training import run as running
+
+__all__ = ["folder"]  # a fixture
+
+
+@pytest.mark.parametrize("kind", ["relativistic", "hinge", "vanilla", "least_squares"])
+@pytest.mark.parametrize("penalty_kind", ["differences", "exact"])
+def test_both_networks_learn_in_every_game(kind, penalty_kind):
+    run = at_realistic(game=Game(kind=kind, penalty_kind=penalty_kind, ramp=0))
+    before = [
+        {name: weight.clone() for name, weight in network.named_parameters()}
+        for network in (run.generator, run.discriminator)
+    ]
+    numbers = game.realistic_step(run, *batch(), table())
+    assert all(torch.isfinite(number) for number in numbers.values())
+    for network, old in zip((run.generator, run.discriminator), before, strict=True):
+        moved = [name for name, weight in network.named_parameters() if not torch.equal(weight, old[name])]
+        assert len(moved) >= len(old) - 1  # the bias of a relativistic verdict has no say
+
+
+def test_the_way_back_costs_nothing_where_it_agrees_and_something_where_it_does_not():
+    run = at_realistic(realistic=stage(Losses(charbonnier=1.0, ping_pong=1.0), roll_in=0.0))
+    with torch.no_grad():
+        low = batch()[0]
+        output, terms = game.made(run, low, table())
+        assert output.shape[1] == low.shape[1] and terms["ping_pong"] > 0
+        for weight in run.generator.parameters():
+            weight.zero_()
+        assert game.made(run, low, table())[1]["ping_pong"] == 0
+
+
+def test_a_rate_falls_in_four_stairs_of_one_ratio():
+    stairs = stage(FAITHFUL, steps=8, schedule="step", lr=8e-3, lr_end=1e-3)
+    run = running.create(recipe(faithful=stairs))
+    rates = []
+    for step in range(8):
+        run.step = step
+        rates.append(game.learning_rate(run))
+    assert rates == pytest.approx([8e-3, 8e-3, 4e-3, 4e-3, 2e-3, 2e-3, 1e-3, 1e-3])
+
+
+def test_a_start_from_a_model_takes_its_generator(folder):
+    play(recipe(), folder)
+    run = running.create(recipe(seed=7, start=str(folder / "last.safetensors")))
+    kept = running.create(recipe(start=str(folder / "last.safetensors")))
+    for name, weight in run.generator.named_parameters():
+        assert torch.equal(weight, kept.generator.get_parameter(name))
+        assert torch.equal(weight, run.ema.get_parameter(name))
+
+
+def test_a_start_from_another_runs_state_takes_both_networks(folder):
+    trained = play(recipe(), folder)
+    run = running.create(recipe(seed=7, start=str(folder / "state.safetensors")))
+    assert run.step == 0
+    for name, weight in trained.discriminator.named_parameters():
+        assert torch.equal(weight, run.discriminator.get_parameter(name))
+    for name, weight in trained.ema.named_parameters():
+        assert torch.equal(weight, run.generator.get_parameter(name))
+
+
+def test_a_start_that_cannot_be_is_refused(folder):
+    play(recipe(), folder)
+    wider = Network(name="recurrent", config={"features": 32, "blocks": 1})
+    with pytest.raises(BadRecipe, match="other networks"):
+        running.create(recipe(generator=wider, start=str(folder / "state.safetensors")))
+    with pytest.raises(BadRecipe, match="other networks"):
+        running.create(recipe(generator=wider, start=str(folder / "last.safetensors")))
+    with pytest.raises(BadWeights):
+        running.create(recipe(start="nothing"))
