@@ -172,3 +172,28 @@ def test_every_wrong_entry_is_named_at_once(path):
 @pytest.mark.parametrize("file", sorted((ROOT / "recipes").glob("*.toml")), ids=lambda file: file.stem)
 def test_the_recipes_that_come_with_it_can_be_read(file):
     assert recipe.read(file).name == file.stem
+
+
+@pytest.mark.parametrize(("override", "told"), [
+    ("faithful.crops=32", "there is no 'faithful.crops', did you mean 'crop'?"),
+    ("faithful.losses.charbonier=1", "there is no 'faithful.losses.charbonier', did you mean 'charbonnier'?"),
+    ("zzz=1", "there is no 'zzz'; there are: name, seed"),
+    ('game.lr="fast"', "game.lr: input should be a valid number, and it is 'fast'"),
+    ('game.kind="hing"', "'relativistic', 'hinge', 'vanilla' or 'least_squares', and it is 'hing'"),
+])  # fmt: skip
+def test_a_wrong_entry_is_told_with_what_was_perhaps_meant(path, override, told):
+    with pytest.raises(BadRecipe) as caught:
+        recipe.read(path, (override,))
+    assert told in caught.value.found
+
+
+def test_a_missing_entry_is_named(path):
+    with pytest.raises(BadRecipe, match=r"'faithful\.steps' is missing"):
+        recipe.read(changed(path, "steps = 3\n", ""))
+
+
+def test_a_start_that_is_a_file_is_seen_from_the_recipe_and_a_name_is_not(path, tmp_path):
+    changed(path, 'name = "tiny"', 'name = "tiny"\nstart = "../w.safetensors"')
+    assert Path(recipe.read(path).start).resolve() == tmp_path / "w.safetensors"
+    changed(path, 'name = "tiny"', 'name = "tiny"\nstart = "fast"')
+    assert recipe.read(path).start == "fast"

@@ -5,10 +5,12 @@ A key that is not there is an error, and so is a value of the wrong kind: a typo
 
 import json
 import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from vidgan.errors import BadRecipe
 from vidgan.recipe.tree import Recipe
@@ -45,10 +47,36 @@ def parse(tree: dict[str, Any], origin: str) -> Recipe:
         # As JSON, where pydantic's strictness still takes a list for a tuple and words for a path.
         return Recipe.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
+        wrong = "; ".join(_said(dict(fault)) for fault in error.errors())
         raise BadRecipe(
             f"{origin}: {wrong}", "The entries and their meaning stand in src/vidgan/recipe/."
         ) from None
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """One wrong entry in words: where it is, what is wrong, and what was perhaps meant."""
+    *section, last = map(str, fault["loc"])
+    path = ".".join([*section, last])
+    match fault["type"]:
+        case "extra_forbidden":
+            near = get_close_matches(last, _entries(section), n=1)
+            meant = f", did you mean '{near[0]}'?" if near else f"; there are: {', '.join(_entries(section))}"
+            return f"there is no '{path}'{meant}"
+        case "missing":
+            return f"'{path}' is missing"
+    message = fault["msg"].lower().removeprefix("value error, ")
+    return f"{path}: {message}, and it is {fault['input']!r}"
+
+
+def _entries(section: list[str]) -> list[str]:
+    """What can stand in a section of a recipe."""
+    part: type[BaseModel] = Recipe
+    for name in section:
+        below = part.model_fields[name].annotation if name in part.model_fields else None
+        if not (isinstance(below, type) and issubclass(below, BaseModel)):
+            break
+        part = below
+    return list(part.model_fields)
 
 
 def _override(tree: dict[str, Any], override: str) -> None:
