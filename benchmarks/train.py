@@ -27,8 +27,6 @@ from vidgan.features import has_lpips, load_lpips
 from vidgan.training import game
 from vidgan.training import run as running
 
-CPU = torch.device("cpu")
-
 
 def main() -> None:
     options = _options()
@@ -94,7 +92,7 @@ def _run_at(chosen: recipe.Recipe, stage: str) -> running.Run:
 def _table(chosen: recipe.Recipe, dtype: torch.dtype) -> game.Table:
     weighed = chosen.faithful.losses.perceptual or chosen.realistic.losses.perceptual
     network = load_lpips("vgg", taps=4) if weighed and has_lpips("vgg") else None
-    return game.Table(perceptual=network, rng=torch.Generator(), precision=dtype, device=CPU)
+    return game.Table(perceptual=network, rng=torch.Generator(), half=dtype is torch.bfloat16)
 
 
 def _clips(stage: recipe.Stage, scale: int) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from test_training import FAITHFUL, at_realistic, batch, folder, play, recipe, stage, table
+from test_training import FAITHFUL, at_realistic, batch, folder, pack, play, recipe, stage, table
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Game, Losses, Network
 from vidgan.training import game
@@ -76,3 +76,25 @@ def test_a_start_that_cannot_be_is_refused(folder):
         running.create(recipe(generator=wider, start=str(folder / "last.safetensors")))
     with pytest.raises(BadWeights):
         running.create(recipe(start="nothing"))
+
+
+def test_the_u_net_plays_and_goes_on_exactly_after_a_kill(folder, tmp_path):
+    made = recipe(
+        discriminator=Network(name="unet", config={"features": 8}),
+        game=Game(kind="hinge", penalty=0.0, ramp=2),
+    )
+
+    class Killed(Exception):
+        pass
+
+    def kill(done, total, note):
+        if done == 6:
+            raise Killed
+
+    with pytest.raises(Killed):
+        play(made, folder, tick=kill)
+    resumed = play(made, folder)
+    pack(tmp_path / "whole")
+    whole = play(made, tmp_path / "whole")
+    for name, value in whole.discriminator.state_dict().items():
+        assert torch.equal(value, resumed.discriminator.state_dict()[name]), name
