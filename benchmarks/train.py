@@ -152,7 +152,7 @@ def _loader(chosen: recipe.Recipe, data: Path, step_ms: float) -> dict[str, floa
     store = dataset.pack([data], data / "benchmark.store", say=print)
     scale = int(running.create(chosen).generator.scale)  # type: ignore[arg-type]
     small = store.smaller_than(chosen.faithful.crop + 2 * dataset.MARGIN * scale)
-    batches = dataset.Batches(store.without(small), chosen, chosen.faithful, scale)
+    batches = dataset.Batches(store=store.without(small), recipe=chosen, stage=chosen.faithful, scale=scale)
     loader = DataLoader(batches, batch_size=None, sampler=range(60), num_workers=1, prefetch_factor=4)
     moments = [time.perf_counter() for _ in loader][10:]  # the first were made while the process started
     taken = (moments[-1] - moments[0]) * 1000 / (len(moments) - 1)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import degrade
+from vidgan.recipe import Damage
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -131,3 +132,146 @@ def test_a_codec_takes_what_is_out_of_range_as_white_and_black():
     frames[..., :16] = -0.02  # 16 columns of 32
     back = degrade.encoded(frames, "h264", 18)
     assert back[..., :8].max() < 0.1 and back[..., 24:].min() > 0.9
+
+
+# -- kernels ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel", [
+    degrade.gaussian_kernel(6, (2.0, 2.0)),
+    degrade.gaussian_kernel(6, (2.0, 0.7), 30, 0.5),
+    degrade.sinc_kernel(10, 2.0),
+])  # fmt: skip
+def test_a_kernel_keeps_a_flat_picture_flat(kernel):
+    assert abs(float(kernel.sum()) - 1) < 1e-6
+    flat = torch.full((2, 3, 30, 40), 0.3)
+    torch.testing.assert_close(degrade.filtered(flat, kernel.expand(2, -1, -1)), flat)
+
+
+def test_filtering_is_scipy_s_convolution():
+    ndimage = pytest.importorskip("scipy.ndimage")
+    frames, kernels = torch.rand(2, 3, 20, 26), torch.rand(2, 7, 7)
+    ours = degrade.filtered(frames, kernels)
+    for frame, kernel, out in zip(frames, kernels, ours, strict=True):
+        for plane, seen in zip(frame, out, strict=True):
+            expected = ndimage.convolve(plane.numpy(), kernel.numpy(), mode="mirror")
+            np.testing.assert_allclose(seen.numpy(), expected, atol=2e-5)
+
+
+def test_a_kernel_has_its_widths_along_its_axes():
+    kernel = degrade.gaussian_kernel(20, (4.0, 1.5), 30.0).double().numpy()
+    y, x = np.mgrid[-20:21, -20:21]
+    spread = np.array(
+        [[(kernel * x * x).sum(), (kernel * x * y).sum()], [(kernel * x * y).sum(), (kernel * y * y).sum()]]
+    )
+    values, axes = np.linalg.eigh(spread)
+    np.testing.assert_allclose(np.sqrt(values), [1.5, 4.0], rtol=0.02)
+    assert abs(np.degrees(np.arctan2(axes[1, 1], axes[0, 1])) % 180 - 30) < 0.5
+
+
+def test_a_sinc_is_a_sharp_low_pass():
+    response = np.abs(np.fft.fft2(degrade.sinc_kernel(60, np.pi / 2).numpy()))[0]
+    frequency = np.abs(np.fft.fftfreq(121)) * 2 * np.pi
+    assert response[frequency < 1.3].min() > 0.85 and response[frequency > 1.9].max() < 0.15
+
+
+def test_sharpening_overshoots_at_edges_and_leaves_flats():
+    edge = torch.full((1, 3, 16, 16), 0.4)
+    edge[..., 8:] = 0.6
+    sharp = degrade.sharpened(edge, 1.0)
+    assert sharp[..., 8].mean() > 0.62 and sharp[..., 7].mean() < 0.38
+    torch.testing.assert_close(sharp[..., 0], edge[..., 0], atol=1e-3, rtol=0)
+    assert torch.equal(degrade.sharpened(edge, 0.0), edge)
+
+
+# -- noise, sizes, tape -----------------------------------------------------------------------------
+
+
+def test_photon_noise_grows_with_the_light_as_poisson_says():
+    for level in (0.125, 0.5):
+        grey = torch.full((8, 3, 64, 64), level)
+        noise = (degrade.poisson_noise(grey, 6.0, rng()) - grey) * 255
+        assert abs(float(noise.var()) / (36 * level * 255 / 128) - 1) < 0.05
+        assert abs(float(noise.mean())) < 0.2
+
+
+@pytest.mark.parametrize("noisy", [degrade.gaussian_noise, degrade.poisson_noise])
+def test_grey_noise_has_no_colour_and_each_frame_its_own_sigma(noisy):
+    frames = torch.full((2, 3, 64, 64), 0.5)
+    noise = noisy(frames, np.array([1.0, 8.0]), rng(), grey=True) - frames
+    torch.testing.assert_close(noise[:, 0], noise[:, 2])
+    assert 6 < float(noise[1].std() / noise[0].std()) < 10
+
+
+@pytest.mark.parametrize("kernel", ["area", "bilinear", "bicubic"])
+def test_a_resize_shows_the_same_extent(kernel):
+    """A slope stays the same slope: nothing is shifted."""
+    slope = (torch.arange(60.0) + 0.5).div(60).expand(1, 3, 60, 60)
+    small = degrade.resized(slope, (25, 25), kernel)
+    expected = (torch.arange(25.0) + 0.5) / 25
+    torch.testing.assert_close(small[0, 0, 12, 3:-3], expected[3:-3], atol=0.01, rtol=0)
+
+
+def test_tape_takes_colour_before_brightness_and_leaves_greys():
+    frames = torch.zeros(2, 3, 24, 48)
+    frames[:, 0, :, ::6] = 1  # red lines
+    back = degrade.taped(frames, rng())
+    luma, chroma = back.mean(1), back[:, 0] - back[:, 1]
+    assert chroma[..., 8:-8].std() < 0.5 * (frames[:, 0] - frames[:, 1])[..., 8:-8].std()
+    assert (
+        chroma[..., 8:-8].std() / (frames[:, 0] - frames[:, 1]).std()
+        < luma[..., 8:-8].std() / frames.mean(1).std()
+    )
+    grey = torch.full((2, 3, 24, 48), 0.4)
+    torch.testing.assert_close(degrade.taped(grey, rng()), grey, atol=2e-3, rtol=0)
+
+
+# -- presets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", degrade.PRESETS)
+def test_a_preset_is_a_function_of_its_seed(name):
+    high = scenery(3, 96, 128)
+    for seed in range(6):
+        low, again = (degrade.degraded(high, degrade.PRESETS[name], 4, rng(seed)) for _ in range(2))
+        assert low.shape == (3, 3, 24, 32) and low.dtype == torch.float32
+        assert torch.equal(low, again)
+        assert low.min() >= 0 and low.max() <= 1
+    if name != "clean":
+        assert not torch.equal(low, degrade.degraded(high, degrade.PRESETS[name], 4, rng(99)))
+
+
+def test_the_recipe_s_kinds_of_damage_are_the_presets():
+    assert list(Damage.model_fields) == list(degrade.PRESETS)
+
+
+def test_clean_is_the_field_s_bicubic():
+    high = scenery(2, 96, 128)
+    assert torch.equal(degrade.degraded(high, degrade.PRESETS["clean"], 4, rng()), degrade.shrink(high, 4))
+
+
+def test_presets_differ_in_how_much_they_take():
+    high = F.interpolate(torch.rand(4, 3, 32, 40), size=(128, 160), mode="bicubic").clamp(0, 1)
+    lost = {
+        name: np.median([
+            error(degrade.shrink(high, 4), degrade.degraded(high, preset, 4, rng(seed))) for seed in range(12)
+        ])
+        for name, preset in degrade.PRESETS.items()
+    }  # fmt: skip
+    assert lost["clean"] == 0 < lost["mild"] < lost["phone"] < lost["heavy"]
+    assert lost["mild"] < min(lost["surveillance"], lost["tape"])
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", degrade.PRESETS)
+def test_a_preset_fits_every_scale(name, scale):
+    high = torch.rand(2, 3, 24 * scale, 28 * scale)
+    assert degrade.degraded(high, degrade.PRESETS[name], scale, rng()).shape == (2, 3, 24, 28)
+
+
+def test_damage_wanders_within_its_range_and_slowly():
+    walks = [degrade.wandering(rng(seed), (2.0, 5.0), 30) for seed in range(300)]
+    moving = [walk for walk in walks if (walk != walk[0]).any()]
+    assert 0.2 < len(moving) / len(walks) < 0.4
+    assert min(walk.min() for walk in walks) >= 2 and max(walk.max() for walk in walks) <= 5
+    assert np.abs(np.diff(np.stack(moving))).mean() < 0.1 * 3

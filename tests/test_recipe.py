@@ -80,7 +80,7 @@ def test_an_override_s_folders_are_seen_from_where_the_command_runs(path):
 @pytest.mark.parametrize(("override", "found"), [
     ("faithful.steps=7", lambda read: read.faithful.steps == 7),
     ("realistic.losses.game=0.1", lambda read: read.realistic.losses.game == 0.1),
-    ("damage.share=0", lambda read: read.damage.share == 0),
+    ("damage.mild=0", lambda read: read.damage.mild == 0),
     ("game.sigma = 0.05", lambda read: read.game.sigma == 0.05),
     ("name=other", lambda read: read.name == "other"),
     ('name="with = in it"', lambda read: read.name == "with = in it"),
@@ -125,9 +125,9 @@ def test_an_unknown_or_missing_entry_is_named(path, old, new, named):
     ('name = "tiny"', 'name = "tiny"\nseed = -1'),
     ('train = ["clips", "../photos"]', 'train = "clips"'),
     ('train = ["clips", "../photos"]', "train = [5]"),
-    ("[data]", "[damage]\nblur = [0.1]\n\n[data]"),
-    ("[data]", "[damage]\nblur = [0.8, 0.1]\n\n[data]"),
-    ("[data]", "[damage]\nnoise = [-1.0, 3.0]\n\n[data]"),
+    ("[data]", "[damage]\nclean = -1.0\n\n[data]"),
+    ("[data]", "[damage]\nclean = 0.0\nmild = 0.0\n\n[data]"),
+    ("[data]", "[augment]\nzoom = [0.5, 1.5]\n\n[data]"),
     ("[data]", "[game]\nrest_above = 0.4\n\n[data]"),
 ])  # fmt: skip
 def test_a_value_of_the_wrong_kind_is_refused(path, old, new):

@@ -30,7 +30,7 @@ def recipe(**changes) -> Recipe:
         "generator": Network(name="recurrent", config={"features": 16, "blocks": 1}),
         "discriminator": Network(name="triplet", config={"features": 8}),
         "data": Data(train=[Path("nowhere")], val=[Path("nowhere")]),
-        "damage": Damage(share=0.5, codec_share=0.0),
+        "damage": Damage(clean=1.0, mild=0.0),
         "faithful": stage(FAITHFUL),
         "realistic": stage(REALISTIC),
         "game": Game(ramp=2),
@@ -166,7 +166,7 @@ def test_a_state_of_other_networks_is_refused(folder, whole):
 
 def test_faithful_training_lowers_the_loss(folder):
     made = recipe(
-        faithful=stage(FAITHFUL, steps=40, batch=2, lr=3e-3, roll_in=0.0), damage=Damage(share=0.0),
+        faithful=stage(FAITHFUL, steps=40, batch=2, lr=3e-3, roll_in=0.0), damage=Damage(clean=1.0, mild=0.0),
         realistic=stage(REALISTIC, steps=1), validate_every=10, save_every=100,
     )  # fmt: skip
     play(made, folder)

@@ -1,6 +1,7 @@
 """Folders of videos and photos -> a store of decoded clips -> batches to train on."""
 
-from vidgan.dataset.batches import MARGIN, Batches, camera_path, damaged, turned
+from vidgan.dataset.batches import MARGIN, Batches, damaged
+from vidgan.dataset.camera import View, camera_path, free_path, free_view, turned
 from vidgan.dataset.store import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, files, pack
 
 __all__ = [
@@ -9,9 +10,12 @@ __all__ = [
     "VIDEO_SUFFIXES",
     "Batches",
     "Store",
+    "View",
     "camera_path",
     "damaged",
     "files",
+    "free_path",
+    "free_view",
     "pack",
     "turned",
 ]

@@ -1,7 +1,11 @@
-"""Fewer pixels."""
+"""Fewer pixels, or more."""
+
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
+
+Kernel = Literal["area", "bilinear", "bicubic"]
 
 
 def shrink(frames: Tensor, scale: int) -> Tensor:
@@ -11,3 +15,17 @@ def shrink(frames: Tensor, scale: int) -> Tensor:
     """
     small = F.interpolate(frames, scale_factor=1 / scale, mode="bicubic", antialias=True)
     return small.clamp(0, 1)
+
+
+def resized(frames: Tensor, size: tuple[int, int], kernel: Kernel) -> Tensor:
+    """(T, 3, H, W) -> (T, 3, *size) in [0, 1], by a kernel that people's programs use; the same extent is shown.
+
+    bilinear here is not antialiased, as in many a player and camera; bicubic is, and area averages.
+    """
+    if tuple(frames.shape[-2:]) == size:
+        return frames
+    if kernel == "area":
+        return F.interpolate(frames, size=size, mode="area")
+    if kernel == "bilinear":
+        return F.interpolate(frames, size=size, mode="bilinear")
+    return F.interpolate(frames, size=size, mode="bicubic", antialias=True).clamp(0, 1)

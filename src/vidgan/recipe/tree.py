@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from vidgan.recipe.data import Damage, Data
+from vidgan.recipe.data import Augment, Damage, Data
 from vidgan.recipe.part import Part
 from vidgan.recipe.stages import Game, Stage, Stopping
 
@@ -21,6 +21,7 @@ class Recipe(Part):
     generator: Network
     discriminator: Network
     data: Data
+    augment: Augment = Augment()
     damage: Damage = Damage()
     faithful: Stage  # first: close to the truth, pixel by pixel
     realistic: Stage  # then: against the discriminator

@@ -107,7 +107,7 @@ def _batches(run: Run, ground: Ground, steps: range) -> Iterable[tuple[Tensor, T
     stage, scale = run.stage, cast(int, run.generator.scale)
     if small := ground.store.smaller_than(stage.crop + 2 * dataset.MARGIN * scale):
         ground.say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
-    batches = dataset.Batches(ground.store.without(small), run.recipe, stage, scale)
+    batches = dataset.Batches(store=ground.store.without(small), recipe=run.recipe, stage=stage, scale=scale)
     prefetch = 4 if ground.workers else None
     return DataLoader(
         batches, batch_size=None, sampler=steps, num_workers=ground.workers, prefetch_factor=prefetch

@@ -50,7 +50,7 @@ def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) ->
         "generator": _network(generator),
         "discriminator": _network(discriminator),
         "data": {"train": [options.videos], "val": [options.held_out or options.videos]},
-        "damage": {"share": 0.0},
+        "damage": {"clean": 1.0, "mild": 0.0},
         "faithful": stage | {"steps": options.faithful_steps, "lr": 1e-3, "losses": losses},
         "realistic": stage | {"steps": options.realistic_steps, "lr": 2e-4, "losses": losses | game},
         "validate_every": max(steps, 1),

@@ -23,12 +23,14 @@ _CODECS = {
     "mpeg4": ("mpeg4", "mpeg4"),
     "mpeg2": ("mpeg2video", "mpeg2video"),
     "vp9": ("libvpx-vp9", "vp9"),
+    "mjpeg": ("mjpeg", "mjpeg"),
 }
 
 # (multiple, least) of the sides that an encoder is given. x265 writes outside its memory at widths
 # of 33 to 48 pixels.
 _BLOCK = {"hevc": (8, 64)}
 _TV_COLOUR = Colour(matrix="bt709", primaries=None, transfer=None, full_range=False)
+_JPEG_COLOUR = Colour(matrix="smpte170m", primaries=None, transfer=None, full_range=True)
 _PHOTO_MAGIC = {b"\xff\xd8\xff": "mjpeg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 
@@ -42,10 +44,11 @@ def compress(
 ) -> np.ndarray:
     """Encode and decode a clip: (T, H, W, 3) uint8 RGB in, the same shape out, with the codec's damage.
 
-    codec     h264, hevc, mpeg4, mpeg2 or vp9
-    crf       constant quality: 0..51 (h264, hevc), 0..63 (vp9), or a quantiser 1..31 (mpeg4, mpeg2)
-    bit_rate  bits a second at 25 frames a second, instead of crf
-              The same clip gives the same damage again, but for hevc, whose encoder strays at such sizes.
+    codec     h264, hevc, mpeg4, mpeg2, vp9, or mjpeg: a JPEG for each frame
+    crf       constant quality: 0..51 (h264, hevc), 0..63 (vp9), or a quantiser 1..31 (mpeg4, mpeg2, mjpeg)
+    bit_rate  bits a second at 25 frames a second, instead of crf; mpeg4, mpeg2 and vp9 come near it only in clips
+              that are much longer than those of training
+    The same clip gives the same damage again.
     preset    of x264 and x265; the other codecs have one setting here
     Sides that the codec cannot take are padded by their last row or column and cut again.
     Raises BadOption for an unknown codec.
@@ -65,10 +68,10 @@ def compress(
     decoder = av.CodecContext.create(_CODECS[codec][1], "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
-    converter = Converter(_TV_COLOUR)
+    converter = Converter(_JPEG_COLOUR if codec == "mjpeg" else _TV_COLOUR)
     packets = []
     for index, pixels in enumerate(padded):
-        picture = converter.from_rgb(pixels, "yuv420p")
+        picture = converter.from_rgb(pixels, str(encoder.pix_fmt))
         picture.pts = index
         packets += encoder.encode(picture)
     packets += encoder.encode(None)
@@ -134,6 +137,8 @@ def _encoder(
     encoder = av.CodecContext.create(_CODECS[codec][0], "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    if codec == "mjpeg":
+        encoder.pix_fmt, encoder.color_range = "yuvj420p", 2  # full, as JPEG always is
     encoder.framerate = Fraction(25)
     encoder.thread_count = 1
     options: dict[str, str] = {}
@@ -143,12 +148,13 @@ def _encoder(
         # With its assembly, the same small clip came back differently one time in six; this costs 1 ms a clip.
         options["x264-params"] = "asm=0"
     if codec == "hevc":
-        options["x265-params"] = "log-level=none:pools=none:frame-threads=1"
+        # Blocks of 64 read beside pictures that are not much larger, and never the same.
+        options["x265-params"] = "log-level=none:pools=none:frame-threads=1:ctu=32"
     if codec == "vp9":
         options |= {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0"}
     if bit_rate is not None:
         encoder.bit_rate = bit_rate
-    elif codec in ("mpeg4", "mpeg2"):
+    elif codec in ("mpeg4", "mpeg2", "mjpeg"):
         assert crf is not None
         encoder.qmin = encoder.qmax = round(min(max(crf, 1), 31))
     else:
