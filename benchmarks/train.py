@@ -92,7 +92,7 @@ def _run_at(chosen: recipe.Recipe, stage: str) -> running.Run:
 def _table(chosen: recipe.Recipe, dtype: torch.dtype) -> game.Table:
     weighed = chosen.faithful.losses.perceptual or chosen.realistic.losses.perceptual
     network = load_lpips("vgg", taps=4) if weighed and has_lpips("vgg") else None
-    return game.Table(perceptual=network, rng=torch.Generator(), half=dtype is torch.bfloat16)
+    return game.Table(perceptual=network, precision=dtype)
 
 
 def _clips(stage: recipe.Stage, scale: int) -> tuple[Tensor, Tensor]:

@@ -47,7 +47,7 @@ def against_bicubic(clip: np.ndarray) -> dict[str, dict[str, float]]:
     (pair,) = score.pairs([torch.from_numpy(clip)], SCALE, frames=len(clip))
     outputs = {
         "bicubic": enlarged(pair.low),
-        "vidgan": score.enhanced(vidgan.create_generator(weights="fast"), pair.low, half=False),
+        "vidgan": score.enhanced(vidgan.create_generator(weights="fast"), pair.low),
     }
     rows = {}
     for name, output in outputs.items():

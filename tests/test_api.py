@@ -95,7 +95,7 @@ def test_the_whole_road_train_test_generate_compare(clip, tmp_path):
         torch.testing.assert_close(weights_of(trained)[name], tensor, atol=1e-3, rtol=0)
 
     numbers = vidgan.test(generator, discriminator, clip, frames=4)
-    assert numbers.keys() == {"psnr_y", "bicubic_psnr_y", "ms_per_frame", "accuracy"}
+    assert numbers.keys() == {"psnr_y", "bicubic_psnr_y", "temporal", "ms_per_frame", "accuracy"}
     assert numbers["psnr_y"] > 15 and numbers["ms_per_frame"] > 0 and 0 <= numbers["accuracy"] <= 1
 
     made = vidgan.generate_video(clip, tmp_path / "large.mp4", model=generator, scale=2)

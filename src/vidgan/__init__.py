@@ -151,7 +151,7 @@ def train(
 
     faithful_steps   first, close to the truth pixel by pixel
     realistic_steps  then, against the discriminator
-    held_out         a video or folder that is scored and never trained on; None: the training videos are scored
+    held_out         a video or folder that is scored and never trained on; None holds back one of several videos
     A folder `out` that holds an earlier run is gone on from: name a new one to start afresh.
     Gives the path of the trained generator's model file. A recipe (`vidgan train`) says all the rest.
     """

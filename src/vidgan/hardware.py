@@ -5,8 +5,34 @@ import sys
 
 import torch
 
+from vidgan.errors import BadOption
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
 # Of glibc's mallopt.
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, ARENA_MAX = -1, -2, -3, -8
+
+
+def device_of(word: str) -> torch.device:
+    """auto, cpu, cuda, cuda:1, mps -> the device. Raises BadOption where torch finds no such one here."""
+    if word == "auto":
+        return best_device()
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind, _, number = word.partition(":")
+    if kind not in present or (number and not (number.isascii() and number.isdecimal())):
+        raise BadOption(f"--device {word} is not known", f"Use auto or one of: {', '.join(present)}.")
+    if not present[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        raise BadOption(f"--device {word}: torch finds no such device here", "Leave --device out.")
+    return torch.device(word)
+
+
+def precision_of(word: str, device: torch.device) -> torch.dtype:
+    """auto, fp32, bf16, fp16 -> the precision; auto is the quickest there. Raises BadOption."""
+    if word == "auto":
+        return quick_precision(device)
+    if word not in PRECISIONS:
+        raise BadOption(f"--precision {word} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}.")
+    return PRECISIONS[word]
 
 
 def best_device() -> torch.device:
@@ -34,6 +60,13 @@ def quick_precision(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
 
 
+def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
+    """Convolutions in the given precision within the block; float32 leaves them as they are."""
+    if precision is torch.float32:
+        return torch.autocast(device.type, enabled=False)
+    return torch.autocast(device.type, precision)
+
+
 def keep_memory() -> None:
     """Ask the C library to keep the memory that a frame frees for the next frame.
 
@@ -54,8 +87,13 @@ def keep_memory() -> None:
     mallopt(TOP_PAD, 64 << 20)
 
 
-def peak_memory_mb() -> float | None:
-    """The most memory that this process has held so far, in 2**20 bytes; None where the system does not tell."""
+def peak_memory_mb(device: torch.device | None = None) -> float | None:
+    """The most memory that this process has held so far, in 2**20 bytes; None where the system does not tell.
+
+    device  a GPU, for its own memory
+    """
+    if device is not None and device.type == "cuda":
+        return round(torch.cuda.max_memory_allocated(device) / (1 << 20), 1)
     try:
         import resource
     except ImportError:  # Windows

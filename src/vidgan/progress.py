@@ -51,9 +51,11 @@ class _Lines:
         self.last = now
         if total and done > self.first:
             left = (now - self.started) * (total - done) / (done - self.first)
-            self.console.print(f"{done / total:4.0%}  {note}  {_clock(left)} left", highlight=False)
+            self.console.print(
+                f"{done / total:4.0%}  {note}  {_clock(left)} left", highlight=False, soft_wrap=True
+            )
         else:
-            self.console.print(note, highlight=False)
+            self.console.print(note, highlight=False, soft_wrap=True)
 
 
 def _clock(seconds: float) -> str:

@@ -4,16 +4,19 @@ Letters: T frames, H W height and width.
 """
 
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vidgan import hardware
 from vidgan.degrade import shrink
-from vidgan.metrics import lpips, psnr_y
+from vidgan.metrics import psnr_y, temporal
+
+Metric = Callable[[Tensor, Tensor], float]  # (output, target), each (T, 3, H, W) in [0, 1]
+JUDGED_BLOCK = 8  # sides that every discriminator takes are multiples of it
 
 
 @dataclass(frozen=True)
@@ -34,30 +37,52 @@ def pairs(clips: Sequence[Tensor], scale: int, *, frames: int) -> list[Pair]:
     return made
 
 
-def enhanced(generator: nn.Module, low_TCHW: Tensor, *, half: bool) -> Tensor:
-    """A whole clip, frame by frame with its memory, as 8-bit video would hold it: (T, 3, H, W) in [0, 1]."""
+def enhanced(generator: nn.Module, low_TCHW: Tensor, *, precision: torch.dtype = torch.float32) -> Tensor:
+    """A whole clip, frame by frame with its memory, as 8-bit video would hold it: (T, 3, H, W) in [0, 1].
+
+    It is computed where the generator is, and given back where the clip is.
+    """
     memory, high = None, []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
-        for frame in low_TCHW.split(1):
+    place = _place(generator)
+    with torch.inference_mode(), hardware.autocast(place, precision):
+        for frame in low_TCHW.to(place).split(1):
             picture, memory = generator.step(frame, memory)  # type: ignore[operator]
-            high.append((picture.float().clamp(0, 1) * 255).round() / 255)
+            high.append(((picture.float().clamp(0, 1) * 255).round() / 255).to(low_TCHW.device))
     return torch.cat(high)
 
 
 def score(
-    generator: nn.Module, clips: Sequence[Pair], *, with_lpips: bool, half: bool = False
+    generator: nn.Module,
+    clips: Sequence[Pair],
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    precision: torch.dtype = torch.float32,
 ) -> dict[str, float]:
-    """Means over clips: PSNR-Y (dB), LPIPS-Alex where asked for, and milliseconds a frame."""
-    rows = []
+    """Means over clips: PSNR-Y (dB), temporal error, the metrics that are given, and milliseconds a frame."""
+    return means(rows(generator, clips, metrics=metrics, precision=precision))
+
+
+def rows(
+    generator: nn.Module,
+    clips: Sequence[Pair],
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    precision: torch.dtype = torch.float32,
+) -> list[dict[str, float]]:
+    """As score, each clip's own row."""
+    found = []
     for clip in clips:
         started = time.perf_counter()
-        output = enhanced(generator, clip.low, half=half)
+        output = enhanced(generator, clip.low, precision=precision)
         row = {"ms_per_frame": (time.perf_counter() - started) * 1000 / len(clip.low)}
-        row["psnr_y"] = psnr_y(output, clip.high)
-        if with_lpips:
-            row["lpips"] = lpips(output, clip.high)
-        rows.append(row)
-    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        row |= {"psnr_y": psnr_y(output, clip.high), "temporal": temporal.temporal_error(output, clip.high)}
+        row |= {name: metric(output, clip.high) for name, metric in (metrics or {}).items()}
+        found.append(row)
+    return found
+
+
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: sum(row[name] for row in rows) / len(rows) for name in (rows[0] if rows else {})}
 
 
 def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
@@ -66,17 +91,31 @@ def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def judged(
-    generator: nn.Module, discriminator: nn.Module, clips: Sequence[Pair], *, half: bool = False
-) -> float:
-    """The discriminator's accuracy over the first three frames of each clip."""
-    shares = []
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16) if half else nullcontext():
+    generator: nn.Module,
+    discriminator: nn.Module,
+    clips: Sequence[Pair],
+    *,
+    precision: torch.dtype = torch.float32,
+) -> list[dict[str, float]]:
+    """What the discriminator says about the first three frames of each clip.
+
+    accuracy  see above
+    margin    how much higher the real clip's logits are, in the mean
+    """
+    found, place = [], _place(generator)
+    scale: int = generator.scale  # type: ignore[assignment]
+    with torch.inference_mode(), hardware.autocast(place, precision):
         for clip in clips:
-            height, width = (side // 8 * 8 for side in clip.high.shape[-2:])
-            fake = generator(clip.low[None, :3]).clamp(0, 1)[..., :height, :width]
-            hint = F.interpolate(clip.low[1:2], scale_factor=generator.scale, mode="bilinear")  # type: ignore[arg-type]
-            hint = hint[..., :height, :width]
-            real_logits, _ = discriminator(clip.high[None, :3, :, :height, :width], hint)
+            low, high = clip.low[None, :3].to(place), clip.high[None, :3].to(place)
+            height, width = (side // JUDGED_BLOCK * JUDGED_BLOCK for side in high.shape[-2:])
+            fake = generator(low).clamp(0, 1)[..., :height, :width]
+            hint = F.interpolate(low[:, 1], scale_factor=scale, mode="bilinear")[..., :height, :width]
+            real_logits, _ = discriminator(high[..., :height, :width], hint)
             fake_logits, _ = discriminator(fake, hint)
-            shares.append(float(accuracy(real_logits, fake_logits)))
-    return sum(shares) / len(shares)
+            margin = (real_logits.float() - fake_logits.float()).mean()
+            found.append({"accuracy": float(accuracy(real_logits, fake_logits)), "margin": float(margin)})
+    return found
+
+
+def _place(network: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

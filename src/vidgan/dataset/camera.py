@@ -80,7 +80,7 @@ def free_path(
     speed_x, speed_y = rng.uniform(-fastest, fastest, 2) * rng.random() / start.zoom
     turning = rng.uniform(-2, 2) * rng.random() if start.degrees else 0.0
     zooming = rng.uniform(-0.02, 0.02) * rng.random()
-    views = []
+    views: list[View] = []
     for t in range(frames):
         degrees = start.degrees + turning * t
         least = 2 * (half_extent(degrees, side) + 1) / min(size)

@@ -6,6 +6,7 @@ Letters: T frames, H W height and width.
 """
 
 import copy
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -34,10 +35,12 @@ class Store:
 
     def __init__(self, path: Path, split: str = "train") -> None:
         self.path = path
+        self.sides = {split}  # that hold anything
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._places: dict[str, tuple[Path, str]] = {}  # of each clip: its file, and its name in there
         if path.is_dir():
             index = shards.read_index(path)
+            self.sides = {entry.split for entry in index.entries.values() if entry.kept}
             for source, entry in index.entries.items():
                 for number in entry.kept if entry.split == split else []:
                     name = f"{source}#{number}"
@@ -67,6 +70,26 @@ class Store:
                 "Choose a smaller crop, or larger videos.",
             )
         return rest
+
+    def split(self, *, say: Callable[[str], None], share: int = 10) -> tuple["Store", "Store"]:
+        """A part to train on, and a part to judge by: one video in `share`, at least one, chosen by hashes of names.
+
+        A store with a single video is judged by what it trains on, which is said. Raises BadVideo if it has none.
+        """
+        if not self.videos:
+            raise BadVideo("there is no video to validate on", "Name some under [data] val.")
+        order = sorted(
+            self.videos, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+        )
+        held_out = order[: max(1, len(order) // share)]
+        if len(order) == 1:
+            say(
+                f"nothing is held out: {held_out[0]} is the only clip, and over-training on it will not be seen"
+            )
+            return self, self.without(self.photos)
+        say(f"held out to validate on, from the same sources: {', '.join(held_out)}")
+        rest = [name for name in self.videos if name not in held_out]
+        return self.without(held_out), self.without([*self.photos, *rest])
 
     def read(self, name: str, t: slice, y: slice, x: slice) -> Tensor:
         """(T, H, W, 3) uint8."""

@@ -57,15 +57,15 @@ def relativistic(preferred_logits: Tensor, other_logits: Tensor) -> Tensor:
 
 
 def smoothness(
-    judge: Callable[[Tensor], Tensor], pictures: Tensor, logits: Tensor, *, sigma: float, rng: torch.Generator
+    judge: Callable[[Tensor], Tensor], pictures: Tensor, logits: Tensor, *, noise: Tensor, sigma: float
 ) -> Tensor:
     """How much the verdict moves when noise of standard deviation sigma is added, over sigma squared.
 
     Approximates the squared norm of the logits' gradient: R1 on real pictures, R2 on made ones.
     logits  what judge(pictures) gave
+    noise   normal, of standard deviation 1, of the pictures' shape
     """
-    noise = torch.randn(pictures.shape, generator=rng, device=rng.device).to(pictures)
-    moved = judge(pictures + sigma * noise).float() - logits.float()
+    moved = judge(pictures + sigma * noise.to(pictures)).float() - logits.float()
     return moved.square().mean() / sigma**2
 
 
@@ -87,9 +87,13 @@ def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
 
 
 def feature_matching(fake_activations: list[Tensor], real_activations: list[Tensor]) -> Tensor:
-    """L1 between the discriminator's activations, each over the real one's mean size (Wang et al. 2018)."""
+    """L1 between the discriminator's activations, each over the real one's mean size (Wang et al. 2018).
+
+    Activations are (B, ...); the mean size is that of a sample, so that a batch costs the mean of what its samples do.
+    """
     terms = []
     for fake, real in zip(fake_activations, real_activations, strict=True):
-        real = real.detach().float()
-        terms.append((fake.float() - real).abs().mean() / (real.abs().mean() + 1e-6))
+        real = real.detach().float().flatten(1)
+        distance = (fake.float().flatten(1) - real).abs().mean(1)
+        terms.append((distance / (real.abs().mean(1) + 1e-6)).mean())
     return torch.stack(terms).mean()

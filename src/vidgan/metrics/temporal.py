@@ -1,6 +1,6 @@
-"""How the output moves and flickers beside the target: tOF and tRes.
+"""How the output moves and flickers beside the target: tOF, tRes, tLP, and a plain temporal error.
 
-Both need Farneback's optical flow, which OpenCV holds: the extra `metrics`.
+tOF and tRes need Farneback's optical flow, which OpenCV holds: the extra `metrics`.
 Compare their values only where resolution, frame rate and flow are the same; across papers they are not.
 """
 
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vidgan.errors import MissingExtra
+from vidgan.metrics.perceptual import lpips_per_frame
 
 # TecoGAN's settings: pyramid scale, levels, window, iterations, neighbourhood, its sigma, flags.
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
@@ -66,6 +67,30 @@ def tres(output: Tensor, target: Tensor) -> float:
         if seen.any():  # nothing may be left where everything changed at once
             changes.append(float(change[seen].mean()))
     return float(np.mean(changes)) if changes else float("nan")
+
+
+def tlp(output: Tensor, target: Tensor) -> float:
+    """100 times the mean difference between how much the output and the target change from frame to frame, in LPIPS.
+
+    output, target  (T, 3, H, W) RGB in [0, 1], T >= 2
+    Raises BadWeights without the weights of LPIPS on AlexNet.
+    Source: tLP100 of Chu et al. 2020, as for tof.
+    """
+    clips = output.clamp(0, 1), target.clamp(0, 1)
+    changes = [lpips_per_frame(clip[:-1], clip[1:]) for clip in clips]
+    return 100 * float((changes[0] - changes[1]).abs().mean())
+
+
+def temporal_error(output: Tensor, target: Tensor) -> float:
+    """Mean difference between the output's and the target's changes from frame to frame, in code values of 255.
+
+    output, target  (T, 3, H, W) RGB in [0, 1]; a single frame has none: 0. Needs nothing but the clips, and sees errors
+    that stand still while the picture moves as well as flicker: tres tells them apart.
+    """
+    if len(output) < 2:
+        return 0.0
+    output, target = (clip.detach().float().clamp(0, 1) for clip in (output, target))
+    return 255 * float((output.diff(dim=0) - target.diff(dim=0)).abs().mean())
 
 
 def _fetch(image: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,8 +3,9 @@
 from vidgan.recipe.data import Augment, Damage, Data
 from vidgan.recipe.part import Part
 from vidgan.recipe.reading import parse, read
-from vidgan.recipe.stages import Game, Losses, Stage, Stopping
+from vidgan.recipe.stages import Game, Losses, Stage, Stopping, Supervisor
 from vidgan.recipe.tree import Network, Recipe
+from vidgan.recipe.writing import to_toml
 
 __all__ = [
     "Augment",
@@ -17,6 +18,8 @@ __all__ = [
     "Recipe",
     "Stage",
     "Stopping",
+    "Supervisor",
     "parse",
     "read",
+    "to_toml",
 ]

@@ -16,24 +16,38 @@ from vidgan.errors import BadRecipe
 from vidgan.recipe.tree import Recipe
 
 
-def read(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+def names() -> list[str]:
+    """The recipes that come with vidgan."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("*.toml"))
+
+
+def find(recipe: str | Path) -> Path:
+    """The file of a recipe that comes with vidgan, or the path itself where it is one."""
+    if (path := Path(recipe)).suffix or path.is_file() or str(recipe) not in names():
+        return path
+    return Path(__file__).parent / f"{recipe}.toml"
+
+
+def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe; overrides are "section.key=value" in TOML's notation. Raises BadRecipe.
 
+    recipe  the path of a .toml file, or the name of one that comes with vidgan
     The recipe's folders are seen from the recipe, those of an override from where the command runs.
     """
+    path = find(recipe)
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadRecipe(
-            f"there is no recipe {path}", "Give the path of a .toml file; recipes/fast.toml is one."
+            f"there is no recipe {path}", f"Give the path of a .toml file, or a name: {', '.join(names())}."
         ) from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadRecipe(f"{path} cannot be read as TOML: {error}", "Mend that line.") from None
     folder = path.resolve().parent
     if isinstance(data := tree.get("data"), dict):
-        for split in ("train", "val"):
-            if isinstance(names := data.get(split), list):
-                data[split] = [str(folder / name) if isinstance(name, str) else name for name in names]
+        for split in ("train", "val", "replay"):
+            if isinstance(places := data.get(split), list):
+                data[split] = [str(folder / place) if isinstance(place, str) else place for place in places]
     if isinstance(start := tree.get("start"), str) and start.endswith(".safetensors"):
         tree["start"] = str(folder / start)
     for override in overrides:

@@ -24,7 +24,8 @@ class Losses(Part):
 
 class Stage(Part):
     steps: int = Field(gt=0)
-    batch: int = Field(gt=0)  # clips
+    batch: int = Field(gt=0)  # clips, of all processes together
+    accumulate: int = Field(default=1, gt=0)  # pieces that a process's share is taken in, to save memory
     frames: int = Field(ge=3)  # per clip
     crop: int = Field(gt=0, multiple_of=32)  # side of the large crop, pixels
     lr: float = Field(gt=0)  # at the start; falls to lr_end
@@ -56,3 +57,20 @@ class Stopping(Part):
     patience: int = Field(default=6, gt=0)  # validations without a gain; then it ends
     gain: float = Field(default=0.005, gt=0, lt=1)  # what counts as one, of the best so far
     psnr_drop: float = Field(default=2.0, gt=0)  # dB below the end of the faithful stage
+    flicker: float = Field(
+        default=0.05, gt=0
+    )  # rise of the temporal error over its best, while nothing gains
+
+
+class Supervisor(Part):
+    """What counts as trouble; see vidgan/training/supervisor.py."""
+
+    patience: int = Field(default=10, gt=0)  # steps in a row
+    explosion: float = Field(default=20.0, gt=1)  # times the usual length of a gradient
+    contrast: tuple[float, float] = (0.5, 2.0)  # of made frames, beside real ones
+    colour: float = Field(default=0.1, gt=0)  # drift of a colour's mean, of a range of 1
+    overfit: float = Field(default=0.5, gt=0)  # of the discriminator, in three validations in a row
+    cooling: float = Field(default=0.5, gt=0, lt=1)  # what the rates are multiplied by after a roll-back
+    tries: int = Field(
+        default=3, ge=0
+    )  # roll-backs without a calm validation between them, before it gives up

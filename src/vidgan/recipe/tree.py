@@ -4,7 +4,7 @@ from pydantic import Field
 
 from vidgan.recipe.data import Augment, Damage, Data
 from vidgan.recipe.part import Part
-from vidgan.recipe.stages import Game, Stage, Stopping
+from vidgan.recipe.stages import Game, Stage, Stopping, Supervisor
 
 
 class Network(Part):
@@ -27,6 +27,7 @@ class Recipe(Part):
     realistic: Stage  # then: against the discriminator
     game: Game = Game()
     stopping: Stopping = Stopping()
+    supervisor: Supervisor = Supervisor()
     ema: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=500, gt=0)  # steps
     save_every: int = Field(default=250, gt=0)

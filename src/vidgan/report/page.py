@@ -19,6 +19,14 @@ td.number, th.number { text-align: right; }
 figure { margin: 0; } figure img { width: 100%; height: 7rem; object-fit: cover; border-radius: 4px; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; color: var(--soft); }
 figcaption b { color: CanvasText; font-weight: 600; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.5rem; }
+.charts svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--soft); }
+svg .grid { stroke: var(--line); } svg .stage { stroke: var(--soft); stroke-dasharray: 4 3; }
+svg .event { stroke: #d22; stroke-dasharray: 2 2; }
+figcaption span { margin-left: .8rem; white-space: nowrap; }
+figcaption i { display: inline-block; width: .7rem; height: .7rem; margin-right: .3rem; border-radius: 2px; }
+.wide figure { margin-bottom: 1.5rem; } .wide figure img { height: auto; object-fit: contain; }
+pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: 4px; font-size: .85rem; }
 """
 
 
@@ -74,6 +82,21 @@ def figure(jpeg: bytes, title: str, lines: Iterable[str]) -> str:
 
 def gallery(figures: Iterable[str]) -> str:
     return f'<div class="gallery">{"".join(figures)}</div>'
+
+
+def charts(figures: Iterable[str]) -> str:
+    """Two or three beside each other; empty ones are left out."""
+    return f'<div class="charts">{"".join(figures)}</div>'
+
+
+def wide(figures: Iterable[str]) -> str:
+    """Pictures over the whole width, below each other."""
+    return f'<div class="wide">{"".join(figures)}</div>'
+
+
+def text(words: str) -> str:
+    """As it stands: a file, a command."""
+    return f"<pre>{escape(words)}</pre>"
 
 
 def write(html: str, path: Path) -> Path:

@@ -1,94 +1,173 @@
 """One step of each stage: tensors go in, the networks learn, numbers come out.
 
+A batch may be shared out among processes, and each share be taken in pieces to save memory: the step is the same.
+Whatever is drawn at random is drawn once for all of them.
+
 Letters: B batch, T frames, C colours, H W height and width of the large frame.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import EllipsisType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
-from vidgan import losses, score
+from vidgan import hardware, losses, score
 from vidgan.features import Lpips
+from vidgan.geometry import Map
+from vidgan.training import together
+from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
 from vidgan.training.run import Run
 
 Numbers = dict[str, Tensor]
-STAIRS = 4  # of a rate that falls in steps, each as long as the others
 PIXEL_LOSSES = ("l1", "charbonnier", "low_pass_l1", "phase_l1", "temporal_difference", "focal_frequency")
+MARGIN = 16  # pixels that a window is smaller than the crop that it is taken from
+WARP_BLOCK = 16  # sides of a warped window are multiples of it, as every discriminator takes them
 
 
 @dataclass(frozen=True)
 class Table:
     """What the game is played with beside the run itself."""
 
-    perceptual: Lpips | None
-    rng: torch.Generator
-    half: bool  # convolutions in bfloat16
+    perceptual: Lpips | None = None
+    precision: torch.dtype = torch.float32  # of convolutions
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
+
+    @property
+    def autocast(self) -> AbstractContextManager[object]:
+        return hardware.autocast(self.device, self.precision)
 
 
-def learning_rate(run: Run) -> float:
-    stage = run.stage
-    progress = min(run.stage_step / stage.steps, 1.0)
-    if stage.schedule == "step":
-        stair = min(int(progress * STAIRS), STAIRS - 1)
-        return stage.lr * (stage.lr_end / stage.lr) ** (stair / (STAIRS - 1))
-    return stage.lr_end + (stage.lr - stage.lr_end) * 0.5 * (1 + math.cos(math.pi * progress))
+@dataclass(frozen=True)
+class Draw:
+    """What is left to chance in a step: the same for every process, every piece and every sample."""
+
+    history: int  # times that the clip's memory was led through the clip before it begins
+    first: int  # of the three frames that the discriminator sees
+    frame: int  # that the perceptual loss sees
+    corner: tuple[int, int]  # of the window, y and x
+    side: int  # of the window
+    map: Map | None  # the window is seen through
+    seed: int  # of noise
+
+    def seen(self, pictures: Tensor) -> Tensor:
+        """The window of pictures (..., C, H, W), warped where it is to be.
+
+        The pooling of the perceptual network and the strides of the discriminator would else meet the generator's
+        pixel shuffle at the same phase in every step, and leave their grid in flat surfaces.
+        """
+        y, x = self.corner
+        window = pictures[..., y : y + self.side, x : x + self.side]
+        return window if self.map is None else self.map.render(window, factor=1)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some samples of a batch."""
+
+    low: Tensor
+    high: Tensor
+    share: float  # of this process's samples
+    samples: slice  # of the global batch
+    of: int  # samples of the global batch
+
+    def noise(self, pictures: Tensor, seed: int) -> Tensor:
+        """Normal noise for these samples, as the global batch would have been given it."""
+        rng = torch.Generator(pictures.device).manual_seed(seed)
+        drawn = torch.randn((self.of, *pictures.shape[1:]), generator=rng, device=pictures.device)
+        return drawn[self.samples]
+
+
+def drawn(run: Run, frames: int, side: int) -> Draw:
+    """A function of the recipe's seed and the step, so that a resumed run draws what it would have drawn."""
+    seed = run.recipe.seed << 32 | run.step
+    rng = torch.Generator().manual_seed(seed)
+    number = torch.rand(6, generator=rng, dtype=torch.float64).tolist()
+    rolls, longer, warps, angle, size, mirror = number
+    history = 0 if rolls >= run.stage.roll_in else (2 if longer < 0.5 else 1)
+    frame, first = (int(torch.randint(count, (), generator=rng)) for count in (frames, frames - 2))
+    y, x = torch.randint(MARGIN + 1, (2,), generator=rng).tolist()
+    window = side - MARGIN
+    map = None
+    if run.realistic and warps < run.recipe.augment.warped:
+        map = drawn_map(window, turn=360 * angle, size=size, mirror=mirror < 0.5)
+    return Draw(history, first, frame, (y, x), window, map, seed)
+
+
+def drawn_map(window: int, *, turn: float, size: float, mirror: bool) -> Map:
+    """A turn and a scale of 0.5 to 1.5 that show nothing outside of a square window.
+
+    size  in [0, 1], of the scale, in its logarithm
+    """
+    scale = 0.5 * 3**size
+    angle = math.radians(turn)
+    spread = abs(math.cos(angle)) + abs(math.sin(angle))
+    blocks = int(min(window, window * scale / spread)) // WARP_BLOCK
+    side = max(blocks, 2) * WARP_BLOCK
+    scale = max(scale, side * spread / window)  # where the smallest window would show too much
+    return Map.similarity((window, window), (side, side), rotate=turn, scale=scale, mirror=mirror)
 
 
 def faithful_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
     """Close to the truth, pixel by pixel."""
-    weights = run.stage.losses
-    output, terms = made(run, low_BTCHW, table)
-    terms |= pixel_terms(run, output, high_BTCHW)
-    if weights.perceptual:
-        t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
-        terms["perceptual"] = perceptual_term(table, output[:, t], high_BTCHW[:, t])
-    descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
+    draw = drawn(run, high_BTCHW.shape[1], high_BTCHW.shape[-1])
+    numbers: Numbers = {}
+    for piece in pieces(run, low_BTCHW, high_BTCHW, table):
+        output, terms = made(run, piece.low, draw, table)
+        terms |= pixel_terms(run, output, piece.high)
+        if run.stage.losses.perceptual:
+            terms["perceptual"] = perceptual_term(table, output[:, draw.frame], piece.high[:, draw.frame])
+        run.scalers["generator"].scale(weighted(run, terms) * piece.share).backward()
+        add(numbers, terms | looks(output[:, draw.frame], piece.high[:, draw.frame]), piece.share)
+    numbers["generator_slope"] = descend(
+        run.generator_optimizer, run.scalers["generator"], learning_rate(run)
+    )
     update_average(run)
-    return {name: term.detach() for name, term in terms.items()}
+    return numbers
 
 
 def realistic_step(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Numbers:
     """Close to the truth, and not to be told from it: first the discriminator learns, then the generator."""
-    output, terms = made(run, low_BTCHW, table)
-    first = int(torch.randint(high_BTCHW.shape[1] - 2, (), generator=table.rng))
-    cut = off_grid(high_BTCHW.shape[-1], table)
-    real, fake = high_BTCHW[:, first : first + 3][cut], output[:, first : first + 3][cut]
-    scale: int = run.generator.scale  # type: ignore[assignment]
-    hint = F.interpolate(low_BTCHW[:, first + 1], scale_factor=scale, mode="bilinear")[cut]
-
-    numbers = discriminator_step(run, real, fake.detach(), hint, table)
-    terms |= pixel_terms(run, output, high_BTCHW)
-    weights = run.stage.losses
-    if weights.perceptual:
-        t = int(torch.randint(high_BTCHW.shape[1], (), generator=table.rng))
-        terms["perceptual"] = perceptual_term(table, output[:, t][cut], high_BTCHW[:, t][cut])
-    if weights.game or weights.feature_matching:
-        run.discriminator.requires_grad_(False)
-        with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
-            fake_logits, fake_activations = run.discriminator(fake, hint)
-            with torch.no_grad():
-                real_logits, real_activations = run.discriminator(real, hint)
-        run.discriminator.requires_grad_(True)
-        terms["game"] = losses.generator_loss(
-            run.recipe.game.kind, real_logits=real_logits, fake_logits=fake_logits
-        )
-        terms["feature_matching"] = losses.feature_matching(fake_activations, real_activations)
-    descend(weighted(run, terms), run.generator_optimizer, learning_rate(run))
+    draw = drawn(run, high_BTCHW.shape[1], high_BTCHW.shape[-1])
+    shares = list(pieces(run, low_BTCHW, high_BTCHW, table))
+    # With one piece its graph waits for the generator's turn; more would fill the memory, and are made twice.
+    kept = made(run, shares[0].low, draw, table) if len(shares) == 1 else None
+    numbers = discriminator_turn(run, shares, kept, draw, table)
+    for piece in shares:
+        output, terms = kept or made(run, piece.low, draw, table)
+        terms |= pixel_terms(run, output, piece.high)
+        terms |= game_terms(run, output, piece, draw, table)
+        if run.stage.losses.perceptual:
+            frames = (draw.seen(clip[:, draw.frame]) for clip in (output, piece.high))
+            terms["perceptual"] = perceptual_term(table, *frames)
+        run.scalers["generator"].scale(weighted(run, terms) * piece.share).backward()
+        add(numbers, terms | looks(output[:, draw.frame], piece.high[:, draw.frame]), piece.share)
+    numbers["generator_slope"] = descend(
+        run.generator_optimizer, run.scalers["generator"], learning_rate(run)
+    )
     update_average(run)
-    return numbers | {name: term.detach() for name, term in terms.items()}
+    return numbers
 
 
-def made(run: Run, low_BTCHW: Tensor, table: Table) -> tuple[Tensor, Numbers]:
+def pieces(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Iterator[Piece]:
+    """This process's samples, in as many pieces as the stage accumulates over."""
+    count = len(low_BTCHW)
+    size = -(-count // run.stage.accumulate)
+    for start in range(0, count, size):
+        low, high = (clip[start : start + size].to(table.device) for clip in (low_BTCHW, high_BTCHW))
+        first = together.rank() * count + start
+        yield Piece(low, high, len(low) / count, slice(first, first + len(low)), count * together.world())
+
+
+def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor, Numbers]:
     """The generator's clip; and, where the recipe weighs it, how its way back differs from its way there."""
-    memory, frames = rolled_in(run, low_BTCHW, table), low_BTCHW.shape[1]
+    memory, frames = rolled_in(run, low_BTCHW, draw.history), low_BTCHW.shape[1]
     both_ways = bool(run.stage.losses.ping_pong)
-    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+    with table.autocast:
         shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
         output: Tensor = run.generator(shown, memory)
     if not both_ways:
@@ -97,27 +176,17 @@ def made(run: Run, low_BTCHW: Tensor, table: Table) -> tuple[Tensor, Numbers]:
     return there, {"ping_pong": losses.ping_pong(there, back)}
 
 
-def off_grid(side: int, table: Table) -> tuple[EllipsisType, slice, slice]:
-    """A window anywhere in a square crop, 16 pixels smaller.
-
-    The pooling of the perceptual network and the strides of the discriminator would else meet the generator's
-    pixel shuffle at the same phase in every step, and leave their grid in flat surfaces.
-    """
-    y, x = torch.randint(17, (2,), generator=table.rng).tolist()
-    return ..., slice(y, y + side - 16), slice(x, x + side - 16)
-
-
 @torch.no_grad()
-def rolled_in(run: Run, low_BTCHW: Tensor, table: Table) -> Any:
+def rolled_in(run: Run, low_BTCHW: Tensor, times: int) -> Any:
     """A memory that is several frames old when the clip begins, or none: what a long video is made of.
 
     Seen backwards up to its second frame, once or there and back again, the clip leads into itself.
     """
-    if float(torch.rand((), generator=table.rng)) >= run.stage.roll_in:
+    if not times:
         return None
     backwards = list(low_BTCHW.flip(1).unbind(1)[:-1])
     history = backwards
-    if float(torch.rand((), generator=table.rng)) < 0.5:
+    if times > 1:
         history = backwards + list(low_BTCHW.unbind(1)[:-1]) + backwards
     memory = None
     for frame in history:
@@ -125,56 +194,122 @@ def rolled_in(run: Run, low_BTCHW: Tensor, table: Table) -> Any:
     return memory
 
 
-def discriminator_step(run: Run, real: Tensor, fake: Tensor, hint: Tensor, table: Table) -> Numbers:
-    """Learn to tell real from fake, unless it does so too well already: a won game teaches nothing.
+def discriminator_turn(
+    run: Run, shares: list[Piece], kept: tuple[Tensor, Numbers] | None, draw: Draw, table: Table
+) -> Numbers:
+    """Learn to tell real from fake, unless it did so too well already: a won game teaches nothing.
 
-    real, fake  (B, 3, C, H, W); hint  (B, C, H, W), the middle frame's enlarged input
+    kept  what the generator made of the one piece, where there is one
     """
+    resting = run.accuracy > run.recipe.game.rest_above
+    numbers: Numbers = {}
+    for piece in shares:
+        if kept is None:
+            with torch.no_grad():
+                output, _ = made(run, piece.low, draw, table)
+        else:
+            output = kept[0]
+        with torch.set_grad_enabled(not resting):
+            loss, terms = verdict(run, output, piece, draw, table)
+        if not resting:
+            run.scalers["discriminator"].scale(loss * piece.share).backward()
+        add(numbers, terms, piece.share)
+    numbers["resting"] = torch.tensor(float(resting), device=table.device)
+    # Of all processes, so that they rest together.
+    run.accuracy += 0.02 * (together.means({"accuracy": numbers["accuracy"]})["accuracy"] - run.accuracy)
+    if not resting:
+        numbers["discriminator_slope"] = descend(
+            run.discriminator_optimizer, run.scalers["discriminator"], discriminator_rate(run)
+        )
+    return numbers
+
+
+def shown(run: Run, output: Tensor, piece: Piece, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
+    """What the discriminator sees: real and fake (B, 3, C, H, W), and the middle frame's enlarged input."""
+    scale: int = run.generator.scale  # type: ignore[assignment]
+    three = slice(draw.first, draw.first + 3)
+    hint = F.interpolate(piece.low[:, draw.first + 1], scale_factor=scale, mode="bilinear")
+    return draw.seen(piece.high[:, three]), draw.seen(output[:, three]), draw.seen(hint)
+
+
+def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) -> tuple[Tensor, Numbers]:
+    """The discriminator's loss with its penalties, and its numbers. No gradient leads to the output."""
     game = run.recipe.game
-    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+    real, fake, hint = shown(run, output.detach(), piece, draw)
+    with table.autocast:
         real_logits, _ = run.discriminator(real, hint)
         fake_logits, _ = run.discriminator(fake, hint)
-        now = score.accuracy(real_logits, fake_logits)
-        run.accuracy += 0.02 * (float(now) - run.accuracy)
-        verdict = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=fake_logits)
-        numbers = {"discriminator": verdict.detach(), "accuracy": now}
-        if run.accuracy > game.rest_above:
-            return numbers | {"resting": torch.ones(())}
-        penalty = penalty_term(run, real, real_logits, hint, table)
-        penalty = penalty + penalty_term(run, fake, fake_logits, hint, table)
-    fade = learning_rate(run) / run.recipe.realistic.lr
-    descend(verdict + game.penalty * penalty, run.discriminator_optimizer, game.lr * fade)
-    return numbers | {"penalty": penalty.detach(), "resting": torch.zeros(())}
+        loss = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=fake_logits)
+        terms = {
+            "discriminator": loss,
+            "accuracy": score.accuracy(real_logits, fake_logits),
+        }
+        if game.penalty and torch.is_grad_enabled():
+            penalty = steepness(run, real, real_logits, hint, piece.noise(real, draw.seed), table)
+            penalty = penalty + steepness(
+                run, fake, fake_logits, hint, piece.noise(fake, draw.seed + 1), table
+            )
+            terms["penalty"] = penalty
+            loss = loss + game.penalty * penalty
+    return loss, terms
 
 
-def penalty_term(run: Run, pictures: Tensor, logits: Tensor, hint: Tensor, table: Table) -> Tensor:
+def steepness(
+    run: Run, pictures: Tensor, logits: Tensor, hint: Tensor, noise: Tensor, table: Table
+) -> Tensor:
     """How steep the verdict is around the pictures, as the recipe's game measures it."""
     game = run.recipe.game
     if game.penalty_kind == "exact":
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(table.device.type, enabled=False):
             pictures = pictures.float().detach().requires_grad_(True)
             return losses.gradient_penalty(run.discriminator(pictures, hint.float())[0], pictures)
 
     def judge(moved: Tensor) -> Tensor:
-        verdict: Tensor = run.discriminator(moved, hint)[0]
-        return verdict
+        found: Tensor = run.discriminator(moved, hint)[0]
+        return found
 
-    return losses.smoothness(judge, pictures, logits, sigma=game.sigma, rng=table.rng)
+    return losses.smoothness(judge, pictures, logits, noise=noise, sigma=game.sigma)
+
+
+def game_terms(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) -> Numbers:
+    """What the generator hears from the discriminator."""
+    weights = run.stage.losses
+    if not (weights.game or weights.feature_matching):
+        return {}
+    real, fake, hint = shown(run, output, piece, draw)
+    run.discriminator.requires_grad_(False)
+    with table.autocast:
+        fake_logits, fake_activations = run.discriminator(fake, hint)
+        with torch.no_grad():
+            real_logits, real_activations = run.discriminator(real, hint)
+    run.discriminator.requires_grad_(True)
+    return {
+        "game": losses.generator_loss(run.recipe.game.kind, real_logits=real_logits, fake_logits=fake_logits),
+        "feature_matching": losses.feature_matching(fake_activations, real_activations),
+    }
 
 
 def pixel_terms(run: Run, output: Tensor, target: Tensor) -> Numbers:
     weights = run.stage.losses
-    terms = {}
-    for name in PIXEL_LOSSES:
-        if getattr(weights, name):
-            terms[name] = getattr(losses, name)(output, target)
-    return terms
+    return {name: getattr(losses, name)(output, target) for name in PIXEL_LOSSES if getattr(weights, name)}
 
 
 def perceptual_term(table: Table, output: Tensor, target: Tensor) -> Tensor:
     assert table.perceptual is not None, "the loop brings the network where the recipe weighs it"
-    with torch.autocast("cpu", torch.bfloat16, enabled=table.half):
+    with table.autocast:
         return losses.perceptual(table.perceptual, output, target)
+
+
+@torch.no_grad()
+def looks(output: Tensor, target: Tensor) -> Numbers:
+    """What the supervisor watches in made frames (B, C, H, W), as means over samples.
+
+    contrast  their standard deviation over the real one's; 1 is right
+    colour    the largest difference between the means of a colour, of a range of 1
+    """
+    made, real = output.float(), target.float()
+    contrast = (made.flatten(1).std(1) + 1e-2) / (real.flatten(1).std(1) + 1e-2)
+    return {"contrast": contrast.mean(), "colour": (made - real).mean((2, 3)).abs().amax(1).mean()}
 
 
 def weighted(run: Run, terms: Numbers) -> Tensor:
@@ -184,22 +319,7 @@ def weighted(run: Run, terms: Numbers) -> Tensor:
     return torch.stack([weights[name] * term.float() for name, term in terms.items()]).sum()
 
 
-def descend(loss: Tensor, optimizer: Optimizer, lr: float) -> None:
-    """One step down; a loss or a gradient that is not finite moves nothing."""
-    optimizer.zero_grad(set_to_none=True)
-    if not torch.isfinite(loss):
-        return
-    loss.backward()
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(group["params"], 1.0)):
-            return
-    optimizer.step()
-
-
-@torch.no_grad()
-def update_average(run: Run) -> None:
-    """Move the average towards the weights; faster at first, when they are still far from anything."""
-    decay = min(run.recipe.ema, (run.step + 1) / (run.step + 10))
-    for average, weight in zip(run.ema.parameters(), run.generator.parameters(), strict=True):
-        average.lerp_(weight, 1 - decay)
+def add(numbers: Numbers, terms: Numbers, share: float) -> None:
+    """A piece's numbers to those of the step."""
+    for name, term in terms.items():
+        numbers[name] = share * term.detach().float() + numbers.get(name, 0.0)

@@ -1,10 +1,11 @@
 """The loop: batches through the game, and every so often a look at clips that are never trained on."""
 
-import json
+import contextlib
+import errno
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -13,197 +14,342 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from vidgan import checkpoint, dataset, score
-from vidgan.errors import BadVideo, VidganError
-from vidgan.features import Lpips, load_lpips
-from vidgan.progress import Tick
-from vidgan.recipe import Recipe
-from vidgan.training import game, stopping
-from vidgan.training.run import Run, begin_realistic, resume, save
+from vidgan.errors import BadOutput, VidganError
+from vidgan.recipe import to_toml
+from vidgan.training import game, interrupt, planning, stopping, strips, supervisor, together
+from vidgan.training.ground import Ground, Setup, playable, prepared
+from vidgan.training.run import CHECKPOINTS, Run, begin_realistic, place, resume, save
 
-VALIDATION_FRAMES = 8
-LOG = "log.jsonl"
-Tell = Callable[[str], None]
+__all__ = ["Setup", "train"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """What a run is played on; nothing in it has to be saved."""
-
-    folder: Path
-    store: dataset.Store
-    held_out: list[score.Pair]
-    table: game.Table
-    with_lpips: bool
-    say: Tell
-    tick: Tick
-    workers: int  # processes that prepare batches ahead; 0 does it between the steps
+Row = dict[str, float]
+# What is said of a validation; the log has all of it.
+SHOWN = {
+    "val_psnr_y": "PSNR-Y",
+    "val_lpips": "LPIPS",
+    "val_features": "features",
+    "val_tof": "tOF",
+    "val_tlp": "tLP",
+    "val_temporal": "temporal error",
+    "val_accuracy": "D right",
+    "val_overfit": "D by heart",
+}
 
 
-def train(run: Run, folder: Path, *, say: Tell, tick: Tick, half: bool, workers: int = 1) -> Run:
+class Trouble(Exception):
+    """What the supervisor has found, in words."""
+
+
+def train(run: Run, folder: Path, setup: Setup) -> Run:
     """Play the whole game, or what is left of it. Leaves in the folder:
 
-    state.safetensors      to go on from
-    faithful.safetensors   the generator at the end of the first stage
-    best.safetensors       the averaged generator with the best score on the validation clips
-    last.safetensors       the averaged generator at the end
-    log.jsonl              a line of numbers per validation
+    recipe.toml           what was played
+    log.jsonl             a line of numbers per validation, and one per event
+    strips/               pictures, one per validation
+    tensorboard/          the same numbers, where TensorBoard is installed
+    checkpoints/
+      state.safetensors     to go on from
+      faithful.safetensors  the generator at the end of the first stage
+      best.safetensors      the averaged generator with the best score on the validation clips
+      last.safetensors      the averaged generator at the end
+
+    Raises KeyboardInterrupt or SystemExit after Ctrl-C or a polite kill, when the step is done and all is saved;
+    VidganError if it cannot go on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    run, recipe = resume(run, folder), run.recipe
-    if run.step:
-        say(f"going on from step {run.step} of {recipe.steps}")
-    ground = Ground(
-        folder=folder,
-        store=dataset.pack(recipe.data.train, folder / "train.store", say=say),
-        held_out=_held_out(dataset.pack(recipe.data.val, folder / "val.store", say=say, split="val"), run),
-        table=game.Table(perceptual=_perceptual(recipe), rng=torch.Generator(), half=half),
-        with_lpips=_lpips_at_hand(say),
-        say=say,
-        tick=tick,
-        workers=workers,
-    )
-    if run.step == 0:
-        _note(ground, {"step": 0, **validate(run, ground)})
-    while run.step < recipe.steps and not run.stopped:
-        if run.realistic and run.stage_step == 0:
-            begin_realistic(run)
-        _play_stage(run, ground)
-        name = "last" if run.step == recipe.steps or run.stopped else "faithful"
-        checkpoint.save_generator(run.ema, _card(run), folder / f"{name}.safetensors")
+    with interrupt.remembered() as asked, _disk_that_may_be_full(folder):
+        run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else lambda line: None)
+        (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+        together.wait()
+        place(run, setup.device, setup.precision)
+        run = resume(run, folder)
+        ground = prepared(run, folder, setup, asked)
+        try:
+            _play(run, ground)
+        finally:
+            if ground.journal is not None:
+                ground.journal.close()
     return run
 
 
+def _play(run: Run, ground: Ground) -> None:
+    if run.step == 0:
+        _begin(run, ground)
+    else:
+        _tell(ground, f"going on from step {run.step} of {run.recipe.steps}")
+        _event(ground, run.step, "resumed", f"{run.recipe.steps - run.step} steps are left")
+    while run.step < run.recipe.steps and not run.stopped:
+        if run.realistic and run.stage_step == 0:
+            begin_realistic(run)
+            run.watch = supervisor.Watch()  # other losses, other gradients
+        try:
+            _play_stage(run, ground)
+        except Trouble as trouble:
+            _roll_back(run, ground, str(trouble))
+            continue
+        name = "last" if run.step == run.recipe.steps or run.stopped else "faithful"
+        _keep(run, ground, name)
+
+
+def _begin(run: Run, ground: Ground) -> None:
+    """Look where the networks stand, plan the time where that is asked for, and save: there is a way back now."""
+    started = time.perf_counter()
+    row = validate(run, ground)
+    taken = time.perf_counter() - started
+    if ground.setup.minutes is not None:
+        run.recipe, words = planning.planned(run.recipe, ground.table, ground.setup.minutes, taken)
+        _tell(ground, words)
+        _event(ground, 0, "planned", words)
+    if ground.journal is not None:
+        (ground.folder / "recipe.toml").write_text(to_toml(run.recipe), encoding="utf-8")
+    _note(run, ground, {"step": 0, **row})
+    _save(run, ground)
+
+
 def _play_stage(run: Run, ground: Ground) -> None:
-    """The steps that are left of the stage that the run is in."""
-    recipe = run.recipe
-    name, step_of, stop = (
-        ("realistic", game.realistic_step, recipe.steps)
-        if run.realistic
-        else ("faithful", game.faithful_step, recipe.faithful.steps)
-    )
-    means, started = Means(), time.perf_counter()
+    """The steps that are left of the stage that the run is in. Raises Trouble."""
+    recipe, rule = run.recipe, run.recipe.supervisor
+    step_of = game.realistic_step if run.realistic else game.faithful_step
+    stop = recipe.steps if run.realistic else recipe.faithful.steps
+    means, started, said = Means(), time.perf_counter(), _Said()
     for low, high in _batches(run, ground, range(run.step, stop)):
-        # So that a resumed run draws what it would have drawn.
-        ground.table.rng.manual_seed(recipe.seed << 32 | run.step)
-        numbers = step_of(run, low.float() / 255, high.float() / 255, ground.table)
+        numbers = together.means(
+            step_of(run, low.float() / 255, high.float() / 255, ground.table) | {"asked": _asked(ground)}
+        )
         run.step += 1
+        asked = numbers.pop("asked")
+        if trouble := supervisor.trouble_in_step(run.watch, numbers, rule):
+            raise Trouble(trouble)
         means.add(numbers)
-        ground.tick(run.step, recipe.steps, name)
-        if run.step % recipe.validate_every == 0 or run.step == stop:
-            row = {"step": run.step, "seconds": round(time.perf_counter() - started, 1)}
-            row |= means.taken(f"step {run.step}", ground.folder)
-            row |= validate(run, ground)
-            _keep_best(run, row, ground.folder)
-            _note(ground, row)
-            _judge_end(run, row, ground)
+        said.step(run, ground, numbers)
+        due = run.step % recipe.validate_every == 0 and stop - run.step >= recipe.validate_every / 2
+        if due or run.step == stop:
+            row = {"step": run.step, "seconds": round(time.perf_counter() - started, 1), **means.taken()}
+            _look(run, ground, row)
+            said.row = row
             means, started = Means(), time.perf_counter()
-        if run.step % recipe.save_every == 0 or run.step == stop or run.stopped:
-            save(run, ground.folder)
+        if (
+            (run.step % recipe.save_every == 0 and supervisor.calm(run.watch))
+            or run.step == stop
+            or run.stopped
+            or asked
+        ):
+            _save(run, ground)
+        if asked:
+            ground.asked.leave()
+            raise SystemExit(1)  # another process was asked
         if run.stopped:
             return
 
 
-def _batches(run: Run, ground: Ground, steps: range) -> Iterable[tuple[Tensor, Tensor]]:
+def _look(run: Run, ground: Ground, row: Row) -> None:
+    """Validate, keep what is best, and judge whether to go on. Raises Trouble."""
+    row |= validate(run, ground)
+    _keep_best(run, ground, row)
+    _judge_end(run, ground, row)
+    _note(run, ground, row)
+    if trouble := supervisor.trouble_in_validation(run.watch, row, run.recipe.supervisor):
+        raise Trouble(trouble)
+    if run.step > run.troubled_at:
+        run.tries = 0
+
+
+def _roll_back(run: Run, ground: Ground, why: str) -> None:
+    """To the last good state, with lower rates and other samples. Raises VidganError after too many."""
+    rule, failed = run.recipe.supervisor, run.step
+    again = {
+        "tries": run.tries + 1,
+        "attempt": run.attempt + 1,
+        "cooling": run.cooling * rule.cooling,
+        "troubled_at": failed,
+        "watch": supervisor.Watch(),
+    }
+    together.wait()
+    resume(run, ground.folder)
+    for name, value in again.items():
+        setattr(run, name, value)
+    if run.tries > rule.tries:
+        _event(ground, failed, "gave up", why)
+        raise VidganError(
+            f"training gave up at step {failed}, after {rule.tries} roll-backs in vain: {why}",
+            f"The last good state, of step {run.step}, is in {ground.folder / CHECKPOINTS}. Try a lower lr, a larger "
+            "[game] penalty or a smaller game weight; docs/training.md says which helps against what.",
+        )
+    words = f"{why}; back to step {run.step}, with {run.cooling:g} of the rates"
+    _tell(ground, f"step {failed}: {words}")
+    _event(ground, failed, "rolled back", words)
+    _save(run, ground)
+
+
+def _batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+    """Closed as soon as nobody reads on, so that no process is left to be killed."""
     stage, scale = run.stage, cast(int, run.generator.scale)
-    if small := ground.store.smaller_than(stage.crop + 2 * dataset.MARGIN * scale):
-        ground.say(f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
-    batches = dataset.Batches(store=ground.store.without(small), recipe=run.recipe, stage=stage, scale=scale)
-    prefetch = 4 if ground.workers else None
-    return DataLoader(
-        batches, batch_size=None, sampler=steps, num_workers=ground.workers, prefetch_factor=prefetch
+    stores = [ground.store, *([ground.replay] if ground.replay is not None else [])]
+    side = stage.crop + 2 * dataset.MARGIN * scale
+    for store in stores:
+        if small := store.smaller_than(side):
+            _tell(ground, f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
+    large = [store.without(store.smaller_than(side)) for store in stores]
+    batches = dataset.Batches(
+        store=large[0],
+        replay=large[1] if len(large) > 1 else None,
+        recipe=run.recipe,
+        stage=stage,
+        scale=scale,
+        samples=together.own_samples(stage.batch),
+        attempt=run.attempt,
     )
+    workers = ground.setup.workers
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=interrupt.deaf,
+        pin_memory=ground.setup.device.type == "cuda",
+    )
+    return iter(loader)
 
 
 class Means:
     """Of the numbers of many steps; one with a number that is not finite moved nothing, and only counts."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros(()))
+        self.sums: dict[str, float] = defaultdict(float)
         self.counts: dict[str, int] = defaultdict(int)
-        self.num_steps = self.num_skipped = 0
+        self.num_skipped = 0
 
-    def add(self, numbers: game.Numbers) -> None:
-        self.num_steps += 1
-        if not all(bool(torch.isfinite(number)) for number in numbers.values()):
+    def add(self, numbers: Mapping[str, float]) -> None:
+        if not all(map(math.isfinite, numbers.values())):
             self.num_skipped += 1
             return
         for name, number in numbers.items():
             self.sums[name] += number
             self.counts[name] += 1
 
-    def taken(self, when: str, folder: Path) -> dict[str, float]:
-        """Raises VidganError if more than half of the steps were not finite."""
-        if 2 * self.num_skipped > self.num_steps:
-            raise VidganError(
-                f"the training's numbers are not finite at {when}",
-                f"The last good state is in {folder}; go on from it with a lower lr.",
-            )
+    def taken(self) -> Row:
         skipped = {"skipped": self.num_skipped} if self.num_skipped else {}
-        return {name: float(total) / self.counts[name] for name, total in self.sums.items()} | skipped
+        return {name: total / self.counts[name] for name, total in self.sums.items()} | skipped
 
 
-def validate(run: Run, ground: Ground) -> dict[str, float]:
-    """Scores of the averaged generator, and the discriminator's accuracy, on clips that nobody trains on."""
-    scores = score.score(run.ema, ground.held_out, with_lpips=ground.with_lpips, half=ground.table.half)
+class _Said:
+    """The line that a waiting user reads."""
+
+    def __init__(self) -> None:
+        self.started, self.steps = time.perf_counter(), 0
+        self.row: Row = {}
+
+    def step(self, run: Run, ground: Ground, numbers: Mapping[str, float]) -> None:
+        self.steps += 1
+        rate = self.steps / (time.perf_counter() - self.started)
+        weights = run.stage.losses.model_dump()
+        # At the end of a stage the run is in the next one already, whose losses are others.
+        terms = [name for name in numbers if weights.get(name)]
+        shown = [f"{name.replace('_', ' ')} {numbers[name]:.3g}" for name in terms]
+        if "accuracy" in numbers:
+            shown.append(f"D right {run.accuracy:.0%}")
+        shown.append(f"{rate:.2g} steps/s" if rate >= 1 else f"{1 / rate:.2g} s/step")
+        names = ("val_psnr_y", stopping.looks(self.row))
+        last = [f"{SHOWN[name]} {self.row[name]:.4g}" for name in names if name in self.row]
+        stage = "realistic" if run.realistic else "faithful"
+        note = " ".join([stage, "·", ", ".join(shown), *(["· held out:", ", ".join(last)] if last else [])])
+        if ground.journal is not None:
+            ground.setup.tick(run.step, run.recipe.steps, note)
+
+
+def validate(run: Run, ground: Ground) -> Row:
+    """Scores of the averaged generator, and the discriminator's verdicts, on clips that nobody trains on."""
+    own, precision = ground.held_out[together.own_share()], ground.table.precision
+    rows = score.rows(run.ema, own, metrics=ground.metrics, precision=precision)
+    found = together.mean_of_rows(rows)
     if run.realistic and run.stage_step:
-        scores["accuracy"] = score.judged(run.ema, run.discriminator, ground.held_out, half=ground.table.half)
-    return {f"val_{name}": number for name, number in scores.items()}
+        margins = {}
+        for name, clips in (("held out", own), ("seen", ground.seen[together.own_share()])):
+            verdicts = score.judged(run.ema, run.discriminator, clips, precision=precision)
+            mean = together.mean_of_rows(verdicts)
+            if name == "held out":
+                found |= {"accuracy": mean["accuracy"]}
+            if mean:
+                margins[name] = mean["margin"]
+        share = supervisor.overfit(margins.get("seen", 0.0), margins["held out"])
+        found |= {"overfit": share} if share is not None else {}
+    return {f"val_{name}": number for name, number in found.items()}
 
 
-def _keep_best(run: Run, row: dict[str, float], folder: Path) -> None:
-    """Best by LPIPS in the realistic stage (by PSNR-Y where LPIPS's weights are absent)."""
+def _keep_best(run: Run, ground: Ground, row: Row) -> None:
+    """In the realistic stage, by the measure of looks; where there is none, the latest that keeps to the rule."""
     if not run.realistic or not run.stage_step:
         return
-    name, sign = ("val_lpips", 1) if "val_lpips" in row else ("val_psnr_y", -1)
-    if name not in run.best or sign * row[name] < sign * run.best[name]:
-        run.best = {key: row[key] for key in ("val_psnr_y", "val_lpips", "val_accuracy") if key in row}
-        checkpoint.save_generator(run.ema, _card(run), folder / "best.safetensors")
+    name = stopping.looks(row)
+    if name and name in run.best and row[name] >= run.best[name]:
+        return
+    run.best = {key: number for key, number in row.items() if key.startswith("val_") or key == "step"}
+    _keep(run, ground, "best")
 
 
-def _judge_end(run: Run, row: dict[str, float], ground: Ground) -> None:
+def _keep(run: Run, ground: Ground, name: str) -> None:
+    if ground.journal is None:
+        return
+    told = run.recipe.model_dump(mode="json", exclude={"data": {"train", "val", "replay"}})
+    card = checkpoint.card_of(run.ema, recipe=told, results=run.best, step=run.step)
+    checkpoint.save_generator(run.ema, card, ground.folder / CHECKPOINTS / f"{name}.safetensors")
+
+
+def _judge_end(run: Run, ground: Ground, row: Row) -> None:
     """Stop the realistic stage where its validations say that it has had enough."""
     if not run.realistic:
         return
-    run.history.append({name: row[name] for name in ("step", "val_psnr_y", "val_lpips") if name in row})
+    run.history.append({name: row[name] for name in ("step", *stopping.WATCHED) if name in row})
     run.stopped = stopping.why_stop(run.history, run.recipe.stopping)
     if run.stopped:
-        with (ground.folder / LOG).open("a") as file:
-            file.write(json.dumps({"step": run.step, "event": "stopped", "why": run.stopped}) + "\n")
-        ground.say(f"stopped at step {run.step}: {run.stopped}")
+        _event(ground, run.step, "stopped", run.stopped)
+        _tell(ground, f"stopped at step {run.step}: {run.stopped}")
 
 
-def _card(run: Run) -> checkpoint.Card:
-    told = run.recipe.model_dump(mode="json", exclude={"data": {"train", "val"}})
-    return checkpoint.card_of(run.ema, recipe=told, results=run.best, step=run.step)
+def _note(run: Run, ground: Ground, row: Row) -> None:
+    """Into the log, as a picture, and to whoever waits."""
+    if ground.journal is None:
+        return
+    ground.journal.note(row)
+    picture = ground.folder / strips.FOLDER / f"step-{run.step:06}.png"
+    with contextlib.suppress(ModuleNotFoundError):  # without PyAV nobody can write one
+        strips.write(run.ema, ground.held_out, picture, precision=ground.table.precision)
+    ground.setup.after(ground.folder)
+    told = {name: words for name, words in SHOWN.items() if name in row}
+    numbers = ", ".join(f"{words} {row[name]:.4g}" for name, words in told.items())
+    _tell(ground, f"step {row['step']}: {numbers}")
 
 
-def _held_out(store: dataset.Store, run: Run) -> list[score.Pair]:
-    """Raises BadVideo if there is no clip of the three frames that the discriminator looks at."""
-    names = [name for name in store.videos if store.shapes[name][0] >= 3]
-    if not names:
-        raise BadVideo(
-            "there is no video of three frames or more to validate on", "Name some under [data] val."
-        )
-    clips = [store.read(name, slice(VALIDATION_FRAMES), slice(None), slice(None)) for name in names]
-    return score.pairs(clips, cast(int, run.generator.scale), frames=VALIDATION_FRAMES)
+def _event(ground: Ground, step: int, what: str, why: str) -> None:
+    if ground.journal is not None:
+        ground.journal.event(step, what, why)
 
 
-def _perceptual(recipe: Recipe) -> Lpips | None:
-    if not (recipe.faithful.losses.perceptual or recipe.realistic.losses.perceptual):
-        return None
-    return load_lpips("vgg", taps=4)
+def _asked(ground: Ground) -> Tensor:
+    """Above 0 in the mean over the processes where any of them was asked to end."""
+    return torch.tensor(float(bool(ground.asked.signal)), device=ground.table.device)
 
 
-def _lpips_at_hand(say: Tell) -> bool:
+@contextlib.contextmanager
+def _disk_that_may_be_full(folder: Path) -> Iterator[None]:
+    """What cannot be written is the user's to mend; the last state is whole, since each is written beside it first."""
     try:
-        load_lpips("alex")
-    except VidganError as error:
-        say(f"no LPIPS in the validation: {error.found}")
-        return False
-    return True
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            raise
+        raise BadOutput(
+            f"{folder} cannot be written to: {error.strerror}",
+            "Make room and give the same command again: it goes on from the last state that was saved.",
+        ) from None
 
 
-def _note(ground: Ground, row: dict[str, float]) -> None:
-    with (ground.folder / LOG).open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    ground.say("  ".join(f"{name} {value:.4g}" for name, value in row.items()))
+def _tell(ground: Ground, line: str) -> None:
+    if ground.journal is not None:
+        ground.setup.say(line)
+
+
+def _save(run: Run, ground: Ground) -> None:
+    if ground.journal is not None:
+        save(run, ground.folder)
+    together.wait()

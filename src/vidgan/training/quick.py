@@ -8,12 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vidgan import dataset, hardware, recipe, score
+from vidgan import dataset, hardware, metrics, recipe, score
 from vidgan.errors import BadVideo
 from vidgan.features import has_lpips
-from vidgan.metrics import psnr_y
 from vidgan.training import loop
-from vidgan.training.run import assemble
+from vidgan.training.run import CHECKPOINTS, assemble
 from vidgan.video import decode_all
 
 
@@ -35,15 +34,18 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     chosen = _recipe(generator, discriminator, options)
     run = assemble(chosen, generator, discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
-    run = loop.train(run, options.out, say=_mute, tick=_still, half=_half(), workers=0)
+    setup = loop.Setup(
+        say=_mute, tick=_still, precision=hardware.quick_precision(torch.device("cpu")), workers=0
+    )
+    run = loop.train(run, options.out, setup)
     generator.load_state_dict(run.ema.state_dict())
-    return options.out / "last.safetensors"
+    return options.out / CHECKPOINTS / "last.safetensors"
 
 
 def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) -> recipe.Recipe:
     stage = {"batch": options.batch, "frames": 5, "crop": options.crop, "lr_end": 2e-5}
     losses = {"charbonnier": 1.0, "temporal_difference": 0.2}
-    game = {"perceptual": 1.0 if has_lpips("vgg") else 0.0, "feature_matching": 0.1, "game": 0.01}
+    game = {"perceptual": 1.0, "feature_matching": 0.1, "game": 0.01}
     steps = options.faithful_steps + options.realistic_steps
     tree = {
         "name": options.out.name,
@@ -67,10 +69,12 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
         raise BadVideo(
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
         )
-    numbers = score.score(generator, pairs, with_lpips=has_lpips("alex"), half=_half())
-    numbers["bicubic_psnr_y"] = sum(psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
-    numbers["accuracy"] = score.judged(generator, discriminator, pairs, half=_half())
-    return numbers
+    precision = hardware.quick_precision(torch.device("cpu"))
+    judges: dict[str, score.Metric] = {"lpips": metrics.lpips} if has_lpips("alex") else {}
+    numbers = score.score(generator, pairs, metrics=judges, precision=precision)
+    numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
+    verdicts = score.judged(generator, discriminator, pairs, precision=precision)
+    return numbers | {"accuracy": score.means(verdicts)["accuracy"]}
 
 
 def _network(network: nn.Module) -> dict[str, Any]:
@@ -81,10 +85,6 @@ def _network(network: nn.Module) -> dict[str, Any]:
 def _bicubic(pair: score.Pair) -> torch.Tensor:
     large = F.interpolate(pair.low, size=pair.high.shape[-2:], mode="bicubic", antialias=True)
     return (large.clamp(0, 1) * 255).round() / 255
-
-
-def _half() -> bool:
-    return hardware.quick_precision(torch.device("cpu")) is torch.bfloat16
 
 
 def _mute(line: str) -> None:

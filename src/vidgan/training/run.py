@@ -2,19 +2,28 @@
 
 import copy
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.optim import Adam
 
 from vidgan import checkpoint, shelf
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Recipe, Stage
+from vidgan.training.supervisor import Watch
 
+CHECKPOINTS = "checkpoints"  # folder of a run
 STATE = "state.safetensors"
-PROGRESS = ("step", "accuracy", "best", "history", "stopped")
+PROGRESS = (
+    "step", "accuracy", "best", "history", "stopped", "cooling", "tries", "attempt", "troubled_at"
+)  # fmt: skip
+
+
+def no_scalers() -> dict[str, GradScaler]:
+    return {name: GradScaler("cpu", enabled=False) for name in ("generator", "discriminator")}
 
 
 @dataclass
@@ -31,6 +40,12 @@ class Run:
 
     history: list[dict[str, float]] = field(default_factory=list)  # validations of the realistic stage
     stopped: str = ""  # why it ended before its last step, if it did
+    cooling: float = 1.0  # what the supervisor has multiplied the rates by
+    tries: int = 0  # roll-backs since the last calm validation
+    attempt: int = 0  # roll-backs ever: each draws other samples
+    troubled_at: int = 0  # the step of the last trouble
+    watch: Watch = field(default_factory=Watch)
+    scalers: dict[str, GradScaler] = field(default_factory=no_scalers)  # of losses, for float16
 
     @property
     def realistic(self) -> bool:
@@ -84,6 +99,14 @@ def begin_from(run: Run, start: str) -> None:
     run.ema.load_state_dict(run.generator.state_dict())
 
 
+def place(run: Run, device: torch.device, precision: torch.dtype) -> None:
+    """Where it is trained, and in which precision; in place."""
+    for network in (run.generator, run.ema, run.discriminator):
+        network.to(device)
+    for name in run.scalers:
+        run.scalers[name] = GradScaler(device.type, enabled=precision is torch.float16)
+
+
 def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Run:
     """A run of networks that are there already; they are trained in place."""
     return Run(
@@ -91,8 +114,8 @@ def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> 
         generator=generator,
         ema=copy.deepcopy(generator).requires_grad_(False),
         discriminator=discriminator,
-        generator_optimizer=Adam(generator.parameters(), lr=recipe.faithful.lr, betas=(0.9, 0.99)),
-        discriminator_optimizer=Adam(discriminator.parameters(), lr=recipe.game.lr, betas=(0.0, 0.99)),
+        generator_optimizer=_fresh(generator, recipe.faithful.lr),
+        discriminator_optimizer=_fresh(discriminator, recipe.game.lr, first=0.0),
     )
 
 
@@ -110,7 +133,11 @@ def network(shelf_name: str, kind: str, name: str, config: dict[str, int | float
 def begin_realistic(run: Run) -> None:
     """The second stage starts from the averaged weights, with an optimizer that remembers nothing."""
     run.generator.load_state_dict(run.ema.state_dict())
-    run.generator_optimizer = Adam(run.generator.parameters(), lr=run.recipe.realistic.lr, betas=(0.9, 0.99))
+    run.generator_optimizer = _fresh(run.generator, run.recipe.realistic.lr)
+
+
+def _fresh(network: nn.Module, lr: float, *, first: float = 0.9) -> Adam:
+    return Adam(network.parameters(), lr=lr, betas=(first, 0.99))
 
 
 def save(run: Run, folder: Path) -> None:
@@ -121,8 +148,14 @@ def save(run: Run, folder: Path) -> None:
         for index, moments in getattr(run, name).state_dict()["state"].items():
             tensors |= {f"{name}.{index}.{key}": value for key, value in moments.items()}
     progress = {name: getattr(run, name) for name in PROGRESS}
+    progress["watch"] = asdict(run.watch)
+    progress["scalers"] = {name: scaler.state_dict() for name, scaler in run.scalers.items()}
     header = {"recipe": run.recipe.model_dump_json(), "progress": json.dumps(progress)}
-    checkpoint.save_tensors(tensors, header, folder / STATE)
+    checkpoint.save_tensors(tensors, header, state_of(folder))
+
+
+def state_of(folder: Path) -> Path:
+    return folder / CHECKPOINTS / STATE
 
 
 def resume(run: Run, folder: Path) -> Run:
@@ -130,23 +163,26 @@ def resume(run: Run, folder: Path) -> Run:
 
     Raises BadWeights if the saved networks are not the recipe's.
     """
-    if not (folder / STATE).exists():
+    if not (path := state_of(folder)).exists():
         return run
-    tensors, header = checkpoint.load_tensors(folder / STATE)
+    tensors, header = checkpoint.load_tensors(path)
     progress = json.loads(header["progress"])
     for name in PROGRESS:
-        setattr(run, name, progress.get(name, getattr(run, name)))  # older states had fewer
+        setattr(run, name, progress[name])
+    run.watch = Watch(**progress["watch"])
+    for name, scaler in run.scalers.items():
+        if scaler.is_enabled() and (saved := progress["scalers"].get(name)):
+            scaler.load_state_dict(saved)
     try:
         for name in ("generator", "ema", "discriminator"):
             getattr(run, name).load_state_dict(_below(tensors, name))
     except RuntimeError as error:
         raise BadWeights(
-            f"{folder / STATE} holds other networks than the recipe: {str(error).splitlines()[-1].strip()}",
+            f"{path} holds other networks than the recipe: {str(error).splitlines()[-1].strip()}",
             "Train into another folder with --out, or put the recipe's networks back.",
         ) from None
-    if run.realistic:
-        begin_realistic(run)
-        run.generator.load_state_dict(_below(tensors, "generator"))
+    run.generator_optimizer = _fresh(run.generator, run.stage.lr)
+    run.discriminator_optimizer = _fresh(run.discriminator, run.recipe.game.lr, first=0.0)
     for name in ("generator_optimizer", "discriminator_optimizer"):
         _load_moments(getattr(run, name), _below(tensors, name))
     return run

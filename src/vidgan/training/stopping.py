@@ -4,12 +4,19 @@ A rule over the validations of the realistic stage, each smoothed by the median 
 why: from one checkpoint to the next LPIPS scatters by 0.005 to 0.009, as much as a hundred thousand steps gain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from vidgan.recipe import Stopping
 
-Scores = dict[str, float]
+Scores = Mapping[str, float]
+LOOKS = ("val_lpips", "val_features")  # measures of looks, the better first; lower is better
+WATCHED = ("val_psnr_y", "val_temporal", *LOOKS)
+
+
+def looks(row: Scores) -> str:
+    """The name of the measure of looks that a validation has; empty where it has none."""
+    return next((name for name in LOOKS if name in row), "")
 
 
 def why_stop(history: Sequence[Scores], rule: Stopping) -> str:
@@ -20,13 +27,18 @@ def why_stop(history: Sequence[Scores], rule: Stopping) -> str:
     if len(history) < 4:
         return ""
     faithful, *rows = history
-    name, sign = ("val_lpips", 1.0) if "val_lpips" in faithful else ("val_psnr_y", -1.0)
     psnr = smoothed([row["val_psnr_y"] for row in rows])[-1]
     if psnr < faithful["val_psnr_y"] - rule.psnr_drop:
         return f"PSNR-Y is {faithful['val_psnr_y'] - psnr:.1f} dB below the end of the faithful stage"
-    without = since_gain([sign * row[name] for row in rows], rule.gain)
-    if without >= rule.patience:
+    name = looks(faithful)
+    without = since_gain([row[name] for row in rows], rule.gain) if name else len(rows) - 2
+    if name and without >= rule.patience:
         return f"{name.removeprefix('val_')} has not gained {rule.gain:.1%} in {without} validations"
+    if "val_temporal" in faithful and 2 * without >= rule.patience:
+        errors = smoothed([row["val_temporal"] for row in rows])
+        rise = errors[-1] / max(min(errors), 1e-6) - 1
+        if rise > rule.flicker:
+            return f"the temporal error is {rise:.0%} above its best, and nothing gains"
     return ""
 
 

@@ -25,7 +25,6 @@ from vidgan.shots import CutDetector
 from vidgan.video import Encoding, Source
 
 Choice = TypeVar("Choice", Orientation, Canvas)
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
 
 
@@ -190,30 +189,11 @@ def _wish(options: Options) -> Wish:
 
 
 def _settings(options: Options) -> stream.Settings:
-    device = _device(options.device)
-    if options.precision == "auto":
-        precision = hardware.quick_precision(device)
-    elif options.precision in PRECISIONS:
-        precision = PRECISIONS[options.precision]
-    else:
-        raise BadOption(
-            f"--precision {options.precision} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}."
-        )
+    device = hardware.device_of(options.device)
+    precision = hardware.precision_of(options.precision, device)
     if device.type == "cpu" and precision is torch.float16:
         raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
     return stream.Settings(device=device, precision=precision, tile=_tile(options.tile))
-
-
-def _device(word: str) -> torch.device:
-    if word == "auto":
-        return hardware.best_device()
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    kind, _, number = word.partition(":")
-    if kind not in present or (number and not (number.isascii() and number.isdecimal())):
-        raise BadOption(f"--device {word} is not known", f"Use auto or one of: {', '.join(present)}.")
-    if not present[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
-        raise BadOption(f"--device {word}: torch finds no such device here", "Leave --device out.")
-    return torch.device(word)
 
 
 def _tile(word: str) -> int | None:
@@ -310,7 +290,9 @@ def _result(job: Job, written: Written) -> Result:
         first_frame_seconds=round(written.first_frame_at - job.started, 3),
         model=str(job.options.model),
         device=job.settings.device.type,
-        precision=next(name for name, dtype in PRECISIONS.items() if dtype is job.settings.precision),
+        precision=next(
+            name for name, dtype in hardware.PRECISIONS.items() if dtype is job.settings.precision
+        ),
         peak_memory_mb=hardware.peak_memory_mb(),
     )
 

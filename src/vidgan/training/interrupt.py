@@ -1,0 +1,52 @@
+"""Ctrl-C and a polite kill, answered between two steps: nothing is lost that was paid for."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+INTERRUPTED = 130  # exit codes: 128 and the signal's number
+
+
+@dataclass
+class Asked:
+    """The signal that asks for the end; 0 while none does."""
+
+    signal: int = 0
+
+    def leave(self) -> None:
+        """End the program as the signal would have; nothing is asked, nothing is done."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal:
+            raise SystemExit(128 + self.signal)
+
+
+@contextmanager
+def remembered() -> Iterator[Asked]:
+    """Within the block the first Ctrl-C or polite kill is only remembered; a second one acts at once."""
+    asked = Asked()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def remember(number: int, frame: object) -> None:
+        asked.signal = number
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, remember)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def deaf(worker: int) -> None:
+    """For a process that prepares batches: its end comes from the one that reads them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

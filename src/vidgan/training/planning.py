@@ -1,0 +1,115 @@
+"""How long a training takes on this machine, and how to make it fit: measured, not guessed."""
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from vidgan import hardware
+from vidgan.errors import BadOption
+from vidgan.recipe import Recipe, Stage
+from vidgan.training import game, together
+from vidgan.training import run as running
+
+PROBED = 25  # steps of each stage, of which the first WARM are not counted
+WARM = 5
+FAITHFUL_SHARE = 0.45  # of the time
+FEWEST = 20  # steps of a stage that are worth the name
+VALIDATING_SHARE = 0.15  # most of the time that validations may take
+VALIDATIONS = 16  # that a stage is better for having, where they are that cheap
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one step of a stage."""
+
+    seconds: float
+    gflop: float  # a multiplication and an addition are two
+
+
+def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bool = False) -> Cost:
+    """Play steps of a stage on noise, with networks that are thrown away. Without counting its gflop is 0."""
+    run = running.create(recipe.model_copy(update={"start": None}))
+    running.place(run, table.device, table.precision)
+    chosen: Stage = getattr(recipe, stage)
+    if stage == "realistic":
+        run.step = recipe.faithful.steps + recipe.game.ramp
+        running.begin_realistic(run)
+    play = game.realistic_step if stage == "realistic" else game.faithful_step
+    scale: int = run.generator.scale  # type: ignore[assignment]
+    batch = len(together.own_samples(chosen.batch))
+    low = torch.rand(batch, chosen.frames, 3, chosen.crop // scale, chosen.crop // scale)
+    high = torch.rand(batch, chosen.frames, 3, chosen.crop, chosen.crop)
+    gflop, taken = 0.0, []
+    if count:
+        with FlopCounterMode(display=False) as counter:
+            play(run, low, high, table)
+        gflop = counter.get_total_flops() / 1e9
+    for _ in range(steps):
+        started = time.perf_counter()
+        float(play(run, low, high, table)["generator_slope"])  # waits for an accelerator
+        taken.append(time.perf_counter() - started)
+        run.accuracy = 0.5  # noise is told apart at once, and a resting discriminator would cost nothing
+    seconds = together.means({"seconds": torch.tensor(median(taken[min(WARM, steps - 1) :]))})
+    return Cost(seconds["seconds"], gflop)
+
+
+def planned(
+    recipe: Recipe, table: game.Table, minutes: float, validation_seconds: float
+) -> tuple[Recipe, str]:
+    """The recipe with stages that take so many minutes, its validations included; and the plan in words.
+
+    validation_seconds  what one took
+    Raises BadOption where that is too little for both stages.
+    """
+    own = together.means({"seconds": torch.tensor(validation_seconds)})["seconds"]
+    costs = {stage: cost(recipe, stage, table, steps=PROBED).seconds for stage in ("faithful", "realistic")}
+    probing = sum(costs.values()) * PROBED
+    each = max(1, min(VALIDATIONS, int(minutes * 60 * VALIDATING_SHARE / 2 / max(own, 1e-3))))
+    left = minutes * 60 - 2 * each * own - probing
+    shares = {"faithful": FAITHFUL_SHARE, "realistic": 1 - FAITHFUL_SHARE}
+    steps = {stage: int(left * share / costs[stage]) for stage, share in shares.items()}
+    if min(steps.values()) < FEWEST:
+        least = (
+            FEWEST * sum(costs[stage] / share for stage, share in shares.items()) + 2 * own + probing
+        ) / 60
+        raise BadOption(
+            f"{minutes:g} minutes are too short: a step takes {costs['faithful']:.2g} s in the first stage and "
+            f"{costs['realistic']:.2g} s in the second, a validation {own:.2g} s",
+            f"Give it at least {least:.0f} minutes; hours are better.",
+        )
+    changed = {stage: getattr(recipe, stage).model_copy(update={"steps": steps[stage]}) for stage in steps}
+    every = max(1, min(steps.values()) // each)
+    game_rule = recipe.game.model_copy(update={"ramp": min(recipe.game.ramp, steps["realistic"] // 8)})
+    whole = recipe.model_copy(
+        update={**changed, "game": game_rule, "validate_every": every, "save_every": max(1, min(every, 250))}
+    )
+    words = (
+        f"{minutes:g} minutes: {steps['faithful']} faithful steps of {costs['faithful']:.2g} s, "
+        f"{steps['realistic']} realistic ones of {costs['realistic']:.2g} s, a look every {every}"
+    )
+    return whole, words
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe would cost here."""
+
+    parameters: dict[str, int]
+    costs: dict[str, Cost]
+    memory_mb: float | None  # the most that this process held while it played a few steps
+    hours: float  # validations not included
+
+
+def plan(recipe: Recipe, table: game.Table) -> Plan:
+    """Play a few steps of each stage."""
+    run = running.create(recipe)
+    parameters = {
+        name: sum(weight.numel() for weight in getattr(run, name).parameters())
+        for name in ("generator", "discriminator")
+    }
+    costs = {stage: cost(recipe, stage, table, steps=4, count=True) for stage in ("faithful", "realistic")}
+    hours = sum(getattr(recipe, stage).steps * found.seconds for stage, found in costs.items()) / 3600
+    return Plan(parameters, costs, hardware.peak_memory_mb(table.device), hours)
