@@ -1,0 +1,136 @@
+"""Ctrl-C, kills, full disks: what was paid for is kept, and the words are right."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from test_training import folder, pack, play, recipe, stage, weights_of
+from vidgan.errors import BadOutput
+from vidgan.recipe import Losses, to_toml
+from vidgan.training import interrupt
+from vidgan.training import run as running
+
+__all__ = ["folder"]  # a fixture
+VIDGAN = [sys.executable, "-m", "vidgan"]
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_ends_the_step_saves_and_leaves_as_it_would_have(folder, number, raised):
+    def interrupted(done, total, note):
+        if done == 3:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(raised):
+        play(recipe(save_every=100), folder, tick=interrupted)
+    assert signal.getsignal(number) is before
+    state = running.resume(running.create(recipe()), folder)
+    assert 3 <= state.step <= 4, "the step that was under way is done and saved"
+    run = play(recipe(save_every=100), folder)
+    assert run.step == 8
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(folder, tmp_path):
+    pack(tmp_path / "whole")
+    whole = play(recipe(), tmp_path / "whole")
+
+    def interrupted(done, total, note):
+        if done in (2, 6):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            play(recipe(), folder, tick=interrupted)
+    again = play(recipe(), folder)
+    for name, weight in weights_of(whole).items():
+        assert torch.equal(weights_of(again)[name], weight), name
+
+
+def test_a_second_signal_acts_at_once():
+    with interrupt.remembered() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert asked.signal == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def command(folder: Path, *words: str) -> list[str]:
+    path = folder.parent / "tiny.toml"
+    slow = recipe(
+        faithful=stage(Losses(charbonnier=1.0), steps=4000), realistic=stage(Losses(charbonnier=1.0), steps=4000),
+        validate_every=5000, save_every=5,
+    )  # fmt: skip
+    path.write_text(to_toml(slow).replace('"nowhere', f'"{folder.parent}/nowhere'))
+    return [*VIDGAN, "train", str(path), "--out", str(folder), "--threads", "1", *words]
+
+
+def started(folder: Path, before=None) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        command(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before,
+        env=os.environ | {"VIDGAN_WEIGHTS": str(folder), "HOME": str(folder)},
+    )  # fmt: skip
+    state = folder / "checkpoints" / "state.safetensors"
+    first = None
+    for _ in range(600):
+        if state.exists():
+            stamp = state.stat().st_mtime_ns
+            if first is not None and stamp != first:
+                return process
+            first = first or stamp
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize(("number", "code", "words"), [
+    (signal.SIGINT, 130, "vidgan train: interrupted"),
+    (signal.SIGTERM, 143, ""),
+])  # fmt: skip
+def test_the_command_answers_a_signal_quietly_and_with_its_code(folder, number, code, words):
+    process = started(folder)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "Traceback" not in said and "mistake" not in said and "killed by signal" not in said
+    assert said.strip().endswith(words)
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_a_run_that_was_killed_outright_goes_on(folder):
+    process = started(folder)
+    process.kill()
+    process.communicate()
+    state = running.resume(running.create(recipe()), folder)
+    assert state.step >= 5
+    assert json.loads((folder / "log.jsonl").read_text().splitlines()[0])["step"] == 0
+
+
+def test_a_full_disk_is_said_and_the_state_before_stays_whole(folder, monkeypatch):
+    """The disk takes no more than so many bytes of a file once the run has begun."""
+    resource = pytest.importorskip("resource")
+
+    def fill(done, total, note):
+        if done == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(BadOutput, match="cannot be written to") as caught:
+            play(recipe(), folder, tick=fill, workers=0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "goes on from the last state" in caught.value.remedy
+    state = running.resume(running.create(recipe()), folder)
+    assert state.step == 2
+    assert not list(folder.rglob("*.partial"))
+    assert play(recipe(), folder).step == 8
