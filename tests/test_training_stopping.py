@@ -54,6 +54,11 @@ def test_without_a_measure_of_looks_only_a_fall_or_flicker_ends_it():
     assert "temporal error is 8% above its best" in stopping.why_stop(flickering, RULE)
 
 
+def test_a_run_that_goes_on_elsewhere_is_judged_by_what_both_places_measure():
+    moved = [*rows(0.4, 0.3), *[{"val_psnr_y": 30.0, "val_features": 0.2}] * 6]
+    assert stopping.why_stop(moved, RULE) == ""
+
+
 def test_flicker_ends_it_only_while_nothing_gains():
     history = [
         {"val_psnr_y": 30.0, "val_lpips": 0.4 * 0.9**n, "val_temporal": 3.0 * 1.1**n} for n in range(9)

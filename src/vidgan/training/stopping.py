@@ -30,11 +30,12 @@ def why_stop(history: Sequence[Scores], rule: Stopping) -> str:
     psnr = smoothed([row["val_psnr_y"] for row in rows])[-1]
     if psnr < faithful["val_psnr_y"] - rule.psnr_drop:
         return f"PSNR-Y is {faithful['val_psnr_y'] - psnr:.1f} dB below the end of the faithful stage"
-    name = looks(faithful)
+    # A run may go on where another measure is at hand: only one that all have is compared.
+    name = looks({name: 0.0 for name in LOOKS if all(name in row for row in history)})
     without = since_gain([row[name] for row in rows], rule.gain) if name else len(rows) - 2
     if name and without >= rule.patience:
         return f"{name.removeprefix('val_')} has not gained {rule.gain:.1%} in {without} validations"
-    if "val_temporal" in faithful and 2 * without >= rule.patience:
+    if all("val_temporal" in row for row in history) and 2 * without >= rule.patience:
         errors = smoothed([row["val_temporal"] for row in rows])
         rise = errors[-1] / max(min(errors), 1e-6) - 1
         if rise > rule.flicker:

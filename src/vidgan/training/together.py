@@ -35,7 +35,15 @@ def joined(device: torch.device) -> Iterator[None]:
             f"WORLD_SIZE is set and {', '.join(missing)} is not",
             "Start with: torchrun --nproc-per-node N -m vidgan train ...",
         )
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, rank, size = next(iter(dist.rendezvous("env://")))
+    # A launcher that starts everybody again keeps its store, and in it the addresses of processes that are gone.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        store=dist.PrefixStore(f"attempt {attempt}", store),
+        rank=rank,
+        world_size=size,
+    )
     try:
         yield
     finally:
