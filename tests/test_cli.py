@@ -222,7 +222,7 @@ def test_the_verbs_own_options_are_the_promised_ones(verb, promised):
 def test_another_projects_model_is_named_and_ours_offered(enhance, capsys, model):
     assert error_of(capsys, "enhance", "a.mp4", "b.mp4", "-n", model) == [
         f"vidgan enhance: {model} is a model of Real-ESRGAN, which vidgan does not hold",
-        "  Use --model fast, or leave --model out.",
+        "  Give the path of its .pth file, or use --model fast.",
     ]
 
 

@@ -26,6 +26,7 @@ FLOORS = {
     **dict.fromkeys(("hardware", "pipeline", "progress"), 1),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
+    "foreign": 2,
     "recipe": 3.0,
     "checkpoint": 3.1,
     "dataset": 3.2,

@@ -17,12 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from vidgan import shelf
+from vidgan import foreign, shelf
 from vidgan.errors import BadWeights
 
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
-PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}
+PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}  # of these only foreign.py reads any
 
 
 class Card(BaseModel):
@@ -58,7 +58,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise BadWeights(f"there are no weights at {path}", f"Give a .safetensors file. {_choices()}")
     if path.suffix.lower() in PICKLES:
         raise BadWeights(
-            f"{path} is a pickle by its name, and opening one can run any code: vidgan never does",
+            f"{path} is a pickle by its name, and opening one can run any code: vidgan does not",
             f"Give a .safetensors file. {_choices()}",
         )
     if not os.access(path, os.R_OK):
@@ -81,9 +81,14 @@ def save_generator(
 def load_generator(model: str | Path) -> nn.Module:
     """A generator in float32 on the CPU, ready to run: an embedded model's name, or the path of a model file.
 
+    A .pth of the Real-ESRGAN family will do, too; see foreign.py.
+
     Raises BadWeights if there is none, or if the file is damaged or belongs to another network.
     """
     path = find(model)
+    if path.suffix.lower() in foreign.SUFFIXES and path.is_file():
+        found = foreign.read(path)
+        return _made(found.generator, found.config, found.weights, path)
     tensors, header = load_tensors(path)
     card = read_card(header, path)
     if card.generator not in (known := shelf.names(GENERATORS)):
@@ -91,13 +96,19 @@ def load_generator(model: str | Path) -> nn.Module:
             f"{path} is for the network '{card.generator}', which this version does not have",
             f"It has: {', '.join(known)}. Use the version that the file was made with.",
         )
-    module = shelf.take(GENERATORS, card.generator)
+    return _made(card.generator, card.config, tensors, path)
+
+
+def _made(
+    name: str, config: dict[str, int | float | bool], weights: dict[str, Tensor], path: Path
+) -> nn.Module:
+    module = shelf.take(GENERATORS, name)
     try:
-        generator: nn.Module = module.Generator(module.Config(**card.config))
-        generator.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+        generator: nn.Module = module.Generator(module.Config(**config))
+        generator.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise BadWeights(
-            f"{path} does not fit the network '{card.generator}': {str(error).splitlines()[-1].strip()}",
+            f"{path} does not fit the network '{name}': {str(error).splitlines()[-1].strip()}",
             "It belongs to another network or version; train or fetch one for this version.",
         ) from None
     return generator.eval().requires_grad_(False)

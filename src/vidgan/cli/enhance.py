@@ -212,10 +212,10 @@ def _file_for(source: Path, target: str, suffix: str) -> Path:
 
 
 def _not_another_projects(model: str) -> str:
-    if Path(model).name.lower().startswith("realesr"):
+    if Path(model).name.lower().startswith("realesr") and not Path(model).is_file():
         raise BadOption(
             f"{model} is a model of Real-ESRGAN, which vidgan does not hold",
-            "Use --model fast, or leave --model out.",
+            "Give the path of its .pth file, or use --model fast.",
         )
     return model
 

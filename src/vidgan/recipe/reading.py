@@ -48,7 +48,7 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
         for split in ("train", "val", "replay"):
             if isinstance(places := data.get(split), list):
                 data[split] = [str(folder / place) if isinstance(place, str) else place for place in places]
-    if isinstance(start := tree.get("start"), str) and start.endswith(".safetensors"):
+    if isinstance(start := tree.get("start"), str) and start.endswith((".safetensors", ".pth", ".pt")):
         tree["start"] = str(folder / start)
     for override in overrides:
         _override(tree, override)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Adam
 
-from vidgan import checkpoint, shelf
+from vidgan import checkpoint, foreign, shelf
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Recipe, Stage
 from vidgan.training.supervisor import Watch
@@ -78,12 +78,13 @@ def create(recipe: Recipe) -> Run:
 def begin_from(run: Run, start: str) -> None:
     """Take the weights of a network that was trained before: transfer learning.
 
-    start  a model's name or file: its generator. Or the state.safetensors of another run: its averaged generator
-           and its discriminator
+    start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
+           another run: its averaged generator and its discriminator
     Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's.
     """
     path = checkpoint.find(start)
-    tensors, header = checkpoint.load_tensors(path)
+    theirs = path.suffix.lower() in foreign.SUFFIXES
+    tensors, header = ({}, {}) if theirs else checkpoint.load_tensors(path)
     try:
         if "progress" in header:
             run.generator.load_state_dict(_below(tensors, "ema"))

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from vidgan.errors import BadOption, BadRecipe
 
@@ -35,12 +37,12 @@ def joined(device: torch.device) -> Iterator[None]:
             f"WORLD_SIZE is set and {', '.join(missing)} is not",
             "Start with: torchrun --nproc-per-node N -m vidgan train ...",
         )
-    store, rank, size = next(iter(dist.rendezvous("env://")))
+    store, rank, size = next(iter(rendezvous("env://")))
     # A launcher that starts everybody again keeps its store, and in it the addresses of processes that are gone.
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=dist.PrefixStore(f"attempt {attempt}", store),
+        store=PrefixStore(f"attempt {attempt}", store),
         rank=rank,
         world_size=size,
     )

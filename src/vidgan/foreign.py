@@ -1,0 +1,110 @@
+"""Weights that other projects have published: the .pth files of the Real-ESRGAN family, as generators of ours.
+
+Such a file is a pickle, which could run anything. It is read by torch's restricted reader, which knows tensors and
+plain containers and refuses everything else; nothing in it is ever called.
+"""
+
+import pickle
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor
+
+from vidgan.errors import BadWeights
+
+SUFFIXES = {".pth", ".pt"}
+WRAPPERS = (
+    "params_ema",
+    "params",
+    "state_dict",
+    "model",
+)  # what files keep their weights under, the best first
+KNOWN = "The Real-ESRGAN family is known: realesr-animevideov3, realesr-general-x4v3, RealESRGAN_x4plus and their kin."
+
+Config = dict[str, int | float | bool]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    generator: str  # a file of generators/
+    config: Config
+    weights: dict[str, Tensor]
+
+
+def read(path: Path) -> Foreign:
+    """Raises BadWeights for a file that is damaged, holds more than tensors, or belongs to an unknown network."""
+    try:
+        with warnings.catch_warnings():  # of an unusual pickle: what it holds is judged below
+            warnings.simplefilter("ignore")
+            held = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise BadWeights(
+            f"{path} holds more than weights, or is damaged: opening it could run any code, and vidgan does not",
+            f"Ask its maker for weights alone. {KNOWN}",
+        ) from None
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        BadZipFile,
+        ValueError,
+        KeyError,
+        IndexError,
+        UnicodeDecodeError,
+    ) as error:
+        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadWeights(f"{path} is not a file of weights ({words})", "Fetch it again.") from None
+    weights = _weights(held)
+    for network in (_compact, _rrdb):
+        if (config := network(weights)) is not None:
+            return Foreign(network.__name__.removeprefix("_"), config, weights)
+    names = ", ".join(list(weights)[:3]) or "no tensors"
+    raise BadWeights(f"{path} is for a network that vidgan does not know (its weights: {names})", KNOWN)
+
+
+def _weights(held: object) -> dict[str, Tensor]:
+    """The tensors by name, out of whatever the file wraps them in."""
+    for name in WRAPPERS:
+        if isinstance(held, dict) and isinstance(held.get(name), dict):
+            held = held[name]
+            break
+    if not isinstance(held, dict):
+        return {}
+    return {
+        str(name).removeprefix("module."): tensor
+        for name, tensor in held.items()
+        if isinstance(tensor, Tensor)
+    }
+
+
+def _compact(weights: dict[str, Tensor]) -> Config | None:
+    """Layers body.0, body.1, ...: convolutions and PReLUs in turn, then a convolution to 3 S^2 channels."""
+    numbers = sorted(
+        int(found[1]) for name in weights if (found := re.fullmatch(r"body\.(\d+)\.weight", name))
+    )
+    if len(numbers) < 3 or numbers != list(range(len(numbers))) or "body.0.bias" not in weights:
+        return None
+    first, last = weights["body.0.weight"], weights[f"body.{numbers[-1]}.weight"]
+    if first.ndim != 4 or first.shape[1] != 3 or last.ndim != 4 or len(numbers) % 2 == 0:
+        return None
+    scale = round((last.shape[0] / 3) ** 0.5)
+    if 3 * scale**2 != last.shape[0]:
+        return None
+    return {"scale": scale, "features": first.shape[0], "blocks": (len(numbers) - 3) // 2}
+
+
+def _rrdb(weights: dict[str, Tensor]) -> Config | None:
+    blocks = {
+        int(found[1]) for name in weights if (found := re.match(r"body\.(\d+)\.rdb1\.conv1\.weight", name))
+    }
+    first, inner = weights.get("conv_first.weight"), weights.get("body.0.rdb1.conv1.weight")
+    if not blocks or first is None or inner is None or first.ndim != 4:
+        return None
+    scale = {3: 4, 12: 2, 48: 1}.get(first.shape[1])
+    if scale is None:
+        return None
+    return {"scale": scale, "features": first.shape[0], "blocks": len(blocks), "growth": inner.shape[0]}
