@@ -197,3 +197,23 @@ def test_a_start_that_is_a_file_is_seen_from_the_recipe_and_a_name_is_not(path, 
     assert Path(recipe.read(path).start).resolve() == tmp_path / "w.safetensors"
     changed(path, 'name = "tiny"', 'name = "tiny"\nstart = "fast"')
     assert recipe.read(path).start == "fast"
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_a_recipe_that_comes_with_vidgan_is_whole_and_is_found_by_its_name(name):
+    read = recipe.read(name)
+    assert read.name == name and read.data.train == []
+    assert read.realistic.losses.game > 0
+
+
+def test_a_recipe_survives_being_written(tmp_path):
+    read = recipe.read(
+        "default", ('data.train=["a b/c"]', "augment.zoom=[0.6, 0.9]", "start=fast", "faithful.lr=1e-5")
+    )
+    (tmp_path / "again.toml").write_text(recipe.to_toml(read))
+    assert recipe.read(tmp_path / "again.toml", ('data.train=["a b/c"]',)) == read
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones():
+    with pytest.raises(BadRecipe, match=r"(?s)no recipe nothing.*default, finetune"):
+        recipe.read("nothing")

@@ -2,7 +2,7 @@
 
 from vidgan.recipe.data import Augment, Damage, Data
 from vidgan.recipe.part import Part
-from vidgan.recipe.reading import parse, read
+from vidgan.recipe.reading import names, parse, read
 from vidgan.recipe.stages import Game, Losses, Stage, Stopping, Supervisor
 from vidgan.recipe.tree import Network, Recipe
 from vidgan.recipe.writing import to_toml
@@ -19,6 +19,7 @@ __all__ = [
     "Stage",
     "Stopping",
     "Supervisor",
+    "names",
     "parse",
     "read",
     "to_toml",

@@ -1,5 +1,6 @@
 """How long a training takes on this machine, and how to make it fit: measured, not guessed."""
 
+import math
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -18,7 +19,7 @@ WARM = 5
 FAITHFUL_SHARE = 0.45  # of the time
 FEWEST = 20  # steps of a stage that are worth the name
 VALIDATING_SHARE = 0.15  # most of the time that validations may take
-VALIDATIONS = 16  # that a stage is better for having, where they are that cheap
+VALIDATIONS = 32  # that a run is better for having, where they are that cheap
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def planned(
     own = together.means({"seconds": torch.tensor(validation_seconds)})["seconds"]
     costs = {stage: cost(recipe, stage, table, steps=PROBED).seconds for stage in ("faithful", "realistic")}
     probing = sum(costs.values()) * PROBED
-    each = max(1, min(VALIDATIONS, int(minutes * 60 * VALIDATING_SHARE / 2 / max(own, 1e-3))))
-    left = minutes * 60 - 2 * each * own - probing
+    looks = min(max(int(minutes * 60 * VALIDATING_SHARE / max(own, 1e-3)), 2), VALIDATIONS)
+    left = minutes * 60 - looks * own - probing
     shares = {"faithful": FAITHFUL_SHARE, "realistic": 1 - FAITHFUL_SHARE}
     steps = {stage: int(left * share / costs[stage]) for stage, share in shares.items()}
     if min(steps.values()) < FEWEST:
@@ -81,7 +82,7 @@ def planned(
             f"Give it at least {least:.0f} minutes; hours are better.",
         )
     changed = {stage: getattr(recipe, stage).model_copy(update={"steps": steps[stage]}) for stage in steps}
-    every = max(1, min(steps.values()) // each)
+    every = math.ceil(sum(steps.values()) / max(looks - 2, 1))  # two are those at the ends of the stages
     game_rule = recipe.game.model_copy(update={"ramp": min(recipe.game.ramp, steps["realistic"] // 8)})
     whole = recipe.model_copy(
         update={**changed, "game": game_rule, "validate_every": every, "save_every": max(1, min(every, 250))}

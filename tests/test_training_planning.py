@@ -1,0 +1,84 @@
+"""Plans: stages that fit the time, and what a recipe would cost."""
+
+import json
+
+import pytest
+import torch
+
+from test_training import REALISTIC, folder, play, recipe, stage
+from vidgan.errors import BadOption
+from vidgan.training import game, planning
+
+__all__ = ["folder"]  # a fixture
+TABLE = game.Table()
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Stages whose steps take a tenth and three tenths of a second."""
+    seconds = {"faithful": 0.1, "realistic": 0.3}
+    monkeypatch.setattr(
+        planning, "cost", lambda recipe, stage, table, *, steps: planning.Cost(seconds[stage], 0.0)
+    )
+    return seconds
+
+
+@pytest.mark.parametrize("minutes", [1.0, 10.0, 600.0])
+@pytest.mark.parametrize("validation", [0.01, 2.0])
+def test_the_stages_and_their_validations_fit_the_time_and_fill_it(costs, minutes, validation):
+    planned, words = planning.planned(recipe(), TABLE, minutes, validation)
+    stages = {"faithful": planned.faithful.steps, "realistic": planned.realistic.steps}
+    looks = sum(-(-steps // planned.validate_every) for steps in stages.values())
+    taken = sum(steps * costs[name] for name, steps in stages.items()) + looks * validation
+    probing = planning.PROBED * sum(costs.values())
+    assert 0.85 * 60 * minutes < taken + probing < 1.05 * 60 * minutes + 2 * validation
+    assert looks * validation < 0.2 * 60 * minutes
+    assert f"{stages['faithful']} faithful steps of 0.1 s" in words
+
+
+def test_too_short_a_time_is_an_error_that_says_how_long_it_takes(costs):
+    with pytest.raises(BadOption, match=r"(?s)0\.2 minutes are too short.*at least \d+ minutes"):
+        planning.planned(recipe(), TABLE, 0.2, 1.0)
+
+
+def test_the_shortest_time_that_is_offered_is_long_enough(costs):
+    with pytest.raises(BadOption) as caught:
+        planning.planned(recipe(), TABLE, 0.1, 1.0)
+    offered = float(caught.value.remedy.split("at least ")[1].split(" ")[0])
+    planned, _ = planning.planned(recipe(), TABLE, offered + 0.5, 1.0)
+    assert min(planned.faithful.steps, planned.realistic.steps) >= planning.FEWEST
+
+
+def test_a_probe_leaves_nothing_behind_and_counts_what_is_done():
+    before = torch.random.get_rng_state()
+    small = planning.cost(recipe(), "faithful", TABLE, steps=2, count=True)
+    large = planning.cost(recipe(faithful=stage(REALISTIC, crop=64)), "faithful", TABLE, steps=2, count=True)
+    assert small.seconds > 0 and large.gflop == pytest.approx(4 * small.gflop, rel=0.3)
+    assert planning.cost(recipe(), "realistic", TABLE, steps=2, count=True).gflop > small.gflop
+    torch.random.set_rng_state(before)
+
+
+def test_a_plan_says_parameters_work_memory_and_hours():
+    made = recipe()
+    plan = planning.plan(made, TABLE)
+    assert plan.parameters["generator"] > 1000 and plan.parameters["discriminator"] > 1000
+    steps = sum(getattr(made, name).steps * found.seconds for name, found in plan.costs.items())
+    assert plan.hours == pytest.approx(steps / 3600)
+
+
+def test_a_run_with_minutes_plans_itself_and_keeps_to_the_plan_when_it_goes_on(folder, monkeypatch):
+    monkeypatch.setattr(planning, "PROBED", 3)
+    monkeypatch.setattr(planning, "FEWEST", 2)
+    whole = recipe()
+
+    def small(recipe, table, minutes, seconds):
+        return recipe.model_copy(
+            update={"faithful": recipe.faithful.model_copy(update={"steps": 5})}
+        ), "a plan"
+
+    monkeypatch.setattr(planning, "planned", small)
+    run = play(whole, folder, minutes=5.0)
+    assert run.recipe.faithful.steps == 5 and run.step == 5 + whole.realistic.steps
+    events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert events[0] == {"step": 0, "event": "planned", "why": "a plan"}
+    assert "steps = 5" in (folder / "recipe.toml").read_text()
