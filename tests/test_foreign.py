@@ -118,6 +118,9 @@ def test_a_training_may_start_from_one(folder, tmp_path):
         running.create(made).generator.body[0].weight, checkpoint.load_generator(path).body[0].weight
     )
     play(made, folder)
+    assert running.networks_of(str(path)) == {
+        "generator": Network(name="compact", config={"scale": 4, "features": 16, "blocks": 3})
+    }
     with pytest.raises(BadRecipe, match="other networks"):
         running.create(recipe(start=str(path)))
 

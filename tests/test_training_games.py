@@ -68,6 +68,14 @@ def test_a_start_from_another_runs_state_takes_both_networks(folder):
         assert torch.equal(weight, run.generator.get_parameter(name))
 
 
+def test_the_networks_of_a_start_are_read_off_it(folder):
+    play(recipe(), folder)
+    both = running.networks_of(str(folder / "checkpoints" / "state.safetensors"))
+    assert both == {"generator": recipe().generator, "discriminator": recipe().discriminator}
+    alone = running.networks_of(str(folder / "checkpoints" / "last.safetensors"))
+    assert alone.keys() == {"generator"} and alone["generator"].config["features"] == 16
+
+
 def test_a_start_that_cannot_be_is_refused(folder):
     play(recipe(), folder)
     wider = Network(name="recurrent", config={"features": 32, "blocks": 1})

@@ -12,7 +12,7 @@ from torch.optim import Adam
 
 from vidgan import checkpoint, foreign, shelf
 from vidgan.errors import BadRecipe, BadWeights
-from vidgan.recipe import Recipe, Stage
+from vidgan.recipe import Network, Recipe, Stage
 from vidgan.training.supervisor import Watch
 
 CHECKPOINTS = "checkpoints"  # folder of a run
@@ -75,6 +75,18 @@ def create(recipe: Recipe) -> Run:
     return run
 
 
+def networks_of(start: str) -> dict[str, Network]:
+    """The generator, and the discriminator where there is one, that a start holds. Raises BadWeights."""
+    path = checkpoint.find(start)
+    if path.suffix.lower() not in foreign.SUFFIXES:
+        _, header = checkpoint.load_tensors(path)
+        if "recipe" in header:
+            told = Recipe.model_validate_json(header["recipe"])
+            return {"generator": told.generator, "discriminator": told.discriminator}
+    card = checkpoint.card_of(checkpoint.load_generator(start))
+    return {"generator": Network(name=card.generator, config=card.config)}
+
+
 def begin_from(run: Run, start: str) -> None:
     """Take the weights of a network that was trained before: transfer learning.
 
@@ -93,8 +105,7 @@ def begin_from(run: Run, start: str) -> None:
             run.generator.load_state_dict(checkpoint.load_generator(start).state_dict())
     except RuntimeError as error:
         raise BadRecipe(
-            f"the recipe starts from {start}, which holds other networks than it names: "
-            f"{str(error).splitlines()[-1].strip()}",
+            f"the recipe starts from {start}, which holds other networks than it names: {_first_fault(error)}",
             "Give [generator] and [discriminator] the names and settings of the run that it comes from.",
         ) from None
     run.ema.load_state_dict(run.generator.state_dict())
@@ -179,7 +190,7 @@ def resume(run: Run, folder: Path) -> Run:
             getattr(run, name).load_state_dict(_below(tensors, name))
     except RuntimeError as error:
         raise BadWeights(
-            f"{path} holds other networks than the recipe: {str(error).splitlines()[-1].strip()}",
+            f"{path} holds other networks than the recipe: {_first_fault(error)}",
             "Train into another folder with --out, or put the recipe's networks back.",
         ) from None
     run.generator_optimizer = _fresh(run.generator, run.stage.lr)
@@ -187,6 +198,12 @@ def resume(run: Run, folder: Path) -> Run:
     for name in ("generator_optimizer", "discriminator_optimizer"):
         _load_moments(getattr(run, name), _below(tensors, name))
     return run
+
+
+def _first_fault(error: RuntimeError) -> str:
+    """Of what torch has to say, which is a line for each weight."""
+    words = str(error).splitlines()[-1].strip()
+    return words if len(words) < 160 else f"{words[:160]}..."
 
 
 def _below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

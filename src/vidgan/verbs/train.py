@@ -42,6 +42,10 @@ def run(options: Options) -> Path:
     device = together.own_device(hardware.device_of(options.device))
     precision = hardware.precision_of(options.precision, device)
     chosen = recipe.read(options.recipe, options.overrides)
+    if chosen.start is not None and options.recipe in recipe.names():
+        chosen = chosen.model_copy(
+            update=running.networks_of(chosen.start)
+        )  # a recipe of ours fits any start
     folder = options.out or Path("runs") / chosen.name
     with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
         setup = loop.Setup(
@@ -75,7 +79,6 @@ def _with_videos(chosen: Recipe, videos: tuple[Path, ...], folder: Path, setup: 
     """The recipe on these videos: a prepared data set as it is, anything else prepared into the run's folder first."""
     place = videos[0] if len(videos) == 1 and shards.is_prepared(videos[0]) else folder / DATA
     if place not in videos and together.rank() == 0:
-        place.mkdir(parents=True, exist_ok=True)
         crop = max(chosen.faithful.crop, chosen.realistic.crop)
         settings = Settings(min_side=crop + crop // 4)  # with its margin
         index = prepare(videos, place, settings, shares=SHARES, table={}, tick=setup.tick)
