@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix
+.PHONY: help setup demo test browser check fix
 
 help:  ## show the goals
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s%s\n", $$1, $$2 }'
@@ -24,6 +24,9 @@ demo: $(READY)  ## enhance the sample and compare it with bicubic
 
 test: $(READY)  ## run the tests, except those that take minutes, an accelerator or a browser
 	$(BIN)/python -m pytest -q -m "not slow and not gpu and not browser"
+
+browser: $(READY)  ## run the tests that look at pages in chromium; without one they say that they are skipped
+	$(BIN)/python -m pytest -q -rs -m browser
 
 check: $(READY)  ## look for faults without running anything: ruff and mypy
 	$(BIN)/ruff check .

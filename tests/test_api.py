@@ -162,3 +162,13 @@ def test_errors_can_be_told_apart(clip, tmp_path):
         vidgan.train(generator, discriminator, tmp_path / "missing", out=tmp_path / "run")
     with pytest.raises(VidganError):
         vidgan.test(generator, discriminator, tmp_path / "missing")
+
+
+def test_a_data_set_is_prepared_from_python(clip, tmp_path):
+    from vidgan.dataset import shards
+
+    (tmp_path / "mine").mkdir()
+    clip.replace(tmp_path / "mine" / "a.mp4")
+    made = vidgan.prepare(tmp_path / "mine", dataset=tmp_path / "set")
+    assert made == tmp_path / "set"
+    assert list(shards.read_index(made).entries) and (made / "report.html").is_file()

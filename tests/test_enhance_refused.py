@@ -134,7 +134,7 @@ def test_a_part_without_a_frame_is_an_error(enhance, capsys):
 @pytest.mark.parametrize(("name", "word"), [
     ("nonesuch", "there is no model"),
     ("missing.safetensors", "there are no weights"),
-    ("pickle.pth", "is a pickle by its name"),
+    ("pickle.pth", "is for a network that vidgan does not know"),
     ("foreign.safetensors", "not one of vidgan's model files"),
     ("other.safetensors", "which this version does not have"),
     ("wider.safetensors", "does not fit"),

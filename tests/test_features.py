@@ -262,9 +262,9 @@ def test_efficientnet_s_layers_are_those_of_its_weights(efficientnet):
     """The published widths and halvings, and every weight of the groups that are used is taken."""
     taps = efficientnet.features(torch.rand(1, 3, 96, 64))
     assert [tuple(tap.shape) for tap in taps] == [
-        (1, 16, 48, 32), (1, 24, 24, 16), (1, 40, 12, 8), (1, 112, 6, 4)
+        (1, 144, 24, 16), (1, 144, 12, 8), (1, 240, 12, 8), (1, 240, 6, 4)
     ]  # fmt: skip
-    assert len(efficientnet.blocks) == 11
+    assert len(efficientnet.blocks) == 6
 
 
 def test_padding_is_tensorflow_s(efficientnet):

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 from vidgan import losses
 
 
-def dice(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def noise(pictures: torch.Tensor, seed: int = 0) -> torch.Tensor:
+    return torch.randn(pictures.shape, generator=torch.Generator().manual_seed(seed))
 
 
 def test_l1_is_the_mean_distance():
@@ -84,7 +84,9 @@ def test_smoothness_of_a_linear_judge_is_its_squared_slope():
     """E (w . n)^2 = |w|^2 for white noise n: 3^2 + 4^2 = 25."""
     slope = torch.tensor([3.0, 4.0])
     pictures = torch.rand(40_000, 2)
-    found = losses.smoothness(lambda x: x @ slope, pictures, pictures @ slope, sigma=0.1, rng=dice())
+    found = losses.smoothness(
+        lambda x: x @ slope, pictures, pictures @ slope, sigma=0.1, noise=noise(pictures)
+    )
     torch.testing.assert_close(found, torch.tensor(25.0), rtol=0.03, atol=0)
 
 
@@ -92,20 +94,29 @@ def test_smoothness_of_a_linear_judge_is_its_squared_slope():
 def test_smoothness_of_a_linear_judge_does_not_depend_on_the_noise(sigma):
     slope, pictures = torch.tensor([3.0, 4.0]), torch.rand(1000, 2, dtype=torch.float64)
     slope = slope.double()
-    found = losses.smoothness(lambda x: x @ slope, pictures, pictures @ slope, sigma=sigma, rng=dice())
-    again = losses.smoothness(lambda x: x @ slope, pictures, pictures @ slope, sigma=0.1, rng=dice())
+    found = losses.smoothness(
+        lambda x: x @ slope, pictures, pictures @ slope, sigma=sigma, noise=noise(pictures)
+    )
+    again = losses.smoothness(
+        lambda x: x @ slope, pictures, pictures @ slope, sigma=0.1, noise=noise(pictures)
+    )
     torch.testing.assert_close(found, again, rtol=1e-3, atol=0)
 
 
 def test_smoothness_of_a_constant_judge_is_zero():
     pictures = torch.rand(4, 3, 8, 8)
-    assert losses.smoothness(lambda x: torch.ones(4), pictures, torch.ones(4), sigma=0.1, rng=dice()) == 0
+    assert (
+        losses.smoothness(lambda x: torch.ones(4), pictures, torch.ones(4), sigma=0.1, noise=noise(pictures))
+        == 0
+    )
 
 
 def test_smoothness_teaches_the_judge():
     weight = torch.tensor([2.0, 0.0], requires_grad=True)
     pictures = torch.rand(4000, 2)
-    losses.smoothness(lambda x: x @ weight, pictures, pictures @ weight, sigma=0.1, rng=dice()).backward()
+    losses.smoothness(
+        lambda x: x @ weight, pictures, pictures @ weight, sigma=0.1, noise=noise(pictures)
+    ).backward()
     torch.testing.assert_close(weight.grad[0], torch.tensor(4.0), rtol=0.1, atol=0)  # d w^2 / dw = 2 w
 
 
@@ -116,7 +127,8 @@ def test_the_same_dice_give_the_same_smoothness():
         return x.square().mean((1, 2, 3))
 
     first, again, other = (
-        losses.smoothness(judge, pictures, judge(pictures), sigma=0.1, rng=dice(seed)) for seed in (1, 1, 2)
+        losses.smoothness(judge, pictures, judge(pictures), sigma=0.1, noise=noise(pictures, seed))
+        for seed in (1, 1, 2)
     )
     assert first == again != other
 
@@ -127,6 +139,16 @@ def test_feature_matching_is_relative_to_the_real_size():
     torch.testing.assert_close(losses.feature_matching(twice, real), torch.tensor(1.0), rtol=1e-4, atol=0)
 
 
+def test_feature_matching_of_a_batch_is_the_mean_of_its_samples():
+    """Or a batch that is shared out would not cost what it costs whole."""
+    fake, real = (
+        torch.rand(3, 4, 5, 5),
+        torch.rand(3, 4, 5, 5) * torch.tensor([1.0, 5.0, 30.0]).view(-1, 1, 1, 1),
+    )
+    each = [losses.feature_matching([one[None]], [two[None]]) for one, two in zip(fake, real, strict=True)]
+    torch.testing.assert_close(losses.feature_matching([fake], [real]), torch.stack(each).mean())
+
+
 def test_feature_matching_moves_the_made_one_alone():
     fake, real = (torch.rand(1, 2, 4, 4, requires_grad=True) for _ in range(2))
     losses.feature_matching([fake], [real]).backward()
@@ -135,7 +157,7 @@ def test_feature_matching_moves_the_made_one_alone():
 
 def test_feature_matching_needs_as_many_layers_of_both():
     with pytest.raises(ValueError, match="zip"):
-        losses.feature_matching([torch.rand(1)], [torch.rand(1), torch.rand(1)])
+        losses.feature_matching([torch.rand(1, 2)], [torch.rand(1, 2), torch.rand(1, 2)])
 
 
 def test_perceptual_is_the_mean_over_the_batch():

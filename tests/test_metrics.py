@@ -39,7 +39,9 @@ def noise_like(clip: torch.Tensor, size: float, seed: int = 7) -> torch.Tensor:
 
 
 def test_the_public_names_are_the_list_of_metrics():
-    assert metrics.__all__ == ["lpips", "psnr_y", "ssim_y", "tof", "tres"]
+    assert metrics.__all__ == [
+        "feature_distance", "lpips", "psnr_y", "ssim_y", "temporal_error", "tlp", "tof", "tres"
+    ]  # fmt: skip
     assert all(callable(getattr(metrics, name)) for name in metrics.__all__)
 
 
@@ -225,3 +227,23 @@ def test_the_temporal_metrics_name_the_extra_that_they_need(monkeypatch):
     for metric in (tof, tres):
         with pytest.raises(MissingExtra, match="opencv-python-headless"):
             metric(clip, clip)
+
+
+def test_the_temporal_error_of_a_flicker_is_known_by_hand():
+    """A frame of four that is brighter by 0.1 changes twice by 25.5 code values: 51 over three changes."""
+    still = torch.full((4, 3, 8, 8), 0.5)
+    flicker = still.clone()
+    flicker[2] += 0.1
+    assert metrics.temporal_error(flicker, still) == pytest.approx(51 / 3, rel=1e-5)
+    assert metrics.temporal_error(still + 0.2, still) == 0
+    assert metrics.temporal_error(still[:1], still[:1]) == 0
+
+
+def test_tlp_is_100_times_the_difference_of_two_lpips_changes(monkeypatch):
+    """Source: the published formula, over a distance that is known by hand: here the mean absolute difference."""
+    from vidgan.metrics import temporal
+
+    monkeypatch.setattr(temporal, "lpips_per_frame", lambda a, b: (a - b).abs().mean((1, 2, 3)))
+    target = torch.zeros(3, 3, 4, 4)
+    output = torch.stack([torch.full((3, 4, 4), value) for value in (0.0, 0.2, 0.1)])
+    assert metrics.tlp(output, target) == pytest.approx(100 * (0.2 + 0.1) / 2)

@@ -257,4 +257,26 @@ def test_a_network_is_trained_on_a_prepared_set(footage, tmp_path):
         f"[realistic]\n{stage}losses = {{ charbonnier = 1.0, game = 0.1 }}\n"
     )
     assert cli.main(["train", str(recipe), "--out", str(tmp_path / "run")]) == 0
-    assert (tmp_path / "run" / "last.safetensors").is_file()
+    assert (tmp_path / "run" / "checkpoints" / "last.safetensors").is_file()
+
+
+def test_train_prepares_videos_by_itself_and_the_road_ends_in_a_model(footage, tmp_path, capsys):
+    """`vidgan train --videos DIR`: no recipe, no data set; then enhance takes what came out."""
+    words = [
+        "--set", "generator.config.features=16", "--set", "generator.config.blocks=1",
+        "--set", "discriminator.config.features=8", "--set", "data.photos=0.5",
+    ]  # fmt: skip
+    for stage in ("faithful", "realistic"):
+        for entry in ("steps=1", "batch=1", "frames=3", "crop=32", "roll_in=0.0"):
+            words += ["--set", f"{stage}.{entry}"]
+    run = tmp_path / "run"
+    assert cli.main(["train", "--videos", str(footage), "--out", str(run), *words]) == 0
+    said = capsys.readouterr().err
+    assert ("prepared" in said and "held out" in said.lower()) or "nothing is held out" in said
+    assert (run / "report.html").is_file() and (run / "data" / "report.html").is_file()
+    best = run / "checkpoints" / "best.safetensors"
+    clip = next(path for path in sorted(footage.rglob("*.mp4")))
+    assert (
+        cli.main(["enhance", str(clip), str(tmp_path / "out.mp4"), "--model", str(best), "--duration", "0.2"])
+        == 0
+    )

@@ -18,6 +18,23 @@ from vidgan.training import interrupt
 from vidgan.training import run as running
 
 __all__ = ["folder"]  # a fixture
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heard():
+    """Also where the tests are a background job, whose shell has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_what_a_shell_has_ignored_stays_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with interrupt.remembered() as asked:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert asked.signal == 0
+
+
 VIDGAN = [sys.executable, "-m", "vidgan"]
 
 

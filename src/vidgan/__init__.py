@@ -2,6 +2,7 @@
 
 The whole road as functions, each importing what it needs only when it is called:
 
+    prepare                                            a data set from footage of any kind
     create_generator, create_discriminator, gan_loss   the two networks and their game
     train, test                                        on a video of one's own
     enhance (also generate_video), compare             a new video, and how it differs from another
@@ -25,6 +26,7 @@ __all__ = [
     "enhance",
     "gan_loss",
     "generate_video",
+    "prepare",
     "test",
     "train",
 ]
@@ -133,6 +135,28 @@ def gan_loss(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
     from vidgan.losses import relativistic
 
     return relativistic(real_logits, fake_logits), relativistic(fake_logits, real_logits)
+
+
+def prepare(
+    *sources: str | Path,
+    dataset: str | Path,
+    val: float = 0.1,
+    test: float = 0.05,
+    groups: str | Path | None = None,
+) -> Path:
+    """Make a data set to train on: decoded, judged, without copies, split by source; the road of `vidgan prepare`.
+
+    sources    videos, photos or folders of them
+    val, test  shares of the sources to validate on, and to keep for the very end
+    groups     a table of file,group: what must stay on one side of the split
+    Gives the folder of the data set, which train takes as its videos. Its report.html shows what was left out.
+    """
+    from vidgan.verbs.prepare import Options, run
+
+    table = Path(groups) if groups is not None else None
+    places = tuple(map(Path, sources))
+    run(Options(sources=places, dataset=Path(dataset), val=val, test=test, groups=table, quiet=True))
+    return Path(dataset)
 
 
 def train(

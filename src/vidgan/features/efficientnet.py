@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from vidgan.errors import MissingExtra
 
 # Of each group of blocks: widening, kernel, stride of its first block, channels, blocks.
-GROUPS = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3))
+GROUPS = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 1))
 STEM = 32
-TAPPED = (0, 2, 4, 10)  # blocks: the last ones before each halving, down to a sixteenth
+# Blocks whose rectified wide features are compared, from a quarter to a sixteenth of the size: those that rank pictures
+# as LPIPS does (docs/experiments.md). Earlier ones punish all texture, later ones see none.
+TAPPED = (2, 3, 4, 5)
 EPSILON = 1e-3  # of the normalisations
 # Of pictures in [0, 1], as the weights were trained.
 MEAN, SPREAD = 0.498, 0.502
@@ -26,7 +28,7 @@ TINY = 1e-8
 
 
 class EfficientNet(nn.Module):
-    """Frozen; the first five of its seven groups."""
+    """Frozen; the first six of its sixteen blocks."""
 
     def __init__(self, weights: dict[str, Tensor]) -> None:
         super().__init__()
@@ -47,9 +49,9 @@ class EfficientNet(nn.Module):
         x = F.relu6(self.stem((pictures.float() - MEAN) / SPREAD))
         found = []
         for number, block in enumerate(self.blocks):
-            x = block(x)
+            wide, x = block(x)
             if number in TAPPED:
-                found.append(x)
+                found.append(wide)
         return found
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
@@ -78,10 +80,12 @@ class Block(nn.Module):
         self.narrow = _convolution(weights, f"{name}._project_conv", f"{name}._bn2")
         self.adds = adds
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The rectified wide features, and what the next block sees."""
         wide = F.relu6(self.widen(x)) if self.widen is not None else x
-        narrow: Tensor = self.narrow(F.relu6(self.look(wide)))
-        return x + narrow if self.adds else narrow
+        wide = F.relu6(self.look(wide))
+        narrow: Tensor = self.narrow(wide)
+        return wide, x + narrow if self.adds else narrow
 
 
 class Padded(nn.Conv2d):

@@ -25,12 +25,16 @@ class Asked:
 
 @contextmanager
 def remembered() -> Iterator[Asked]:
-    """Within the block the first Ctrl-C or polite kill is only remembered; a second one acts at once."""
+    """Within the block the first Ctrl-C or polite kill is only remembered; a second one acts at once.
+
+    What was ignored before, as Ctrl-C is by a shell's background jobs, stays ignored.
+    """
     asked = Asked()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def remember(number: int, frame: object) -> None:
         asked.signal = number
