@@ -30,7 +30,8 @@ def signals_are_heard():
 
 def test_what_a_shell_has_ignored_stays_ignored():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with interrupt.remembered() as asked:
+    asked = interrupt.Asked()
+    with interrupt.remembered(asked):
         os.kill(os.getpid(), signal.SIGINT)
     assert asked.signal == 0
 
@@ -56,6 +57,23 @@ def test_a_signal_ends_the_step_saves_and_leaves_as_it_would_have(folder, number
     assert run.step == 8
 
 
+def test_a_signal_at_the_very_last_step_leaves_a_finished_run(folder):
+    def interrupted(done, total, note):
+        if done == total:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        play(recipe(), folder, tick=interrupted)
+    before = len((folder / "log.jsonl").read_text().splitlines())
+    said = []
+    assert play(recipe(), folder, said=said).step == 8
+    assert any("finished" in line for line in said)
+    assert len((folder / "log.jsonl").read_text().splitlines()) == before
+    assert {"best.safetensors", "last.safetensors"} <= {
+        file.name for file in (folder / "checkpoints").iterdir()
+    }
+
+
 def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(folder, tmp_path):
     pack(tmp_path / "whole")
     whole = play(recipe(), tmp_path / "whole")
@@ -73,7 +91,8 @@ def test_an_interrupted_run_ends_with_the_weights_of_a_whole_one(folder, tmp_pat
 
 
 def test_a_second_signal_acts_at_once():
-    with interrupt.remembered() as asked:
+    asked = interrupt.Asked()
+    with interrupt.remembered(asked):
         os.kill(os.getpid(), signal.SIGINT)
         assert asked.signal == signal.SIGINT
         with pytest.raises(KeyboardInterrupt):

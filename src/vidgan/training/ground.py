@@ -60,7 +60,7 @@ class Ground:
     asked: Asked
 
 
-def prepared(run: Run, folder: Path, setup: Setup, asked: Asked) -> Ground:
+def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     """Everything that has to be read or packed first, by the first process for all. Raises VidganError."""
     first = together.rank() == 0
     say = setup.say if first else _mute
@@ -90,7 +90,7 @@ def prepared(run: Run, folder: Path, setup: Setup, asked: Asked) -> Ground:
         metrics=measures(held_out, say),
         table=table_of(run.recipe, setup),
         journal=Journal(folder) if first else None,
-        asked=asked,
+        asked=Asked(),
     )
 
 

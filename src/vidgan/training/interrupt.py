@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-INTERRUPTED = 130  # exit codes: 128 and the signal's number
-
 
 @dataclass
 class Asked:
@@ -24,14 +22,13 @@ class Asked:
 
 
 @contextmanager
-def remembered() -> Iterator[Asked]:
+def remembered(asked: Asked) -> Iterator[None]:
     """Within the block the first Ctrl-C or polite kill is only remembered; a second one acts at once.
 
     What was ignored before, as Ctrl-C is by a shell's background jobs, stays ignored.
     """
-    asked = Asked()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield
         return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
@@ -44,7 +41,7 @@ def remembered() -> Iterator[Asked]:
     for number in before:
         signal.signal(number, remember)
     try:
-        yield asked
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -56,15 +56,16 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
     Raises KeyboardInterrupt or SystemExit after Ctrl-C or a polite kill, when the step is done and all is saved;
     VidganError if it cannot go on.
     """
-    with interrupt.remembered() as asked, _disk_that_may_be_full(folder):
+    with _disk_that_may_be_full(folder):
         run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else lambda line: None)
         (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         together.wait()
         place(run, setup.device, setup.precision)
         run = resume(run, folder)
-        ground = prepared(run, folder, setup, asked)
+        ground = prepared(run, folder, setup)
         try:
-            _play(run, ground)
+            with interrupt.remembered(ground.asked):
+                _play(run, ground)
         finally:
             if ground.journal is not None:
                 ground.journal.close()
@@ -72,9 +73,16 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
 
 
 def _play(run: Run, ground: Ground) -> None:
+    if run.stopped or run.step >= run.recipe.steps:
+        _tell(
+            ground,
+            f"this run is finished: {run.stopped or f'{run.step} steps'}. Name another --out to begin anew",
+        )
+        return
     if run.step == 0:
         _begin(run, ground)
     else:
+        _write_recipe(run, ground)
         _tell(ground, f"going on from step {run.step} of {run.recipe.steps}")
         _event(ground, run.step, "resumed", f"{run.recipe.steps - run.step} steps are left")
     while run.step < run.recipe.steps and not run.stopped:
@@ -85,9 +93,6 @@ def _play(run: Run, ground: Ground) -> None:
             _play_stage(run, ground)
         except Trouble as trouble:
             _roll_back(run, ground, str(trouble))
-            continue
-        name = "last" if run.step == run.recipe.steps or run.stopped else "faithful"
-        _keep(run, ground, name)
 
 
 def _begin(run: Run, ground: Ground) -> None:
@@ -99,10 +104,14 @@ def _begin(run: Run, ground: Ground) -> None:
         run.recipe, words = planning.planned(run.recipe, ground.table, ground.setup.minutes, taken)
         _tell(ground, words)
         _event(ground, 0, "planned", words)
-    if ground.journal is not None:
-        (ground.folder / "recipe.toml").write_text(to_toml(run.recipe), encoding="utf-8")
+    _write_recipe(run, ground)
     _note(run, ground, {"step": 0, **row})
     _save(run, ground)
+
+
+def _write_recipe(run: Run, ground: Ground) -> None:
+    if ground.journal is not None:
+        (ground.folder / "recipe.toml").write_text(to_toml(run.recipe), encoding="utf-8")
 
 
 def _play_stage(run: Run, ground: Ground) -> None:
@@ -127,12 +136,10 @@ def _play_stage(run: Run, ground: Ground) -> None:
             _look(run, ground, row)
             said.row = row
             means, started = Means(), time.perf_counter()
-        if (
-            (run.step % recipe.save_every == 0 and supervisor.calm(run.watch))
-            or run.step == stop
-            or run.stopped
-            or asked
-        ):
+        ended = run.step == stop or bool(run.stopped)
+        if ended:
+            _keep(run, ground, "faithful" if stop == recipe.faithful.steps else "last")
+        if ended or asked or (run.step % recipe.save_every == 0 and supervisor.calm(run.watch)):
             _save(run, ground)
         if asked:
             ground.asked.leave()
