@@ -66,6 +66,7 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
         try:
             with interrupt.remembered(ground.asked):
                 _play(run, ground)
+            ground.asked.leave()  # after the last step all is done, and the signal still to be answered
         finally:
             if ground.journal is not None:
                 ground.journal.close()
