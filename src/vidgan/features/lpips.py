@@ -168,7 +168,7 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
     for name, shape in _shapes(plan):
         found = tuple(weights[name].shape) if name in weights else "missing"
         if found != shape:
-            remedy = f"Replace it with LPIPS v0.1 weights for {net} laid out as vidgan/features.py describes."
+            remedy = f"Replace it with LPIPS v0.1 weights for {net} laid out as vidgan/features/lpips.py describes."
             raise BadWeights(f"{path}: {name} is {found}, not {shape}", remedy)
     return Lpips(net, weights, taps=taps)
 

@@ -86,8 +86,7 @@ def drawn(run: Run, frames: int, side: int) -> Draw:
     """A function of the recipe's seed and the step, so that a resumed run draws what it would have drawn."""
     seed = run.recipe.seed << 32 | run.step
     rng = torch.Generator().manual_seed(seed)
-    number = torch.rand(6, generator=rng, dtype=torch.float64).tolist()
-    rolls, longer, warps, angle, size, mirror = number
+    rolls, longer, warps, angle, size, mirror = torch.rand(6, generator=rng, dtype=torch.float64).tolist()
     history = 0 if rolls >= run.stage.roll_in else (2 if longer < 0.5 else 1)
     frame, first = (int(torch.randint(count, (), generator=rng)) for count in (frames, frames - 2))
     y, x = torch.randint(MARGIN + 1, (2,), generator=rng).tolist()
@@ -245,7 +244,7 @@ def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) ->
             "accuracy": score.accuracy(real_logits, fake_logits),
         }
         if game.penalty and torch.is_grad_enabled():
-            penalty = steepness(run, real, real_logits, hint, piece.noise(real, draw.seed), table)
+            penalty = steepness(run, real, real_logits, hint, piece.noise(real, 2 * draw.seed), table)
             penalty = penalty + steepness(
                 run, fake, fake_logits, hint, piece.noise(fake, draw.seed + 1), table
             )

@@ -120,7 +120,7 @@ def _play_stage(run: Run, ground: Ground) -> None:
     recipe, rule = run.recipe, run.recipe.supervisor
     step_of = game.realistic_step if run.realistic else game.faithful_step
     stop = recipe.steps if run.realistic else recipe.faithful.steps
-    means, started, said = Means(), time.perf_counter(), _Said()
+    means, started, said = Means(), time.perf_counter(), _Said(stop)
     for low, high in _batches(run, ground, range(run.step, stop)):
         numbers = together.means(
             step_of(run, low.float() / 255, high.float() / 255, ground.table) | {"asked": _asked(ground)}
@@ -243,7 +243,8 @@ class Means:
 class _Said:
     """The line that a waiting user reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: int) -> None:
+        self.stop = stop  # the last step of the stage
         self.started, self.steps = time.perf_counter(), 0
         self.row: Row = {}
 
@@ -259,10 +260,11 @@ class _Said:
         shown.append(f"{rate:.2g} steps/s" if rate >= 1 else f"{1 / rate:.2g} s/step")
         names = ("val_psnr_y", stopping.looks(self.row))
         last = [f"{SHOWN[name]} {self.row[name]:.4g}" for name in names if name in self.row]
-        stage = "realistic" if run.realistic else "faithful"
+        stage = "faithful" if self.stop == run.recipe.faithful.steps else "realistic"
         note = " ".join([stage, "·", ", ".join(shown), *(["· held out:", ", ".join(last)] if last else [])])
         if ground.journal is not None:
-            ground.setup.tick(run.step, run.recipe.steps, note)
+            # Of the stage: a step of the other one takes another time.
+            ground.setup.tick(run.step, self.stop, note)
 
 
 def validate(run: Run, ground: Ground) -> Row:

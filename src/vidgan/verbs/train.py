@@ -1,6 +1,7 @@
 """`vidgan train`: from folders of videos and photos to a generator that one can use."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -9,10 +10,7 @@ from rich.console import Console
 from vidgan import hardware, progress, recipe
 from vidgan.dataset import shards
 from vidgan.errors import BadOption
-from vidgan.preparation.prepare import Settings, prepare
 from vidgan.recipe import Recipe
-from vidgan.report import prepared as prepared_report
-from vidgan.report import training as training_report
 from vidgan.training import ground, loop, planning, together
 from vidgan.training import run as running
 
@@ -51,7 +49,7 @@ def run(options: Options) -> Path:
         setup = loop.Setup(
             say=lambda line: console.print(line, highlight=False, soft_wrap=True),
             tick=tick,
-            after=training_report.write_report,
+            after=_report,
             device=device,
             precision=precision,
             minutes=options.minutes,
@@ -75,14 +73,25 @@ def run(options: Options) -> Path:
     return folder
 
 
+def _report(folder: Path) -> None:
+    """Where PyAV is missing a prepared data set trains all the same, without pictures."""
+    if find_spec("av") is not None:
+        from vidgan.report.training import write_report
+
+        write_report(folder)
+
+
 def _with_videos(chosen: Recipe, videos: tuple[Path, ...], folder: Path, setup: loop.Setup) -> Recipe:
     """The recipe on these videos: a prepared data set as it is, anything else prepared into the run's folder first."""
     place = videos[0] if len(videos) == 1 and shards.is_prepared(videos[0]) else folder / DATA
     if place not in videos and together.rank() == 0:
+        from vidgan.preparation.prepare import Settings, prepare
+        from vidgan.report.prepared import write_report
+
         crop = max(chosen.faithful.crop, chosen.realistic.crop)
         settings = Settings(min_side=crop + crop // 4)  # with its margin
         index = prepare(videos, place, settings, shares=SHARES, table={}, tick=setup.tick)
-        report = prepared_report.write_report(index, place)
+        report = write_report(index, place)
         clips = sum(len(entry.kept) for entry in index.entries.values())
         setup.say(
             f"prepared {clips} clips and photos of {len(index.entries)} sources; what was left out: {report}"
