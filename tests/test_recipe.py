@@ -217,3 +217,9 @@ def test_a_recipe_survives_being_written(tmp_path):
 def test_an_unknown_recipe_is_answered_with_the_known_ones():
     with pytest.raises(BadRecipe, match=r"(?s)no recipe nothing.*default, finetune"):
         recipe.read("nothing")
+
+
+@pytest.mark.parametrize("loss", ["game", "feature_matching"])
+def test_a_weight_that_the_faithful_stage_could_not_play_is_refused(loss):
+    with pytest.raises(BadRecipe, match="the faithful stage has no discriminator"):
+        recipe.read("default", (f"faithful.losses={{ charbonnier = 1.0, {loss} = 0.1 }}",))

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from test_training import REALISTIC, folder, play, recipe, stage
+from test_training import FAITHFUL, folder, play, recipe, stage
 from vidgan.errors import BadOption
 from vidgan.training import game, planning
 
@@ -52,7 +52,7 @@ def test_the_shortest_time_that_is_offered_is_long_enough(costs):
 def test_a_probe_leaves_nothing_behind_and_counts_what_is_done():
     before = torch.random.get_rng_state()
     small = planning.cost(recipe(), "faithful", TABLE, steps=2, count=True)
-    large = planning.cost(recipe(faithful=stage(REALISTIC, crop=64)), "faithful", TABLE, steps=2, count=True)
+    large = planning.cost(recipe(faithful=stage(FAITHFUL, crop=64)), "faithful", TABLE, steps=2, count=True)
     assert small.seconds > 0 and large.gflop == pytest.approx(4 * small.gflop, rel=0.3)
     assert planning.cost(recipe(), "realistic", TABLE, steps=2, count=True).gflop > small.gflop
     torch.random.set_rng_state(before)

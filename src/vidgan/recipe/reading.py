@@ -69,6 +69,8 @@ def parse(tree: dict[str, Any], origin: str) -> Recipe:
 
 def _said(fault: Mapping[str, Any]) -> str:
     """One wrong entry in words: where it is, what is wrong, and what was perhaps meant."""
+    if not fault["loc"]:  # of the recipe as a whole
+        return str(fault["msg"]).removeprefix("Value error, ")
     *section, last = map(str, fault["loc"])
     path = ".".join([*section, last])
     match fault["type"]:

@@ -1,6 +1,6 @@
 """A recipe: everything a training run needs, as one typed tree."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vidgan.recipe.data import Augment, Damage, Data
 from vidgan.recipe.part import Part
@@ -31,6 +31,14 @@ class Recipe(Part):
     ema: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=500, gt=0)  # steps
     save_every: int = Field(default=250, gt=0)
+
+    @model_validator(mode="after")
+    def _no_game_in_the_first_stage(self) -> "Recipe":
+        if self.faithful.losses.game or self.faithful.losses.feature_matching:
+            raise ValueError(
+                "the faithful stage has no discriminator: its game and feature_matching must be 0"
+            )
+        return self
 
     @property
     def steps(self) -> int:

@@ -108,7 +108,8 @@ def playable(recipe: Recipe, say: Tell) -> Recipe:
     if features.has_lpips("vgg") or not any(stage.losses.perceptual for stage in stages.values()):
         return recipe
     changed = {
-        name: stage.model_copy(update={"losses": _instead(stage.losses)}) for name, stage in stages.items()
+        name: stage.model_copy(update={"losses": _instead(stage.losses, plays=name == "realistic")})
+        for name, stage in stages.items()
     }
     say(
         "no LPIPS weights here: the discriminator's features and a frequency loss take the perceptual loss's place "
@@ -117,10 +118,15 @@ def playable(recipe: Recipe, say: Tell) -> Recipe:
     return recipe.model_copy(update=changed)
 
 
-def _instead(losses: Losses) -> Losses:
+def _instead(losses: Losses, *, plays: bool) -> Losses:
+    """plays  whether the stage has a discriminator, whose features can be matched"""
     if not losses.perceptual:
         return losses
-    added = {name: getattr(losses, name) + share * losses.perceptual for name, share in INSTEAD.items()}
+    added = {
+        name: getattr(losses, name) + share * losses.perceptual
+        for name, share in INSTEAD.items()
+        if plays or name != "feature_matching"
+    }
     return losses.model_copy(update={"perceptual": 0.0, **added})
 
 
