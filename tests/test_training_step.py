@@ -98,6 +98,20 @@ def test_a_gradient_that_is_not_finite_moves_nothing():
     assert torch.equal(layer.weight, before)
 
 
+def test_a_scaled_loss_that_overflows_moves_nothing_lowers_the_scale_and_is_no_trouble():
+    layer = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=1.0)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1e38)
+    before = layer.weight.clone()
+    scaler.scale(100 * layer(torch.ones(1, 2)).sum()).backward()
+    assert float(descent.descend(optimizer, scaler, 1.0)) == 0
+    assert torch.equal(layer.weight, before) and scaler.get_scale() < 1e38
+    small = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    small.scale(layer(torch.ones(1, 2)).sum()).backward()
+    assert float(descent.descend(optimizer, small, 1.0)) == pytest.approx(6**0.5)
+    assert not torch.equal(layer.weight, before)
+
+
 def test_a_step_down_is_no_longer_than_its_rate():
     layer = nn.Linear(2, 2)
     optimizer = torch.optim.SGD(layer.parameters(), lr=99.0)

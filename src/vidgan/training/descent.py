@@ -34,7 +34,8 @@ def discriminator_rate(run: Run) -> float:
 def descend(optimizer: Optimizer, scaler: GradScaler, lr: float) -> Tensor:
     """One step down the gradients that are there, and none are left. Gives the gradient's length before clipping.
 
-    A gradient that is not finite in any process moves nothing in all of them.
+    A gradient that is not finite in any process moves nothing in all of them. Where losses are scaled that is how the
+    scaler finds its scale, and no trouble: the length is then given as 0.
     """
     (group,) = optimizer.param_groups
     together.average_gradients(group["params"])
@@ -47,7 +48,8 @@ def descend(optimizer: Optimizer, scaler: GradScaler, lr: float) -> Tensor:
     if scaler.is_enabled():
         scaler.update()
     optimizer.zero_grad(set_to_none=True)
-    return length.detach()
+    searching = scaler.is_enabled() and not torch.isfinite(length)
+    return torch.zeros_like(length) if searching else length.detach()
 
 
 @torch.no_grad()

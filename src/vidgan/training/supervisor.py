@@ -44,7 +44,7 @@ def trouble_in_step(watch: Watch, numbers: Mapping[str, float], rule: Supervisor
 
 
 def _exploding(watch: Watch, name: str, slope: float, rule: Supervisor) -> str:
-    if not math.isfinite(slope):
+    if not math.isfinite(slope) or slope == 0:  # the scaler's search for a scale
         return ""
     usual = watch.means.setdefault(name, math.log(slope + 1e-12))
     settled = watch.steps > SETTLED
