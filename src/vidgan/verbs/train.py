@@ -1,5 +1,6 @@
 """`vidgan train`: from folders of videos and photos to a generator that one can use."""
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from vidgan.training import ground, loop, planning, together
 from vidgan.training import run as running
 
 DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
+MOST_WORKERS = 8
 SHARES = (0.1, 0.0)  # of the sources, to validate on and to test on: a user's own videos are few
 
 
@@ -52,6 +54,7 @@ def run(options: Options) -> Path:
             after=_report,
             device=device,
             precision=precision,
+            workers=_workers(),
             minutes=options.minutes,
         )
         if options.dry_run:
@@ -71,6 +74,12 @@ def run(options: Options) -> Path:
         console.print(f"The weights are in {best}; use them with --model.", highlight=False, soft_wrap=True)
         console.print(f"How it went, in pictures: {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return folder
+
+
+def _workers() -> int:
+    """Loading processes for this one: half of the machine's cores, shared among the processes that torchrun started."""
+    together_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(MOST_WORKERS, (os.cpu_count() or 2) // 2 // together_here))
 
 
 def _report(folder: Path) -> None:
