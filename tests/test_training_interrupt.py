@@ -109,9 +109,9 @@ def command(folder: Path, *words: str) -> list[str]:
     return [*VIDGAN, "train", str(path), "--out", str(folder), "--threads", "1", *words]
 
 
-def started(folder: Path, before=None) -> subprocess.Popen[str]:
+def started(folder: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        command(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before,
+        command(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"VIDGAN_WEIGHTS": str(folder), "HOME": str(folder)},
     )  # fmt: skip
     state = folder / "checkpoints" / "state.safetensors"
