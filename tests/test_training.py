@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vidgan import checkpoint, features
 from vidgan.errors import BadOption, BadRecipe, BadVideo, BadWeights
 from vidgan.recipe import Damage, Data, Game, Losses, Network, Recipe, Stage
-from vidgan.training import loop
+from vidgan.training import ground, loop
 from vidgan.training import run as running
 
 FAITHFUL = Losses(charbonnier=1.0, temporal_difference=0.2)
@@ -241,6 +241,18 @@ def test_nothing_to_validate_on_is_an_error(folder):
     save_file({"photo": moving(1, 64)}, folder / "val.store")
     with pytest.raises(BadVideo, match="validate"):
         play(recipe(), folder)
+
+
+def test_a_large_held_out_side_is_judged_by_a_few_windows_of_it(folder):
+    """Sixty clips of 1080p would be 12 GB, at every look."""
+    clips = {f"{number:02}": moving(3, 48, number) for number in range(20)}
+    clips["00"] = torch.zeros(3, 600, 1000, 3).byte()
+    save_file(clips, folder / "val.store")
+    setup = loop.Setup(say=lambda line: None, tick=still)
+    found = ground.prepared(running.create(recipe()), folder, setup)
+    assert len(found.held_out) == ground.MOST_JUDGED
+    assert found.held_out[0].high.shape == (3, 3, 544, 960)
+    assert len(found.seen) == 1
 
 
 def test_clips_that_are_too_small_are_said(folder):

@@ -18,6 +18,10 @@ from vidgan.training.interrupt import Asked
 from vidgan.training.run import Run
 
 VALIDATION_FRAMES = 8
+MOST_JUDGED = (
+    8  # clips, and pixels of each: a validation is taken often, and all of its clips are kept in memory
+)
+JUDGED_HEIGHT, JUDGED_WIDTH = 544, 960
 FLOW_SIDE = 48  # the shortest that optical flow is taken of
 # What takes LPIPS's place in a loss, for each unit of its weight.
 INSTEAD = {"feature_matching": 1.0, "focal_frequency": 1.0}
@@ -150,12 +154,22 @@ def measures(held_out: list[score.Pair], say: Tell) -> Mapping[str, score.Metric
     return found
 
 
-def _pairs(store: dataset.Store, run: Run, *, most: int | None = None) -> list[score.Pair]:
+def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[score.Pair]:
     """The beginnings of videos that have the three frames that the discriminator looks at; spread over the store."""
     names = [name for name in store.videos if store.shapes[name][0] >= 3]
-    if most is not None and len(names) > most:
-        names = names[:: len(names) // most][:most]
-    clips = [store.read(name, slice(VALIDATION_FRAMES), slice(None), slice(None)) for name in names]
+    names = (
+        [names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most)]
+        if len(names) > most
+        else names
+    )
+    clips = []
+    for name in names:
+        _, height, width, _ = store.shapes[name]
+        middle = (
+            slice((side - shown) // 2, (side - shown) // 2 + shown)
+            for side, shown in ((height, min(height, JUDGED_HEIGHT)), (width, min(width, JUDGED_WIDTH)))
+        )
+        clips.append(store.read(name, slice(VALIDATION_FRAMES), *middle))
     return score.pairs(clips, cast(int, run.generator.scale), frames=VALIDATION_FRAMES)
 
 
