@@ -56,6 +56,8 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
     Raises KeyboardInterrupt or SystemExit after Ctrl-C or a polite kill, when the step is done and all is saved;
     VidganError if it cannot go on.
     """
+    for stage in (run.recipe.faithful, run.recipe.realistic):
+        together.own_samples(stage.batch)  # or it is refused here, before anything is packed
     with _disk_that_may_be_full(folder):
         run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else lambda line: None)
         (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)

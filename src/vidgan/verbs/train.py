@@ -69,10 +69,11 @@ def run(options: Options) -> Path:
         if options.minutes is not None:
             chosen = _as_planned(chosen, folder)
         loop.train(running.create(chosen), folder, setup)
-    if together.rank() == 0:
-        best = folder / running.CHECKPOINTS / "best.safetensors"
-        console.print(f"The weights are in {best}; use them with --model.", highlight=False, soft_wrap=True)
-        console.print(f"How it went, in pictures: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+        if together.rank() == 0:
+            setup.say(
+                f"The weights are in {folder / running.CHECKPOINTS / 'best.safetensors'}; use them with --model."
+            )
+            setup.say(f"How it went, in pictures: {folder / 'report.html'}")
     return folder
 
 
