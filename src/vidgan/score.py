@@ -3,6 +3,7 @@
 Letters: T frames, H W height and width.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidgan import hardware
+from vidgan import hardware, metrics
 from vidgan.degrade import shrink
-from vidgan.metrics import psnr_y, temporal
 
 Metric = Callable[[Tensor, Tensor], float]  # (output, target), each (T, 3, H, W) in [0, 1]
 JUDGED_BLOCK = 8  # sides that every discriminator takes are multiples of it
@@ -55,18 +55,18 @@ def score(
     generator: nn.Module,
     clips: Sequence[Pair],
     *,
-    metrics: Mapping[str, Metric] | None = None,
+    measures: Mapping[str, Metric] | None = None,
     precision: torch.dtype = torch.float32,
 ) -> dict[str, float]:
     """Means over clips: PSNR-Y (dB), temporal error, the metrics that are given, and milliseconds a frame."""
-    return means(rows(generator, clips, metrics=metrics, precision=precision))
+    return means(rows(generator, clips, measures=measures, precision=precision))
 
 
 def rows(
     generator: nn.Module,
     clips: Sequence[Pair],
     *,
-    metrics: Mapping[str, Metric] | None = None,
+    measures: Mapping[str, Metric] | None = None,
     precision: torch.dtype = torch.float32,
 ) -> list[dict[str, float]]:
     """As score, each clip's own row."""
@@ -75,14 +75,21 @@ def rows(
         started = time.perf_counter()
         output = enhanced(generator, clip.low, precision=precision)
         row = {"ms_per_frame": (time.perf_counter() - started) * 1000 / len(clip.low)}
-        row |= {"psnr_y": psnr_y(output, clip.high), "temporal": temporal.temporal_error(output, clip.high)}
-        row |= {name: metric(output, clip.high) for name, metric in (metrics or {}).items()}
+        row |= {
+            "psnr_y": metrics.psnr_y(output, clip.high),
+            "temporal": metrics.temporal_error(output, clip.high),
+        }
+        row |= {name: metric(output, clip.high) for name, metric in (measures or {}).items()}
         found.append(row)
     return found
 
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: sum(row[name] for row in rows) / len(rows) for name in (rows[0] if rows else {})}
+    """Of each number over the rows that have it: a photo has no motion to be measured."""
+    found = {
+        name: metrics.mean([row[name] for row in rows if name in row]) for name in (rows[0] if rows else {})
+    }
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -127,10 +127,32 @@ class Lpips(nn.Module):
             if layer in plan.pooled:
                 x = F.max_pool2d(x, plan.pool, stride=2)
             weight, bias = self.get_buffer(f"conv{layer}_weight"), self.get_buffer(f"conv{layer}_bias")
-            x = F.relu(F.conv2d(x, weight, bias, stride=plan.strides[layer], padding=plan.paddings[layer]))
+            x = F.conv2d(x, weight, bias, stride=plan.strides[layer], padding=plan.paddings[layer])
+            x = F.relu(x, inplace=not torch.is_grad_enabled())
             if layer in tapped:
                 found.append(x)
         return found
+
+    def directions(self, pictures: Tensor) -> list[Tensor]:
+        """Each tap's features as unit vectors, times the roots of the head's weights: to be compared by `distance`.
+
+        For measuring, where one picture is compared with several: its part is done once. Without gradients.
+        """
+        found = []
+        for tap, features in enumerate(self.features(pictures)):
+            x = features.float()
+            weight = self.get_buffer(f"lin{tap}_weight").clamp_min(0).sqrt().view(1, -1, 1, 1)
+            length = torch.linalg.vector_norm(x, dim=1, keepdim=True).add_(TINY)
+            found.append(x.mul_(weight).div_(length))
+        return found
+
+    def distance(self, output: list[Tensor], target: list[Tensor]) -> Tensor:
+        """Between the directions of one picture and those of another: the same as calling with both."""
+        sums = [
+            F.mse_loss(a, b, reduction="sum") / (a.shape[2] * a.shape[3])
+            for a, b in zip(output, target, strict=True)
+        ]
+        return torch.stack(sums).sum()
 
     def _distance(self, tap: int, output: Tensor, target: Tensor) -> Tensor:
         """(B, C, H, W) twice -> (B,): weighted squared difference of unit vectors, averaged over space.

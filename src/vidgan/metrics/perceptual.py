@@ -1,48 +1,78 @@
 """How different the output looks from the target: LPIPS, and a distance of our own where its weights are missing."""
 
+from collections.abc import Callable
 from functools import cache
 
 import torch
-from torch import Tensor
 
-from vidgan.features import Lpips, load_efficientnet, load_lpips
-
-
-def lpips(output: Tensor, target: Tensor, judge: Lpips | None = None) -> float:
-    """LPIPS v0.1 on AlexNet in float32, whole frames, averaged; 0 for equal clips, lower is better.
-
-    output, target  (T, 3, H, W) RGB in [0, 1]
-    judge           another feature network, or this one already loaded, on the clips' device
-    Raises BadWeights if the network's weights are not found; see vidgan.features.load_lpips.
-    """
-    return float(lpips_per_frame(output, target, judge).mean())
+from vidgan.features import PLANS, Lpips, Net, load_efficientnet, load_lpips
+from vidgan.metrics.metric import Metric
+from vidgan.metrics.picture import Picture
 
 
-def lpips_per_frame(output: Tensor, target: Tensor, judge: Lpips | None = None) -> Tensor:
-    """As lpips, a distance for each frame: (T,)."""
-    assert output.shape == target.shape, f"{tuple(output.shape)} against {tuple(target.shape)}"
-    network = judge if judge is not None else _network(output.device)
-    with torch.inference_mode(), torch.autocast(output.device.type, enabled=False):
-        # Frame by frame: a batch is no faster here, and a long clip's features would fill the memory.
-        distances = [
-            network(o[None].clamp(0, 1), t[None].clamp(0, 1)) for o, t in zip(output, target, strict=True)
-        ]
-    return torch.cat(distances)
+def _lpips(net: Net) -> Callable[[Picture, Picture | None], float]:
+    def of_frame(output: Picture, target: Picture | None) -> float:
+        assert target is not None
+        return apart(output, target, net)
+
+    return of_frame
 
 
-def feature_distance(output: Tensor, target: Tensor) -> float:
-    """As lpips, in the features of EfficientNet-Lite0; our own number, to be compared with no other's.
+def apart(one: Picture, other: Picture, net: Net = "alex") -> float:
+    """LPIPS between two pictures of one size; what the network sees in each is kept with the picture."""
+    network = _network(net, one.rgb.device)
+    with torch.inference_mode():
+        return float(network.distance(one.looks(network.directions), other.looks(network.directions)))
 
-    Raises MissingExtra without the extra `features`.
-    """
-    network = load_efficientnet(output.device)
-    with torch.inference_mode(), torch.autocast(output.device.type, enabled=False):
-        distances = [
-            network(o[None].clamp(0, 1), t[None].clamp(0, 1)) for o, t in zip(output, target, strict=True)
-        ]
-    return float(torch.cat(distances).mean())
+
+def _tlp(output: Picture, target: Picture | None) -> float:
+    assert target is not None
+    if output.before is None or target.before is None:
+        return float("nan")
+    return 100 * abs(apart(output.before, output) - apart(target.before, target))
+
+
+def _feature_distance(output: Picture, target: Picture | None) -> float:
+    assert target is not None
+    network = load_efficientnet(output.rgb.device)
+    with torch.inference_mode(), torch.autocast(output.rgb.device.type, enabled=False):
+        return float(network(output.rgb[None], target.rgb[None]))
 
 
 @cache
-def _network(device: torch.device) -> Lpips:
-    return load_lpips("alex").to(device)
+def _network(net: Net, device: torch.device) -> Lpips:
+    return load_lpips(net).to(device)
+
+
+lpips = Metric(
+    name="lpips",
+    title="LPIPS",
+    of_frame=_lpips("alex"),
+    digits=4,
+    smallest=PLANS["alex"].smallest,
+    protocol="Zhang et al. 2018, v0.1, AlexNet, float32, whole frames, RGB in [-1, 1]; mean over frames",
+)
+lpips_vgg = Metric(
+    name="lpips_vgg",
+    title="LPIPS-VGG",
+    of_frame=_lpips("vgg"),
+    digits=4,
+    smallest=PLANS["vgg"].smallest,
+    protocol="as LPIPS, on VGG16; an older network that many losses train on, so AlexNet's is the one to judge by",
+)
+tlp = Metric(
+    name="tlp",
+    title="tLP",
+    of_frame=_tlp,
+    temporal=True,
+    smallest=PLANS["alex"].smallest,
+    protocol="tLP100 of Chu et al. 2020: 100 |LPIPS(y_t-1, y_t) - LPIPS(g_t-1, g_t)|, mean over pairs of frames",
+)
+feature_distance = Metric(
+    name="feature_distance",
+    title="feature distance",
+    of_frame=_feature_distance,
+    digits=4,
+    smallest=32,
+    protocol="as LPIPS, in the features of EfficientNet-Lite0: a number of our own, comparable with no other's",
+)

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from vidgan.metrics.single import blocking
+from vidgan.metrics.single import detail as detail_of
+
 # Limits, chosen on 55 clips and 852 photos that are fit, and on the same pictures made unfit: see docs/data.md.
 STILL = 0.15  # code values: a frame that differs less from the last, on average, is the same one again
 STILL_ANYWHERE = 2.0  # and so must be each of its 16 x 16 blocks
@@ -83,7 +86,9 @@ def faults(frames_THWC: np.ndarray, *, bits_per_pixel: float | None = None) -> l
     looked_at = frames_THWC[:: max(1, len(frames_THWC) // 3)][:3]
     lumas = [_middle(_luma(frame)) for frame in looked_at]
     found = []
-    detail, blocks = (float(np.median([measure(luma) for luma in lumas])) for measure in (_detail, _grid))
+    detail, blocks = (
+        float(np.median([measure(luma) for luma in lumas])) for measure in (detail_of, blocking)
+    )
     fine = float(np.median([_fineness(luma) for luma in lumas]))
     if detail < DETAIL:
         found.append(Fault("low detail", f"{detail:.1f} code values of fine detail, {DETAIL} are needed"))
@@ -102,12 +107,12 @@ def faults(frames_THWC: np.ndarray, *, bits_per_pixel: float | None = None) -> l
 
 def sharpness(pixels_HWC: np.ndarray) -> float:
     """Fine detail in code values: what a small blur takes away, in the most detailed twentieth of the picture."""
-    return _detail(_middle(_luma(pixels_HWC)))
+    return detail_of(_middle(_luma(pixels_HWC)))
 
 
 def blockiness(pixels_HWC: np.ndarray) -> float:
     """How much more the brightness jumps at every eighth pixel than between: 1 for none, whatever the phase."""
-    return _grid(_middle(_luma(pixels_HWC)))
+    return blocking(_middle(_luma(pixels_HWC)))
 
 
 def fineness(pixels_HWC: np.ndarray) -> float:
@@ -117,25 +122,6 @@ def fineness(pixels_HWC: np.ndarray) -> float:
     enlargement, only more gently: the two are not told apart.
     """
     return _fineness(_middle(_luma(pixels_HWC)))
-
-
-def _detail(luma: np.ndarray) -> float:
-    smooth = (luma[:-2] + 2 * luma[1:-1] + luma[2:]) / 4
-    smooth = (smooth[:, :-2] + 2 * smooth[:, 1:-1] + smooth[:, 2:]) / 4
-    fine = _blocks(luma[1:-1, 1:-1] - smooth, 16)
-    return float(np.percentile(fine.std((1, 3)), 95))
-
-
-def _grid(luma: np.ndarray) -> float:
-    found = []
-    for picture in (luma, luma.T):
-        # Against the jumps beside it, so that a real edge does not count; clipped, so that none dominates.
-        jump = np.abs(np.diff(picture, axis=1))
-        beside = (jump[:, :-2] + jump[:, 2:]) / 2
-        ratio = (np.clip(jump[:, 1:-1], 0, 12).mean(0) + 0.05) / (np.clip(beside, 0, 12).mean(0) + 0.05)
-        phases = np.array([ratio[phase::8].mean() for phase in range(8)])
-        found.append(phases.max() / np.median(phases))
-    return float(min(found))
 
 
 def _fineness(luma: np.ndarray) -> float:

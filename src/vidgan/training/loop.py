@@ -272,7 +272,7 @@ class _Said:
 def validate(run: Run, ground: Ground) -> Row:
     """Scores of the averaged generator, and the discriminator's verdicts, on clips that nobody trains on."""
     own, precision = ground.held_out[together.own_share()], ground.table.precision
-    rows = score.rows(run.ema, own, metrics=ground.metrics, precision=precision)
+    rows = score.rows(run.ema, own, measures=ground.metrics, precision=precision)
     found = together.mean_of_rows(rows)
     if run.realistic and run.stage_step:
         margins = {}

@@ -71,7 +71,7 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
         )
     precision = hardware.quick_precision(torch.device("cpu"))
     judges: dict[str, score.Metric] = {"lpips": metrics.lpips} if has_lpips("alex") else {}
-    numbers = score.score(generator, pairs, metrics=judges, precision=precision)
+    numbers = score.score(generator, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
     verdicts = score.judged(generator, discriminator, pairs, precision=precision)
     return numbers | {"accuracy": score.means(verdicts)["accuracy"]}

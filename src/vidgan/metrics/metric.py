@@ -1,0 +1,64 @@
+"""What a metric is: a number for each frame, what it is held against, and the protocol that gave it."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from torch import Tensor
+
+from vidgan.metrics.picture import Picture, pictures
+
+
+class Against(Enum):
+    """What the output is held against."""
+
+    TARGET = "the reference"
+    SOURCE = "the source"  # the small video that the output was made from
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One measure. Called with two clips of one size, (T, 3, H, W) RGB in [0, 1], it gives the mean over their frames.
+
+    of_frame  (output, other) -> float; other is the reference's picture, the source's, or None. NaN where there is
+              nothing to measure: the first frame of a shot, of a metric that looks at motion
+    better    "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
+    temporal  whether it looks at the frame before
+    smallest  the shortest side in pixels that it can measure
+    protocol  how it is measured, in a sentence: it is printed and stored with every result
+    """
+
+    name: str
+    title: str
+    of_frame: Callable[[Picture, Picture | None], float]
+    protocol: str
+    better: str = "lower"
+    against: Against = Against.TARGET
+    temporal: bool = False
+    secondary: bool = False  # not to be chosen by: it rewards invention, or says little alone
+    smallest: int = 1
+    digits: int = 3
+
+    def __call__(self, output: Tensor, other: Tensor | None = None) -> float:
+        return mean(self.of_frames(output, other))
+
+    def of_frames(self, output: Tensor, other: Tensor | None = None) -> list[float]:
+        """As calling it, a value for each frame; the first is NaN where it looks at motion."""
+        assert (other is None) == (self.against is Against.NOTHING), (
+            f"{self.name} needs {self.against.value} beside it"
+        )
+        if other is None:
+            return [self.of_frame(picture, None) for picture in pictures(output)]
+        assert len(output) == len(other), f"{len(output)} frames against {len(other)}"
+        if self.against is Against.TARGET:
+            assert output.shape == other.shape, f"{tuple(output.shape)} against {tuple(other.shape)}"
+        pairs = zip(pictures(output), pictures(other), strict=True)
+        return [self.of_frame(*pair) for pair in pairs]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Over the values that are there; NaN where none is."""
+    found = [value for value in values if not math.isnan(value)]
+    return sum(found) / len(found) if found else math.nan
