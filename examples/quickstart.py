@@ -22,5 +22,6 @@ for name, number in vidgan.test(generator, discriminator, clip).items():
 made = vidgan.generate_video(clip, folder / "large.mp4", model=generator, scale=4)
 print(f"{made.frames} frames of {made.width}x{made.height} at {made.fps} a second: {made.output}")
 
-difference = vidgan.compare(clip, made.output)
-print("brought back to the source's size:", {name: round(number, 3) for name, number in difference.items()})
+for contender in vidgan.compare(clip, made.output).contenders:  # against what it was made from
+    consistency = contender.means()["consistency"]
+    print(f"{contender.name}: brought down, it gives the source again with {consistency:.1f} dB")

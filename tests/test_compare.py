@@ -29,29 +29,34 @@ def exact(path: Path, frames: list[np.ndarray], **changes) -> Path:
     return videos.write(path, film, frames)
 
 
+def numbers(*files: Path, metrics: str = "psnr-y,ssim-y", **more) -> dict[str, float]:
+    """The first output's means, and how many frames they are of."""
+    found = vidgan.compare(*files, metrics=metrics, **more)
+    return {"frames": len(found.seconds), **found.contenders[0].means()}
+
+
+SAME = {"psnr_y": 100, "ssim_y": 1.0}
+
+
 @pytest.fixture
 def reference(tmp_path) -> Path:
     return exact(tmp_path / "reference.mkv", [grey(i) for i in range(10)])
 
 
 def test_a_video_is_equal_to_itself(reference):
-    found = vidgan.compare(reference, reference)
-    assert found["frames"] == 10 and found["psnr_y"] == math.inf
-    assert found["ssim_y"] == pytest.approx(1.0)
+    assert numbers(reference, reference) == pytest.approx({"frames": 10, **SAME})
 
 
 def test_ten_codes_brighter_is_the_psnr_of_the_formula(reference, tmp_path):
     brighter = exact(tmp_path / "brighter.mkv", [grey(i, lighter=10) for i in range(10)])
-    found = vidgan.compare(reference, brighter)
+    found = numbers(reference, brighter)
     assert found["psnr_y"] == pytest.approx(TEN_CODES, abs=1e-3)
     assert 0.9 < found["ssim_y"] < 1
 
 
-def test_one_frame_without_error_does_not_make_the_whole_infinite(reference, tmp_path):
-    """Half of the frames ten codes off: half the squared error, 3.01 dB better."""
+def test_a_frame_without_error_counts_as_100_decibels(reference, tmp_path):
     half = exact(tmp_path / "half.mkv", [grey(i, lighter=10 * (i % 2)) for i in range(10)])
-    expected = TEN_CODES + 10 * math.log10(2)
-    assert vidgan.compare(reference, half)["psnr_y"] == pytest.approx(expected, abs=1e-3)
+    assert numbers(reference, half)["psnr_y"] == pytest.approx((TEN_CODES + 100) / 2, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -65,22 +70,60 @@ def test_one_frame_without_error_does_not_make_the_whole_infinite(reference, tmp
 def test_frames_meet_by_their_times_from_the_first_frame_on(reference, tmp_path, changes):
     other = exact(tmp_path / "other.mkv", [grey(i) for i in range(10)], **changes)
     for pair in ((reference, other), (other, reference)):
-        assert vidgan.compare(*pair) == pytest.approx({"frames": 10, "psnr_y": math.inf, "ssim_y": 1.0})
+        assert numbers(*pair) == pytest.approx({"frames": 10, **SAME})
 
 
 def test_a_transport_stream_meets_its_copy(tmp_path):
     """Its clock starts at 1.4 s."""
     stream = videos.write(tmp_path / "in.ts")
     copy = videos.write(tmp_path / "in.mp4")
-    found = vidgan.compare(stream, copy)
+    found = numbers(stream, copy)
     assert found["frames"] == 10 and found["psnr_y"] > 35
 
 
-def test_a_frame_that_one_of_them_lacks_is_left_out(reference, tmp_path):
+def test_frames_that_one_of_them_lacks_are_an_error_or_left_out(reference, tmp_path):
     kept = [0, 1, 2, 4, 5, 8, 9]
     shorter = exact(tmp_path / "shorter.mkv", [grey(i) for i in kept], times=kept)
     for pair in ((reference, shorter), (shorter, reference)):
-        assert vidgan.compare(*pair) == pytest.approx({"frames": 7, "psnr_y": math.inf, "ssim_y": 1.0})
+        assert numbers(*pair, partial=True) == pytest.approx({"frames": 7, **SAME})
+        with pytest.raises(BadVideo, match="another frame rate") as caught:
+            numbers(*pair)
+        assert "--partial" in caught.value.remedy
+
+
+def test_another_length_is_an_error(reference, tmp_path):
+    shorter = exact(tmp_path / "shorter.mkv", [grey(i) for i in range(6)])
+    for pair in ((reference, shorter), (shorter, reference)):
+        with pytest.raises(BadVideo, match=r"goes on for 4 frames after .* another length"):
+            numbers(*pair)
+        assert numbers(*pair, partial=True)["frames"] == 6
+
+
+def test_a_last_frame_more_is_no_other_length(reference, tmp_path):
+    shorter = exact(tmp_path / "shorter.mkv", [grey(i) for i in range(9)])
+    assert numbers(reference, shorter)["frames"] == 9
+
+
+def test_another_frame_rate_is_found_before_the_end(tmp_path):
+    fast = exact(tmp_path / "fast.mkv", [grey(i) for i in range(60)], time_base=Fraction(1, 30))
+    slow = exact(tmp_path / "slow.mkv", [grey(i) for i in range(50)], time_base=Fraction(1, 25))
+    with pytest.raises(BadVideo, match=r"of its first 2\d frames .* another frame rate"):
+        numbers(fast, slow)
+
+
+def test_the_first_frames_always_meet_and_alone_they_are_no_comparison(tmp_path):
+    """Another rate altogether: only the first moment is common."""
+    one = exact(
+        tmp_path / "one.mkv", [grey(i) for i in range(10)], time_base=Fraction(1, 1000), times=range(0, 70, 7)
+    )
+    other = exact(
+        tmp_path / "other.mkv",
+        [grey(i) for i in range(10)],
+        time_base=Fraction(1, 1000),
+        times=range(0, 110, 11),
+    )
+    with pytest.raises(BadVideo, match="another frame rate"):
+        numbers(one, other)
 
 
 def test_a_turned_video_is_compared_as_it_is_shown(tmp_path):
@@ -91,7 +134,7 @@ def test_a_turned_video_is_compared_as_it_is_shown(tmp_path):
     )  # fmt: skip
     upright = exact(tmp_path / "upright.mkv", [np.rot90(grey(i), -1) for i in range(3)])
     for pair in ((lying, upright), (upright, lying)):
-        assert vidgan.compare(*pair)["psnr_y"] == math.inf
+        assert numbers(*pair)["psnr_y"] == 100
 
 
 def slope(width: int, height: int) -> np.ndarray:
@@ -105,7 +148,7 @@ def test_stretched_pixels_are_compared_as_they_are_shown(tmp_path):
     stretched = exact(tmp_path / "a.mp4", [slope(48, 48)], sample_aspect=Fraction(4, 3), **told)
     square = exact(tmp_path / "b.mkv", [slope(64, 48)])
     for pair in ((stretched, square), (square, stretched)):
-        assert vidgan.compare(*pair)["psnr_y"] > 45
+        assert numbers(*pair)["psnr_y"] > 45
     with pytest.raises(BadVideo, match="another shape"):
         vidgan.compare(stretched, exact(tmp_path / "c.mkv", [slope(48, 48)]))
 
@@ -117,10 +160,11 @@ def test_an_enlargement_by_repeated_pixels_comes_back_whole_whatever_made_its_si
     large = [frame.repeat(factor, 0).repeat(factor, 1) for frame in small]
     padded = [np.pad(frame, ((0, len(frame) % 2), (0, 0), (0, 0)), mode="edge") for frame in large]
     reference = exact(tmp_path / "small.mkv", small)
-    plain = vidgan.compare(reference, exact(tmp_path / "large.mkv", large))
-    found = vidgan.compare(reference, exact(tmp_path / "padded.mkv", padded))
+    metric = "psnr-y" if factor == 1 else "consistency"
+    plain = numbers(reference, exact(tmp_path / "large.mkv", large), metrics=metric)
+    found = numbers(reference, exact(tmp_path / "padded.mkv", padded), metrics=metric)
     assert found == pytest.approx(plain)
-    assert found["psnr_y"] == math.inf if factor == 1 else found["psnr_y"] > 30
+    assert found[metric.replace("-", "_")] == 100 if factor == 1 else found["consistency"] > 30
 
 
 @pytest.mark.parametrize("size", [(128, 72), (48, 64), (64, 40), (96, 96)])
@@ -144,7 +188,7 @@ def test_ten_bits_are_measured_finer_than_eight(tmp_path):
         exact(tmp_path / f"{step}.mkv", [frame], pixel_format="yuv444p10le")
         for step, frame in enumerate(flat)
     ]
-    assert 50 < vidgan.compare(*files)["psnr_y"] < 70
+    assert 50 < numbers(*files)["psnr_y"] < 70
 
 
 def test_what_is_no_video_is_refused(reference, tmp_path):
@@ -159,4 +203,4 @@ def test_lpips_comes_along_where_its_weights_are(tmp_path, shared, monkeypatch):
     """Also at the smallest size."""
     monkeypatch.setenv("VIDGAN_WEIGHTS", str(shared / "weights"))
     small = exact(tmp_path / "small.mkv", [grey(0, width=32, height=32)])
-    assert vidgan.compare(small, small)["lpips"] == pytest.approx(0, abs=1e-6)
+    assert numbers(small, small, metrics="lpips")["lpips"] == pytest.approx(0, abs=1e-6)

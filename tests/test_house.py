@@ -33,7 +33,7 @@ FLOORS = {
     "stream": 3.3,
     "score": 3.4,
     "journal": 3.5,
-    **dict.fromkeys(("training", "preparation", "report"), 4),
+    **dict.fromkeys(("training", "preparation", "measuring", "report"), 4),
     "verbs": 5,
     "cli": 6,
     "__init__": 7,  # the package's face towards Python, as cli is towards the shell

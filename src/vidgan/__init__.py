@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from vidgan.score import Comparison
     from vidgan.verbs.enhance import Result
 
 __version__ = "0.1.0"
@@ -207,12 +208,35 @@ def test(
     return test_quickly(generator, discriminator, Path(videos), frames=frames)
 
 
-def compare(reference: str | Path, output: str | Path) -> dict[str, float]:
-    """Hold one video against another, frame by frame, matched by their times.
+def compare(
+    reference: str | Path,
+    *outputs: str | Path,
+    input: str | Path | None = None,
+    no_reference: bool = False,
+    metrics: str | None = None,
+    every: int = 1,
+    partial: bool = False,
+    report: str | Path | None = None,
+) -> Comparison:
+    """Hold videos against a reference, frame by frame, matched by their times: the options of `vidgan compare`.
 
-    An output of another size is brought to the reference's first: a source held against its own enlargement
-    says how faithful that is.
+    reference  what the outputs should look like; or, where they are larger, the video that they were made from
+    metrics    names with commas between them, or "all"; None for the usual ones
+    report     a page to look at
+    The numbers are in contenders[i].means() and contenders[i].values.
+    Raises VidganError, and then writes nothing.
     """
     from vidgan.verbs.compare import Options, run
 
-    return run(Options(reference=Path(reference), output=Path(output)))
+    options = Options(
+        reference=Path(reference),
+        outputs=tuple(map(Path, outputs)),
+        input=Path(input) if input is not None else None,
+        no_reference=no_reference,
+        metrics=tuple(metrics.split(",")) if metrics is not None else None,
+        every=every,
+        partial=partial,
+        report=Path(report) if report is not None else None,
+        quiet=True,
+    )
+    return run(options)

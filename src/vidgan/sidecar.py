@@ -50,6 +50,17 @@ class PerFrame(Part):
     began_shot: list[bool] = []  # where the network's memory was cleared
 
 
+class Cost(Part):
+    """What the output cost to make; None where it was not measured."""
+
+    fps: float | None = None  # from file to file, start-up left out
+    network_ms: float | None = None  # a frame, network only
+    peak_memory_mb: float | None = None
+    parameters: int | None = None
+    gflop: float | None = None  # a frame, counted; a multiplication and an addition are two
+    joules: float | None = None  # a frame, of the whole processor or accelerator
+
+
 class Sidecar(Part):
     version: Literal[1] = Field(1, alias="schema")
     vidgan: str  # version
@@ -59,6 +70,7 @@ class Sidecar(Part):
     settings: Settings
     num_frames: int
     frames: PerFrame | None = None
+    cost: Cost | None = None
 
 
 def describe(plan: Map) -> Geometry:

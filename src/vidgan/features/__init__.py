@@ -5,13 +5,14 @@ efficientnet.py  EfficientNet-Lite0, whose weights the extra `features` brings
 """
 
 from vidgan.features.efficientnet import EfficientNet, has_efficientnet, load_efficientnet
-from vidgan.features.lpips import PLANS, Lpips, Net, has_lpips, load_lpips
+from vidgan.features.lpips import PLANS, Lpips, Net, find_lpips, has_lpips, load_lpips
 
 __all__ = [
     "PLANS",
     "EfficientNet",
     "Lpips",
     "Net",
+    "find_lpips",
     "has_efficientnet",
     "has_lpips",
     "load_efficientnet",

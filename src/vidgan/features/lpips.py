@@ -195,10 +195,15 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
     return Lpips(net, weights, taps=taps)
 
 
+def find_lpips(net: Net) -> Path:
+    """The file that load_lpips would read. Raises BadWeights where there is none."""
+    return _find(PLANS[net].file, None)
+
+
 def has_lpips(net: Net) -> bool:
     """Whether the weights are where load_lpips looks for them."""
     try:
-        _find(PLANS[net].file, None)
+        find_lpips(net)
     except BadWeights:
         return False
     return True
@@ -233,5 +238,5 @@ def _find(file: str, folder: Path | None) -> Path:
             return place / file
     raise BadWeights(
         f"the LPIPS weights {file} are not in {', '.join(map(str, looked))}",
-        f"Put {file} into one of these folders, or name its folder in the variable VIDGAN_WEIGHTS.",
+        "Fetch it with: vidgan models pull lpips. Or name its folder in the variable VIDGAN_WEIGHTS.",
     )

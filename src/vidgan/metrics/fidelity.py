@@ -84,7 +84,7 @@ def _blurred(plane: Tensor) -> Tensor:
     """(H, W) -> (H - 10, W - 10). Columns as channels of a depthwise convolution, then shifted rows: a twentieth
     of the time of a plain convolution with one channel."""
     taps = _taps()
-    height, width = plane.shape
+    width = plane.shape[1]
     columns = plane[None].permute(2, 0, 1)[None]  # (1, W, 1, H) in memory as (H, W)
     weight = taps.view(1, 1, 1, -1).expand(width, 1, 1, -1)
     plane = F.conv2d(columns, weight, groups=width)[0, :, 0].T

@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 
 WIDTH, HEIGHT = 480, 220
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 34  # margins: numbers stand there
-COLOURS = ("#2b7fd4", "#d9632b", "#2a9d63", "#9a4fc4")  # told apart on white and on black
+COLOURS = (
+    "#2b7fd4",
+    "#d9632b",
+    "#2a9d63",
+    "#9a4fc4",
+    "#8a8a8a",
+    "#b08a1e",
+)  # told apart on white and on black
 TICKS = 4
 
 Curve = Sequence[tuple[float, float]]  # (step, number)
@@ -19,6 +26,10 @@ class Marks:
 
     stage: float | None = None  # where the second stage begins
     events: Sequence[tuple[float, str]] = ()
+    axis: str = "step"  # what runs from left to right
+    span: tuple[float, float] | None = None  # from left to right; None for what the curves span
+    dots: bool = True  # one for each point, with its number
+    attributes: Mapping[str, str] = field(default_factory=lambda: {"role": "img"})  # of the SVG element
 
 
 def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
@@ -29,9 +40,12 @@ def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
         return ""
     xs = [x for curve in drawn.values() for x, _ in curve]
     ys = [y for curve in drawn.values() for _, y in curve]
-    across = _Axis(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    first, last = marks.span or (min(xs), max(xs))
+    across = _Axis(first, last, LEFT, WIDTH - RIGHT)
     up = _Axis(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">']
+    attributes = {"aria-label": title, **marks.attributes}
+    words = " ".join(f'{name}="{escape(value, quote=True)}"' for name, value in attributes.items())
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" {words}>']
     for y in up.ticks():
         parts += [
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(y):.1f}" y2="{up(y):.1f}"/>',
@@ -39,12 +53,14 @@ def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
         ]
     for x in across.ticks():
         parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{_short(x)}</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 1}" text-anchor="middle">step</text>')
+    parts.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 1}" text-anchor="middle">{marks.axis}</text>'
+    )
     parts += _lines(marks, across)
     for colour, (name, curve) in zip(COLOURS * len(drawn), drawn.items(), strict=False):
         places = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in curve)
         parts.append(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for x, y in curve:
+        for x, y in curve if marks.dots else ():
             words = escape(f"{name}: {y:.4g} at step {x:g}")
             parts.append(
                 f'<circle cx="{across(x):.1f}" cy="{up(y):.1f}" r="2.5" fill="{colour}"><title>{words}</title></circle>'

@@ -1,4 +1,4 @@
-"""One self-contained page: no script, nothing from the network, every word from outside escaped."""
+"""One self-contained page: nothing from the network, no script but one of ours, every word from outside escaped."""
 
 import base64
 import os
@@ -19,7 +19,7 @@ td.number, th.number { text-align: right; }
 figure { margin: 0; } figure img { width: 100%; height: 7rem; object-fit: cover; border-radius: 4px; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; color: var(--soft); }
 figcaption b { color: CanvasText; font-weight: 600; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(24rem, 1fr)); gap: 1.5rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 1.5rem; }
 .charts svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--soft); }
 svg .grid { stroke: var(--line); } svg .stage { stroke: var(--soft); stroke-dasharray: 4 3; }
 svg .event { stroke: #d22; stroke-dasharray: 2 2; }
@@ -30,14 +30,19 @@ pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-rad
 """
 
 
-def page(title: str, sections: Iterable[str]) -> str:
-    """A whole document; the sections are HTML made by the functions below."""
+def page(title: str, sections: Iterable[str], *, script: str = "", style: str = "") -> str:
+    """A whole document; the sections are HTML made by the functions below.
+
+    script  the source of the only script that may run, as a content security policy names it
+    style   CSS beside the usual
+    """
+    policy = f"{POLICY}; script-src {script}; media-src blob:" if script else POLICY
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>",
+            f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head><body><h1>{escape(title)}</h1>",
             *sections,
             "</body></html>\n",
         ]

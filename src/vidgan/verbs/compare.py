@@ -1,109 +1,386 @@
-"""Hold one video against another: the same moments, side by side, in numbers."""
+"""`vidgan compare REFERENCE OUTPUT...`: outputs against the truth, or against the source that they were made from."""
 
-import math
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+from rich.console import Console
+from rich.table import Table
 
-from vidgan import metrics, video
-from vidgan.errors import BadVideo
-from vidgan.features import has_lpips
+from vidgan import checkpoint, hardware, pipeline, progress, sidecar, video
+from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.frame import Frame
-from vidgan.geometry import Map, Wish, plan
-from vidgan.stream import as_tensor
+from vidgan.geometry.affine import Matrix
+from vidgan.measuring import alignment, compare, measures
+from vidgan.measuring.alignment import Aligned, Part
+from vidgan.measuring.moments import Join
+from vidgan.report import comparison as page
+from vidgan.report import table
+from vidgan.score import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment
+from vidgan.video import Source
 
-SAME_MOMENT = Fraction(1, 1000)  # seconds: two containers may each have rounded a time to milliseconds
-SMALLEST_SIDE = 32  # SSIM's window and LPIPS' layers fit into it
+ENLARGED = 1.2  # times its size: an output that much larger than the reference was made from it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     reference: Path
-    output: Path
+    outputs: tuple[Path, ...]
+    input: Path | None = None  # the small video that the outputs were made from
+    no_reference: bool = False  # the first video is that small one
+    metrics: tuple[str, ...] | None = None
+    every: int = 1
+    partial: bool = False
+    report: Path | None = None
+    json: Path | None = None  # "-" for standard output
+    csv: Path | None = None
+    overwrite: bool = True
+    device: str = "cpu"
+    threads: int = 0
+    quiet: bool = False
 
 
-def run(options: Options) -> dict[str, float]:
-    """How far the output is from the reference, over the frames that both show at the same time.
+def run(options: Options) -> Comparison:
+    """Measure every moment that all show; gives the numbers, and writes what was asked for.
 
-    Both are compared as they are shown, upright and with square pixels, at the reference's size. Times count
-    from each video's own first frame: containers begin their clocks where they like.
-    Gives frames, psnr_y (dB, of the mean squared error over all frames, so that one frame without any error
-    does not make it infinite), ssim_y, and lpips where its weights are at hand (means over frames).
-    Raises BadVideo if one of the two is no video, or if they do not show the same shape.
+    All are compared upright, with square pixels, at the reference's size. Times count from each video's own first
+    frame. Raises VidganError; then nothing has been written.
     """
-    reference, output = video.probe(options.reference), video.probe(options.output)
-    truly, seen = _upright(reference), _upright(output)
-    _check_shapes(options, truly, seen)
-    measures = {"ssim_y": metrics.ssim_y}
-    if has_lpips("alex"):
-        measures["lpips"] = metrics.lpips
-    sums = dict.fromkeys(measures, 0.0)
-    error, count = 0.0, 0
-    for expected, found in _matched(video.read(reference), video.read(output)):
-        truth = _shown(expected, truly)
-        picture = _resized(_shown(found, seen), truth)
-        error += 10 ** (-metrics.psnr_y(picture, truth) / 10)
-        for name, measure in measures.items():
-            sums[name] += measure(picture, truth)
-        count += 1
-    psnr = -10 * math.log10(error / count) if error else math.inf
-    return {"frames": float(count), "psnr_y": psnr, **{name: total / count for name, total in sums.items()}}
+    console = Console(stderr=True, quiet=options.quiet)
+    hardware.keep_memory()
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+    _check(options)
+    scene = _scene(options)
+    with ExitStack() as stack:
+        watch: Callable[[Moment], None] = _ignore
+        recorder = None
+        if options.report is not None:
+            size = (scene.setting.part.width, scene.setting.part.height)
+            recorder = stack.enter_context(page.Recorder(*size, num_frames=scene.num_frames))
+            watch = recorder.see
+        numbers = _measured(scene, options, console, stack, watch)
+        found = _comparison(scene, numbers, options)
+        if recorder is not None and options.report is not None:
+            page.write_report(found, recorder, options.report)
+    _write(found, options)
+    if not options.quiet and str(options.json) != "-":
+        _print(found, options)
+    return found
 
 
-def _upright(source: video.Source) -> Map:
-    """The map from stored pixels to what a player shows, at the stored size."""
-    return plan(Wish(scale=1), source)
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that is decided before the first frame."""
+
+    setting: compare.Setting
+    videos: list[Source]  # in the order of the join
+    names: list[str]
+    reference: Source | None
+    source: Source | None
+    made: dict[str, sidecar.Sidecar | None]
+    files: dict[str, Path]
+    start: float  # seconds of the reference and the source that the outputs leave out
+    duration: float | None
+    left_out: dict[str, str]
+    num_frames: int | None  # about; None where no file says
 
 
-def _shown(frame: Frame, upright: Map) -> Tensor:
-    with torch.inference_mode():
-        return upright.render(as_tensor(frame.pixels), factor=1).clamp(0, 1)
+def _check(options: Options) -> None:
+    if not options.outputs:
+        raise BadOption("there is no OUTPUT to compare", "vidgan compare REFERENCE OUTPUT...")
+    if options.every < 1:
+        raise BadOption(f"--every {options.every} measures nothing", "Give 1 or more.")
+    videos = {path.resolve() for path in (options.reference, *options.outputs) if path.exists()}
+    for place in (options.report, options.json, options.csv):
+        if place is None or str(place) == "-":
+            continue
+        if place.resolve() in videos:
+            raise BadOutput(f"{place} is one of the videos", "Choose another name.")
+        if place.is_dir() or not place.resolve().parent.is_dir():
+            raise BadOutput(
+                f"{place} cannot be written: it is a folder, or its folder is missing", "Name a file."
+            )
 
 
-def _matched(references: Iterator[Frame], outputs: Iterator[Frame]) -> Iterator[tuple[Frame, Frame]]:
-    """Pairs of frames of the same moment; a frame that only one of the two has is left out."""
-    reference, output = next(references, None), next(outputs, None)
-    if reference is None or output is None:
-        return
-    offset = reference.seconds - output.seconds
-    while reference is not None and output is not None:
-        apart = reference.seconds - output.seconds - offset
-        if abs(apart) <= SAME_MOMENT:
-            yield reference, output
-        if apart <= SAME_MOMENT:
-            reference = next(references, None)
-        if apart >= -SAME_MOMENT:
-            output = next(outputs, None)
-
-
-def _check_shapes(options: Options, reference: Map, output: Map) -> None:
-    """Raises BadVideo where resizing would distort: bars, crops and turns are no enlargement."""
-    apart = abs(output.width * reference.height - output.height * reference.width)
-    # At any scale, rounding and padding to even sides add less than two pixels to a side.
-    if apart > 2 * max(reference.width, reference.height):
+def _scene(options: Options) -> Scene:
+    outputs = {name: video.probe(path) for name, path in _named(options.outputs).items()}
+    files = _named(options.outputs)
+    made = {name: alignment.read_sidecar(files[name], source) for name, source in outputs.items()}
+    first = video.probe(options.reference)
+    alone = options.no_reference or _was_enlarged(first, outputs, made)
+    if alone and options.input is not None:
+        raise BadOption("--input is named, and the first video is the input itself", "Leave one of them out.")
+    reference, source = (None, first) if alone else (first, _input(options, files, made))
+    width, height = _canvas(reference, source, outputs, made)
+    if min(width, height) < alignment.SMALLEST_SIDE:
         raise BadVideo(
-            f"{options.output} is shown as {output.width}x{output.height}, which is another shape than "
-            f"{options.reference} with {reference.width}x{reference.height}",
-            "Compare with an output that was not cropped, turned or given bars.",
+            f"{options.reference} is {width}x{height}: too small to be measured",
+            f"Compare videos of {alignment.SMALLEST_SIDE} pixels or more to a side.",
         )
-    if min(reference.width, reference.height) < SMALLEST_SIDE:
-        raise BadVideo(
-            f"{options.reference} is {reference.width}x{reference.height}: too small to be measured",
-            f"Compare videos of {SMALLEST_SIDE} pixels or more to a side.",
+    placed = {
+        name: _placed(name, output, made[name], (reference, source), (width, height))
+        for name, output in outputs.items()
+    }
+    part = Part(0, 0, width, height)
+    for name, aligned in placed.items():
+        part = part.meets(alignment.covered(aligned.way))
+        if min(part.width, part.height) < alignment.SMALLEST_SIDE:
+            raise BadVideo(
+                f"{files[name]} shows next to nothing of what the others show", "Compare it alone."
+            )
+    chosen = measures.choose(
+        options.metrics,
+        side=min(part.width, part.height),
+        reference=reference is not None,
+        source=source is not None,
+    )
+    setting = compare.Setting(
+        outputs=placed,
+        reference=None
+        if reference is None
+        else alignment.straight_onto(reference, width, height, "the reference"),
+        source=None if source is None else alignment.part_of(source, part, width, height),
+        part=part,
+        metrics=chosen.metrics,
+        every=options.every,
+        device=hardware.device_of(options.device),
+    )
+    left_out = dict(chosen.left_out)
+    if source is None:
+        left_out[LANCZOS] = (
+            "the small video that the outputs were made from is not known: name it with --input"
         )
+    start, duration = _cut(made)
+    ours = [known for known in (reference, source) if known is not None]
+    return Scene(
+        setting=setting,
+        videos=[*ours, *outputs.values()],
+        names=[*(str(known.path) for known in ours), *(str(files[name]) for name in outputs)],
+        reference=reference,
+        source=source,
+        made=made,
+        files=files,
+        start=start,
+        duration=duration,
+        left_out=left_out,
+        num_frames=_about([*ours, *outputs.values()], options.every),
+    )
 
 
-def _resized(picture: Tensor, like: Tensor) -> Tensor:
-    """At the size of `like`; a last column or row that only made a side even is cut off first."""
-    height, width = like.shape[-2:]
-    factor = max(picture.shape[-1] // width, 1)
-    if picture.shape[-1] - factor * width in (0, 1) and picture.shape[-2] - factor * height in (0, 1):
-        picture = picture[..., : factor * height, : factor * width]
-    if picture.shape == like.shape:
-        return picture
-    return F.interpolate(picture, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
+def _named(paths: tuple[Path, ...]) -> dict[str, Path]:
+    """Short names that tell the outputs apart."""
+    for parts in range(1, 5):
+        names = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(names)) == len(paths):
+            return dict(zip(names, paths, strict=True))
+    return {f"{index + 1}: {path}": path for index, path in enumerate(paths)}
+
+
+def _was_enlarged(first: Source, outputs: dict[str, Source], made: dict[str, sidecar.Sidecar | None]) -> bool:
+    """Whether the first video is what the outputs were made from, rather than what they should be."""
+    digest = ""
+    for name, output in outputs.items():
+        told = made[name]
+        if told is not None:
+            digest = digest or checkpoint.sha256(first.path)
+            if told.input.sha256 != digest:
+                return False
+        elif output.width * output.height < ENLARGED**2 * first.width * first.height:
+            return False
+    return True
+
+
+def _input(
+    options: Options, files: dict[str, Path], made: dict[str, sidecar.Sidecar | None]
+) -> Source | None:
+    """The small video: named, or beside an output whose sidecar names it."""
+    if options.input is not None:
+        return video.probe(options.input)
+    for name, told in made.items():
+        if told is not None and (path := alignment.input_beside(files[name], told)) is not None:
+            return video.probe(path)
+    return None
+
+
+def _canvas(
+    reference: Source | None,
+    source: Source | None,
+    outputs: dict[str, Source],
+    made: dict[str, sidecar.Sidecar | None],
+) -> tuple[int, int]:
+    if reference is not None:
+        shown = alignment.upright(reference)
+        return shown.width, shown.height
+    assert source is not None
+    shown = alignment.upright(source)
+    name, output = next(iter(outputs.items()))
+    told = made[name]
+    if told is None:
+        large = alignment.upright(output)
+        factor = max(large.width / shown.width, large.height / shown.height)
+    else:
+        (a, b, _), (d, e, _) = told.geometry.matrix
+        factor = abs(a * e - b * d) ** 0.5
+    # A whole factor where the codec's even sides allow for one.
+    factor = (
+        float(round(factor)) if abs(factor - round(factor)) * shown.width <= 2 and factor >= 1 else factor
+    )
+    return max(round(shown.width * factor), 1), max(round(shown.height * factor), 1)
+
+
+def _placed(
+    name: str,
+    output: Source,
+    told: sidecar.Sidecar | None,
+    known: tuple[Source | None, Source | None],
+    canvas: tuple[int, int],
+) -> Aligned:
+    if told is None:
+        return alignment.straight_onto(output, *canvas, str(output.path))
+    reference, source = known
+    shown: Matrix
+    if source is not None:
+        shown = alignment.shown_as(source, *canvas)
+    else:
+        assert reference is not None
+        shown = alignment.shown_like(reference, told, *canvas)
+    return alignment.undone(output, told, shown, *canvas)
+
+
+def _cut(made: dict[str, sidecar.Sidecar | None]) -> tuple[float, float | None]:
+    """The part of the source that the outputs show, by their sidecars."""
+    cuts = {(told.settings.start, told.settings.duration) for told in made.values() if told is not None}
+    if len(cuts) > 1:
+        raise BadOption("the outputs show different parts of their source", "Compare them one by one.")
+    return next(iter(cuts), (0.0, None))
+
+
+def _about(videos: list[Source], every: int) -> int | None:
+    found = [
+        known.duration_seconds * float(known.average_rate)
+        for known in videos
+        if known.duration_seconds is not None and known.average_rate is not None
+    ]
+    return max(round(min(found) / every), 1) if found else None
+
+
+def _measured(
+    scene: Scene, options: Options, console: Console, stack: ExitStack, watch: Callable[[Moment], None]
+) -> compare.Numbers:
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    streams: list[Iterator[Frame]] = []
+    for source in scene.videos:
+        whole = source not in (scene.reference, scene.source)
+        frames = (
+            video.read(source, say=say)
+            if whole
+            else video.read(source, start=scene.start, duration=scene.duration, say=say)
+        )
+        streams.append(stack.enter_context(pipeline.ahead(frames, depth=2)))
+    join = Join(streams, scene.names, partial=options.partial)
+    done = 0
+    with progress.bar(console, quiet=options.quiet) as tick:
+
+        def see(moment: Moment) -> None:
+            nonlocal done
+            done += 1
+            total = scene.num_frames
+            tick(min(done, total) if total else done, total, f"{done} frames")
+            watch(moment)
+
+        return compare.measure(join, scene.setting, see)
+
+
+def _ignore(moment: Moment) -> None:
+    pass
+
+
+def _comparison(scene: Scene, numbers: compare.Numbers, options: Options) -> Comparison:
+    part, setting = scene.setting.part, scene.setting
+    protocol = {
+        "size": f"{part.width}x{part.height}, upright, square pixels, RGB in full range by each file's own colour tags",
+        "frames": "matched by their times from each video's first frame, to a millisecond"
+        + (f"; every {options.every}th" if options.every > 1 else "")
+        + "; a shot's first frame has no motion",
+        "sizes": "others are brought to this by antialiased bicubic; turns and crops are undone by the sidecar's map",
+        "means": "over frames",
+        **{metric.title: metric.protocol for metric in setting.metrics},
+    }
+    if setting.source is not None:
+        protocol[LANCZOS] = "the source, enlarged by three lobes, rounded to 8 bits"
+    order = [*scene.files, LANCZOS, REFERENCE]
+    return Comparison(
+        reference=None if scene.reference is None else scene.reference.path.name,
+        source=None if scene.source is None else scene.source.path.name,
+        width=part.width,
+        height=part.height,
+        seconds=numbers.seconds,
+        contenders=[
+            Contender(
+                name=name,
+                values=numbers.values[name],
+                efficiency=_efficiency(scene.files[name], scene.made[name]) if name in scene.files else None,
+            )
+            for name in order
+            if name in numbers.values
+        ],
+        protocol=protocol,
+        left_out=scene.left_out,
+    )
+
+
+def _efficiency(path: Path, told: sidecar.Sidecar | None) -> Efficiency:
+    megabytes = round(path.stat().st_size / 1e6, 3)
+    if told is None:
+        return Efficiency(megabytes=megabytes)
+    cost = told.cost or sidecar.Cost()
+    return Efficiency(
+        model=told.model.name,
+        device=told.settings.device,
+        precision=told.settings.precision,
+        megabytes=megabytes,
+        **cost.model_dump(),
+    )
+
+
+def _write(found: Comparison, options: Options) -> None:
+    texts = {
+        options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
+        options.csv: found.as_csv,
+    }
+    for path, text in texts.items():
+        if path is None:
+            continue
+        if str(path) == "-":
+            sys.stdout.write(text())
+            continue
+        try:
+            table.write_text(text(), path)
+        except OSError as error:
+            raise BadOutput(f"{path} could not be written: {error.strerror}", "Check the folder.") from None
+
+
+def _print(found: Comparison, options: Options) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("")
+    for contender in found.contenders:
+        shown.add_column(contender.name, justify="right", overflow="fold")
+    for row in table.rows(found):
+        shown.add_row(*row)
+    console.print(shown)
+    print(
+        f"{len(found.seconds)} frames of {found.width}x{found.height}; ↑ higher is better, ↓ lower is better"
+    )
+    for name, why in found.left_out.items():
+        print(f"left out: {name}: {why}")
+    if options.report is not None:
+        print(f"report: {options.report}")

@@ -4,6 +4,7 @@ from vidgan.video.codec import compress, decode_all, turn_upright
 from vidgan.video.colour import Colour
 from vidgan.video.containers import CONTAINERS
 from vidgan.video.encoders import Encoding, size_multiple
+from vidgan.video.film import Film
 from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
 from vidgan.video.probe import OtherStream, Source, probe
 from vidgan.video.reader import read
@@ -13,6 +14,7 @@ __all__ = [
     "CONTAINERS",
     "Colour",
     "Encoding",
+    "Film",
     "OtherStream",
     "Source",
     "Writer",

@@ -1,0 +1,7 @@
+"""Videos held against each other: the same moments, brought to one place and one size, measured frame by frame.
+
+moments.py    frames of several videos, joined by their times
+alignment.py  each onto one canvas: what the output's map did is undone, sizes are reconciled
+measures.py   which metrics can be measured here, and why others cannot
+compare.py    the stream of moments through the metrics
+"""

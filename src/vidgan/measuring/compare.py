@@ -1,0 +1,215 @@
+"""A stream of moments through the metrics: memory does not grow with the videos' length, but for the numbers.
+
+The next moment's motion is looked for, in threads of their own, while this one is measured.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vidgan.frame import Frame
+from vidgan.measuring.alignment import Aligned, Part
+from vidgan.measuring.measures import FLOW
+from vidgan.measuring.moments import Join
+from vidgan.metrics import Against, Metric, Picture
+from vidgan.metrics.vmaf import Vmaf
+from vidgan.score import LANCZOS, REFERENCE, Moment
+from vidgan.shots import CutDetector
+
+LOBES = 3  # of Lanczos's kernel
+WHOLE = ("vmaf", "vmaf_neg")  # measured by a program that is fed as we go
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What is compared with what.
+
+    outputs    name -> an output on the canvas
+    reference  on the canvas; either it or the source may be missing, not both
+    source     at its own size, what the part shows
+    part       of the canvas: what all outputs show
+    every      of how many moments one is measured
+    """
+
+    outputs: Mapping[str, Aligned]
+    reference: Aligned | None
+    source: Aligned | None
+    part: Part
+    metrics: Sequence[Metric]
+    device: torch.device
+    every: int = 1
+
+
+@dataclass
+class Numbers:
+    """Grows with the moments: contender -> metric -> values."""
+
+    seconds: list[float] = field(default_factory=list)
+    values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def add(self, seconds: float, rows: Mapping[str, Mapping[str, float]]) -> None:
+        self.seconds.append(seconds)
+        for contender, row in rows.items():
+            for metric, value in row.items():
+                self.values.setdefault(contender, {}).setdefault(metric, []).append(value)
+
+
+@dataclass
+class _Moment:
+    seconds: float
+    reference: Picture | None
+    source: Picture | None
+    contenders: dict[str, Picture]
+
+
+def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Numbers:
+    """Every moment's numbers. The join's videos are: the reference and the source, where there are, then outputs.
+
+    watch  is shown every moment that is measured, with its numbers
+    """
+    numbers = Numbers()
+    with ExitStack() as stack:
+        meters = _vmaf(setting, stack)
+        for moment in _ahead(_moments(join, setting), setting):
+            rows = {name: _row(name, picture, moment, setting) for name, picture in moment.contenders.items()}
+            if moment.reference is not None:
+                rows[REFERENCE] = _row(REFERENCE, moment.reference, moment, setting)
+            for name, meter in meters.items():
+                assert moment.reference is not None
+                meter.push(moment.contenders[name], moment.reference)
+            numbers.add(moment.seconds, rows)
+            watch(_shown(moment, rows, setting))
+            for picture in (moment.reference, moment.source, *moment.contenders.values()):
+                if picture is not None:
+                    picture.forget()
+        asked = {metric.name for metric in setting.metrics}
+        for name, meter in meters.items():
+            found = {metric: values for metric, values in meter.finish().items() if metric in asked}
+            numbers.values[name] |= found
+    return numbers
+
+
+def lanczos(small: Tensor, height: int, width: int) -> Tensor:
+    """(3, h, w) -> (3, H, W) in [0, 1], three lobes; at an edge the taps inside share the weight."""
+    return (_lanczos_matrix(small.shape[1], height) @ small @ _lanczos_matrix(small.shape[2], width).T).clamp(
+        0, 1
+    )
+
+
+def _lanczos_matrix(small: int, large: int) -> Tensor:
+    stretch = max(small / large, 1.0)  # where it shrinks, the kernel is as wide as a large pixel
+    centres = (torch.arange(large) + 0.5) * small / large - 0.5
+    away = (centres[:, None] - torch.arange(small)[None]) / stretch
+    weights = torch.where(away.abs() < LOBES, torch.sinc(away) * torch.sinc(away / LOBES), 0.0)
+    return weights / weights.sum(dim=1, keepdim=True)
+
+
+def _vmaf(setting: Setting, stack: ExitStack) -> dict[str, Vmaf]:
+    if not any(metric.name in WHOLE for metric in setting.metrics):
+        return {}
+    names = [*setting.outputs, *([LANCZOS] if setting.source is not None else [])]
+    meters = {}
+    for name in names:
+        meters[name] = Vmaf(setting.part.height, setting.part.width)
+        stack.callback(meters[name].close)
+    return meters
+
+
+def _moments(join: Join, setting: Setting) -> Iterator[_Moment]:
+    """Frames onto the canvas, each knowing the one before it in its shot."""
+    cuts, before, start = CutDetector(), None, None
+    for index, frames in enumerate(join):
+        start = frames[0].seconds if start is None else start
+        begins = cuts.begins_shot(frames[0].pixels)
+        measured = index % setting.every == 0
+        if not measured and (index + 1) % setting.every:
+            before = None
+            continue
+        now = _aligned(frames, setting, float(frames[0].seconds - start))
+        if before is not None and not begins:
+            for name, picture in _pictures(now):
+                picture.before = dict(_pictures(before))[name]
+        if measured:
+            yield now
+        before = now
+
+
+def _aligned(frames: tuple[Frame, ...], setting: Setting, seconds: float) -> _Moment:
+    rest = list(frames)
+    reference = source = None
+    if setting.reference is not None:
+        reference = Picture(setting.reference.picture(rest.pop(0), setting.part, setting.device))
+    contenders = {}
+    if setting.source is not None:
+        source = Picture(setting.source.picture(rest.pop(0), None, setting.device))
+        large = lanczos(source.rgb.cpu(), setting.part.height, setting.part.width)
+        contenders[LANCZOS] = Picture(((large * 255).round() / 255).to(setting.device))
+    for (name, output), frame in zip(setting.outputs.items(), rest, strict=True):
+        contenders[name] = Picture(output.picture(frame, setting.part, setting.device))
+    return _Moment(seconds, reference, source, contenders)
+
+
+def _pictures(moment: _Moment) -> list[tuple[str, Picture]]:
+    named = [("reference", moment.reference), ("source", moment.source)]
+    found = [(name, picture) for name, picture in named if picture is not None]
+    return [*found, *((f"output {name}", picture) for name, picture in moment.contenders.items())]
+
+
+def _ahead(moments: Iterator[_Moment], setting: Setting) -> Iterator[_Moment]:
+    """The same moments; the motion of the next is already being looked for."""
+    asked = {metric.name for metric in setting.metrics}
+    waiting: deque[_Moment] = deque()
+    for moment in moments:
+        _search(moment, asked)
+        waiting.append(moment)
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _search(moment: _Moment, asked: set[str]) -> None:
+    if not asked & set(FLOW):
+        return
+    if moment.reference is not None and moment.reference.before is not None:
+        ways = [way for way, needed in (("there", asked & {"tof", "tres", "warping_error"}),
+                                        ("back", asked & {"tres", "warping_error"})) if needed]  # fmt: skip
+        moment.reference.search(*ways)
+    if moment.source is not None and moment.source.before is not None and "flicker" in asked:
+        moment.source.search("there", "back")
+    if "tof" in asked and moment.reference is not None:
+        for picture in moment.contenders.values():
+            if picture.before is not None:
+                picture.search("there")
+
+
+def _row(name: str, picture: Picture, moment: _Moment, setting: Setting) -> dict[str, float]:
+    """One contender's numbers. The reference itself is held against nothing, the source, and its own motion."""
+    row = {}
+    for metric in setting.metrics:
+        if metric.name in WHOLE:
+            continue
+        if name == REFERENCE and metric.against is Against.TARGET and metric.name != "warping_error":
+            continue
+        others = {Against.TARGET: moment.reference, Against.SOURCE: moment.source, Against.NOTHING: None}
+        other = others[metric.against]
+        if other is None and metric.against is not Against.NOTHING:
+            row[metric.name] = math.nan
+            continue
+        with torch.inference_mode():
+            row[metric.name] = metric.of_frame(picture, other)
+    return row
+
+
+def _shown(moment: _Moment, rows: Mapping[str, Mapping[str, float]], setting: Setting) -> Moment:
+    return Moment(
+        seconds=moment.seconds,
+        reference=None if moment.reference is None else moment.reference.rgb,
+        source=None if moment.source is None else moment.source.rgb,
+        outputs={name: picture.rgb for name, picture in moment.contenders.items()},
+        values=rows,
+    )

@@ -1,0 +1,87 @@
+"""A comparison as rows of words: the same on a terminal and on a page."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from vidgan.metrics import Metric
+from vidgan.score import LANCZOS, REFERENCE, Comparison, Efficiency
+
+ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
+MADE = {  # what an output cost -> its title, and its digits
+    "model": ("network", None),
+    "device": ("on", None),
+    "precision": ("in", None),
+    "fps": ("frames a second, file to file", 1),
+    "network_ms": ("network, ms a frame", 1),
+    "peak_memory_mb": ("peak memory, MB", 0),
+    "parameters": ("parameters, millions", 3),
+    "gflop": ("GFLOP a frame", 1),
+    "joules": ("joules a frame", 1),
+    "megabytes": ("file, MB", 1),
+}
+
+
+def rows(found: Comparison) -> list[list[str]]:
+    """A row for each metric: its title, then a cell for each contender."""
+    return [[title(metric), *cells(metric, found)] for metric in found.measured()]
+
+
+def title(metric: Metric) -> str:
+    return metric.title + ARROWS[metric.better]
+
+
+def cells(metric: Metric, found: Comparison) -> list[str]:
+    means = [contender.means().get(metric.name) for contender in found.contenders]
+    return ["" if value is None else f"{value:.{metric.digits}f}" for value in means]
+
+
+def best(metric: Metric, found: Comparison) -> int | None:
+    """Which contender's cell is the best; None where nothing is better, and the reference does not compete."""
+    if not metric.better or metric.secondary:
+        return None
+    means = {
+        index: value
+        for index, contender in enumerate(found.contenders)
+        if contender.name != REFERENCE and (value := contender.means().get(metric.name)) is not None
+    }
+    if len(means) < 2:
+        return None
+    chosen = max if metric.better == "higher" else min
+    return chosen(means, key=lambda index: means[index])
+
+
+def efficiency_rows(found: Comparison) -> tuple[list[str], list[list[str]]]:
+    """The outputs' names, and a row for each thing that is known of at least one of them."""
+    made = [contender for contender in found.contenders if contender.name not in (LANCZOS, REFERENCE)]
+    table = []
+    for name, (words, digits) in MADE.items():
+        row = [_cell(contender.efficiency, name, digits) for contender in made]
+        if any(row):
+            table.append([words, *row])
+    return [contender.name for contender in made], table
+
+
+def _cell(efficiency: Efficiency | None, name: str, digits: int | None) -> str:
+    value = getattr(efficiency, name) if efficiency is not None else None
+    if value is None:
+        return ""
+    if digits is None:
+        return str(value)
+    return f"{value / 1e6 if name == 'parameters' else value:.{digits}f}"
+
+
+def markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *(["---:"] * (len(header) - 1))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *body))
+
+
+def write_text(text: str, path: Path) -> Path:
+    """Beside the final name, then renamed."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8", errors="replace")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
