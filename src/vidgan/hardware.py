@@ -2,12 +2,15 @@
 
 import ctypes
 import sys
+from pathlib import Path
 
 import torch
 
 from vidgan.errors import BadOption
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+POWERCAP = Path("/sys/class/powercap")  # where Linux tells what processors have drawn
 
 # Of glibc's mallopt.
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, ARENA_MAX = -1, -2, -3, -8
@@ -100,3 +103,52 @@ def peak_memory_mb(device: torch.device | None = None) -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+class Energy:
+    """What the processors, or the accelerator, draw from now on: all that runs on them, not this process alone."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._read = _nvidia_millijoules if device.type == "cuda" else _processor_microjoules
+        self._unit = 1e-3 if device.type == "cuda" else 1e-6
+        self._before = self._read()
+
+    def joules(self) -> float | None:
+        """Since the beginning; None where the machine does not tell."""
+        now = self._read()
+        if now is None or self._before is None or now.keys() != self._before.keys():
+            return None
+        drawn = 0.0
+        for name, (counter, wraps_at) in now.items():
+            more = counter - self._before[name][0]
+            drawn += more if more >= 0 else more + wraps_at
+        return drawn * self._unit
+
+
+def _processor_microjoules() -> dict[str, tuple[int, int]] | None:
+    """Each processor package's counter, and where it begins again. Reading it may be root's privilege."""
+    found = {}
+    for package in sorted(POWERCAP.glob("*-rapl:[0-9]*")):
+        if package.name.count(":") > 1:  # a part of a package
+            continue
+        try:
+            counter = int((package / "energy_uj").read_text())
+            found[package.name] = (counter, int((package / "max_energy_range_uj").read_text()))
+        except (OSError, ValueError):
+            return None
+    return found or None
+
+
+def _nvidia_millijoules() -> dict[str, tuple[int, int]] | None:
+    """The first GPU's counter, by the library that comes with every NVIDIA driver."""
+    try:
+        library = ctypes.CDLL("libnvidia-ml.so.1" if sys.platform != "win32" else "nvml.dll")
+    except OSError:
+        return None
+    if library.nvmlInit_v2() != 0:
+        return None
+    device, counter = ctypes.c_void_p(), ctypes.c_ulonglong()
+    told = library.nvmlDeviceGetHandleByIndex_v2(torch.cuda.current_device(), ctypes.byref(device)) == 0
+    told = told and library.nvmlDeviceGetTotalEnergyConsumption(device, ctypes.byref(counter)) == 0
+    library.nvmlShutdown()
+    return {"gpu": (counter.value, 1 << 64)} if told else None

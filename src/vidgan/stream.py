@@ -7,6 +7,7 @@ Letters: H W height and width of the small frame, S scale.
 """
 
 import copy
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan.errors import BadWeights, VidganError
 from vidgan.frame import Frame
@@ -22,6 +24,7 @@ from vidgan.shots import CutDetector
 
 SMALLEST_TILE = 64
 AUTO_TILE = 512
+COUNTED = 64  # side of the small picture that operations are counted on
 Window = tuple[int, int, int, int]  # x, y, width, height
 Memory = tuple[Tensor, ...]  # each (1, any, H, W): what one frame leaves for the next
 
@@ -44,6 +47,21 @@ class Settings:
     tile: int | None = None  # small pixels; None for whole frames until memory runs out
 
 
+def gflop_per_pixel(generator: nn.Module) -> float:
+    """What one small pixel costs, counted over a frame that follows another; a multiplication and an addition are two.
+
+    generator  in float32, wherever it is
+    """
+    place = next((weight.device for weight in generator.parameters()), torch.device("cpu"))
+    frame = torch.zeros(1, 3, COUNTED, COUNTED, device=place)
+    network = cast(Recurrent, generator)
+    with torch.inference_mode():
+        _, memory = network.folded(frame)
+        with FlopCounterMode(display=False) as counter:
+            network.folded(frame, memory)
+    return counter.get_total_flops() / 1e9 / COUNTED**2
+
+
 class Upscaler:
     """A generator at work on one video.
 
@@ -57,6 +75,8 @@ class Upscaler:
         self.tile = settings.tile
         self.say = say
         self.num_repaired = 0  # frames computed again in float32
+        self.network_seconds = 0.0  # of all frames so far, waiting for the device included
+        self.num_frames = 0
         self._memory: Memory | None = None
 
     @property
@@ -69,13 +89,16 @@ class Upscaler:
 
     def folded(self, frame: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1] -> the large frame, its pixels folded: (1, 3 * S * S, H, W), float32."""
+        started = time.perf_counter()
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
             before = self._memory
             large, self._memory = self._run(self._network, frame, before)
-            if not _all_finite(large):
+            if not _all_finite(large):  # which waits for an accelerator to be done
                 large, self._memory = self._repair(frame, before)
-            return large
+        self.network_seconds += time.perf_counter() - started
+        self.num_frames += 1
+        return large
 
     def _repair(self, frame: Tensor, before: Memory | None) -> tuple[Tensor, Memory | None]:
         """The same frame in float32: half precision overflowed."""

@@ -37,7 +37,6 @@ class Options:
     report: Path | None = None
     json: Path | None = None  # "-" for standard output
     csv: Path | None = None
-    overwrite: bool = True
     device: str = "cpu"
     threads: int = 0
     quiet: bool = False
@@ -109,8 +108,8 @@ def _check(options: Options) -> None:
 
 
 def _scene(options: Options) -> Scene:
-    outputs = {name: video.probe(path) for name, path in _named(options.outputs).items()}
     files = _named(options.outputs)
+    outputs = {name: video.probe(path) for name, path in files.items()}
     made = {name: alignment.read_sidecar(files[name], source) for name, source in outputs.items()}
     first = video.probe(options.reference)
     alone = options.no_reference or _was_enlarged(first, outputs, made)
@@ -124,38 +123,10 @@ def _scene(options: Options) -> Scene:
             f"Compare videos of {alignment.SMALLEST_SIDE} pixels or more to a side.",
         )
     placed = {
-        name: _placed(name, output, made[name], (reference, source), (width, height))
+        name: _placed(output, made[name], (reference, source), (width, height))
         for name, output in outputs.items()
     }
-    part = Part(0, 0, width, height)
-    for name, aligned in placed.items():
-        part = part.meets(alignment.covered(aligned.way))
-        if min(part.width, part.height) < alignment.SMALLEST_SIDE:
-            raise BadVideo(
-                f"{files[name]} shows next to nothing of what the others show", "Compare it alone."
-            )
-    chosen = measures.choose(
-        options.metrics,
-        side=min(part.width, part.height),
-        reference=reference is not None,
-        source=source is not None,
-    )
-    setting = compare.Setting(
-        outputs=placed,
-        reference=None
-        if reference is None
-        else alignment.straight_onto(reference, width, height, "the reference"),
-        source=None if source is None else alignment.part_of(source, part, width, height),
-        part=part,
-        metrics=chosen.metrics,
-        every=options.every,
-        device=hardware.device_of(options.device),
-    )
-    left_out = dict(chosen.left_out)
-    if source is None:
-        left_out[LANCZOS] = (
-            "the small video that the outputs were made from is not known: name it with --input"
-        )
+    setting, left_out = _setting(options, placed, (reference, source), (width, height))
     start, duration = _cut(made)
     ours = [known for known in (reference, source) if known is not None]
     return Scene(
@@ -171,6 +142,44 @@ def _scene(options: Options) -> Scene:
         left_out=left_out,
         num_frames=_about([*ours, *outputs.values()], options.every),
     )
+
+
+def _setting(
+    options: Options,
+    placed: dict[str, Aligned],
+    known: tuple[Source | None, Source | None],
+    canvas: tuple[int, int],
+) -> tuple[compare.Setting, dict[str, str]]:
+    """What is compared with what, and what is left out for which reason."""
+    reference, source = known
+    part = Part(0, 0, *canvas)
+    for aligned in placed.values():
+        part = part.meets(alignment.covered(aligned.way))
+        if min(part.width, part.height) < alignment.SMALLEST_SIDE:
+            raise BadVideo(
+                f"{aligned.source.path} shows next to nothing of what the others show", "Compare it alone."
+            )
+    chosen = measures.choose(
+        options.metrics,
+        side=min(part.width, part.height),
+        reference=reference is not None,
+        source=source is not None,
+    )
+    left_out = dict(chosen.left_out)
+    if source is None:
+        left_out[LANCZOS] = (
+            "the small video that the outputs were made from is not known: name it with --input"
+        )
+    setting = compare.Setting(
+        outputs=placed,
+        reference=None if reference is None else alignment.straight_onto(reference, *canvas, "the reference"),
+        source=None if source is None else alignment.part_of(source, part, *canvas),
+        part=part,
+        metrics=chosen.metrics,
+        every=options.every,
+        device=hardware.device_of(options.device),
+    )
+    return setting, left_out
 
 
 def _named(paths: tuple[Path, ...]) -> dict[str, Path]:
@@ -235,7 +244,6 @@ def _canvas(
 
 
 def _placed(
-    name: str,
     output: Source,
     told: sidecar.Sidecar | None,
     known: tuple[Source | None, Source | None],

@@ -77,11 +77,12 @@ def run(options: Options, generator: nn.Module | None = None) -> Result:
     Raises VidganError, and then leaves nothing behind.
     """
     job = _prepare(options, generator)
+    energy = hardware.Energy(job.settings.device)
     with progress.bar(job.console, quiet=options.quiet or options.json) as tick:
-        written = _make(job, tick)
+        written = replace(_make(job, tick), joules=energy.joules())
     result = _result(job, written)
     if options.sidecar:
-        _write_sidecar(job, written)
+        _write_sidecar(job, written, result)
     if options.json:
         sys.stdout.write(dumps(asdict(result)) + "\n")
     elif not options.quiet:
@@ -115,6 +116,7 @@ class Written:
     seconds: list[float]  # each frame's time
     began_shot: list[bool]
     first_frame_at: float
+    joules: float | None = None  # that the machine drew meanwhile
 
 
 def _prepare(options: Options, generator: nn.Module | None) -> Job:
@@ -308,9 +310,9 @@ def _check_sidecar(options: Options) -> None:
         raise BadOutput(f"{path} exists already", "Add --overwrite, or leave --sidecar out.")
 
 
-def _write_sidecar(job: Job, written: Written) -> None:
+def _write_sidecar(job: Job, written: Written, result: Result) -> None:
     try:
-        sidecar.write(_describe(job, written), job.options.output)
+        sidecar.write(_describe(job, written, result), job.options.output)
     except OSError as error:
         raise BadOutput(
             f"{sidecar.path_for(job.options.output)} could not be written: {error.strerror}",
@@ -329,7 +331,19 @@ def _model_file(job: Job) -> sidecar.File:
     return sidecar.File(name=path.name, sha256=checkpoint.sha256(path))
 
 
-def _describe(job: Job, written: Written) -> sidecar.Sidecar:
+def _cost(job: Job, written: Written, result: Result) -> sidecar.Cost:
+    upscaler, count = job.upscaler, max(job.upscaler.num_frames, 1)
+    return sidecar.Cost(
+        fps=result.fps,
+        network_ms=round(1000 * upscaler.network_seconds / count, 3),
+        peak_memory_mb=result.peak_memory_mb,
+        parameters=sum(weight.numel() for weight in job.generator.parameters()),
+        gflop=round(stream.gflop_per_pixel(job.generator) * job.window[2] * job.window[3], 3),
+        joules=None if written.joules is None else round(written.joules / count, 3),
+    )
+
+
+def _describe(job: Job, written: Written, result: Result) -> sidecar.Sidecar:
     options = job.options
     return sidecar.Sidecar(
         vidgan=__version__,
@@ -346,4 +360,5 @@ def _describe(job: Job, written: Written) -> sidecar.Sidecar:
         ),
         num_frames=len(written.seconds),
         frames=sidecar.PerFrame(seconds=written.seconds, began_shot=written.began_shot),
+        cost=_cost(job, written, result),
     )
