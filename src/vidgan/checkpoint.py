@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from vidgan import foreign, shelf
 from vidgan.errors import BadWeights
+from vidgan.recipe import Recipe
 
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
@@ -99,12 +100,44 @@ def load_generator(model: str | Path) -> nn.Module:
     return _made(card.generator, card.config, tensors, path)
 
 
-def _made(
-    name: str, config: dict[str, int | float | bool], weights: dict[str, Tensor], path: Path
-) -> nn.Module:
-    module = shelf.take(GENERATORS, name)
+def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
+    """The averaged generator and the discriminator of a training state, or of a run's folder, on the CPU.
+
+    Raises BadWeights where it is none, or damaged.
+    """
+    path = state / "checkpoints" / "state.safetensors" if state.is_dir() else state
+    tensors, header = load_tensors(path)
     try:
-        generator: nn.Module = module.Generator(module.Config(**config))
+        recipe = Recipe.model_validate_json(header.get("recipe", ""))
+    except ValidationError:
+        raise BadWeights(
+            f"{path} is no training state: it does not say which two networks it holds",
+            "Give a run's folder, or its checkpoints/state.safetensors.",
+        ) from None
+    below = {
+        kind: {
+            name.removeprefix(f"{kind}."): value
+            for name, value in tensors.items()
+            if name.startswith(f"{kind}.")
+        }
+        for kind in ("ema", "discriminator")
+    }
+    generator = _made(recipe.generator.name, recipe.generator.config, below["ema"], path)
+    told = recipe.discriminator
+    return generator, _made(told.name, told.config, below["discriminator"], path, kind="Discriminator")
+
+
+def _made(
+    name: str,
+    config: dict[str, int | float | bool],
+    weights: dict[str, Tensor],
+    path: Path,
+    *,
+    kind: str = "Generator",
+) -> nn.Module:
+    module = shelf.take(f"vidgan.{kind.lower()}s", name)
+    try:
+        generator: nn.Module = getattr(module, kind)(module.Config(**config))
         generator.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise BadWeights(

@@ -10,6 +10,7 @@ from vidgan.errors import BadOption
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
+STATUS = Path("/proc/self/status")
 POWERCAP = Path("/sys/class/powercap")  # where Linux tells what processors have drawn
 
 # Of glibc's mallopt.
@@ -97,6 +98,11 @@ def peak_memory_mb(device: torch.device | None = None) -> float | None:
     """
     if device is not None and device.type == "cuda":
         return round(torch.cuda.max_memory_allocated(device) / (1 << 20), 1)
+    try:  # before getrusage, which in a new process tells of the one that started it
+        lines = STATUS.read_text().splitlines()
+        return round(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024, 1)
+    except (OSError, StopIteration):
+        pass
     try:
         import resource
     except ImportError:  # Windows

@@ -35,9 +35,8 @@ def frame_features(clip: Tensor) -> np.ndarray:
     return torch.cat(rows).double().cpu().numpy()
 
 
-def motion_features(clip: Tensor) -> np.ndarray:
-    """(T, 3, H, W) -> (T - 1, 2 D): each pair of neighbouring frames, as its mean and its change."""
-    frames = frame_features(clip)
+def motion(frames: np.ndarray) -> np.ndarray:
+    """A clip's features (T, D) -> (T - 1, 2 D): each pair of neighbouring frames, as its mean and its change."""
     return np.concatenate([(frames[1:] + frames[:-1]) / 2, frames[1:] - frames[:-1]], axis=1)
 
 
@@ -63,7 +62,8 @@ def kernel_distance(one: np.ndarray, other: np.ndarray, *, seed: int = 0) -> Dis
     Source: Binkowski et al. 2018, "Demystifying MMD GANs": the kernel (x.y / D + 1)^3.
     """
     assert min(len(one), len(other)) >= 2, f"{len(one)} and {len(other)} rows"
-    spread = other.std(axis=0) + 1e-6
+    spread = other.std(axis=0)
+    spread = np.maximum(spread, np.median(spread) + 1e-6)  # a feature that hardly lives is not blown up
     one, other = (one - other.mean(axis=0)) / spread, (other - other.mean(axis=0)) / spread
     within, without, across = (_kernel(*pair) for pair in ((one, one), (other, other), (one, other)))
     rng = np.random.default_rng(seed)

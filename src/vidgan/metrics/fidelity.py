@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan.metrics.metric import Against, Metric
-from vidgan.metrics.picture import BORDER, Picture
+from vidgan.metrics.picture import BORDER, BT601, Picture
 
 NO_ERROR = 100.0  # dB: what a frame without any error counts as, so that the others still show in the mean
 
@@ -31,6 +31,15 @@ def _psnr_rgb(output: Picture, target: Picture | None) -> float:
     assert target is not None
     error = (output.rgb - target.rgb)[:, BORDER:-BORDER, BORDER:-BORDER]
     return _decibels(error.mul(255).square_().mean(dtype=torch.float64))
+
+
+def psnr(output: Tensor, target: Tensor, *, luma: bool, border: int) -> float:
+    """(3, H, W) in [0, 1] twice -> dB, by somebody else's protocol: on luma or over RGB, with any border."""
+    height, width = output.shape[1:]
+    error = (output.float() - target.float())[:, border : height - border, border : width - border]
+    if luma:
+        error = (error * torch.tensor(BT601).view(3, 1, 1)).sum(dim=0) / 255
+    return _decibels((error * 255).square().mean(dtype=torch.float64))
 
 
 def _consistency(output: Picture, source: Picture | None) -> float:

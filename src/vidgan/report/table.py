@@ -52,14 +52,15 @@ def best(metric: Metric, found: Comparison) -> int | None:
 
 
 def efficiency_rows(found: Comparison) -> tuple[list[str], list[list[str]]]:
-    """The outputs' names, and a row for each thing that is known of at least one of them."""
+    """The outputs' names, and a row for each thing that is known of what they cost."""
     made = [contender for contender in found.contenders if contender.name not in (LANCZOS, REFERENCE)]
-    table = []
-    for name, (words, digits) in MADE.items():
-        row = [_cell(contender.efficiency, name, digits) for contender in made]
-        if any(row):
-            table.append([words, *row])
-    return [contender.name for contender in made], table
+    return [contender.name for contender in made], costs([contender.efficiency for contender in made])
+
+
+def costs(made: Sequence[Efficiency | None]) -> list[list[str]]:
+    """A row for each thing that is known of at least one."""
+    lines = [[words, *(_cell(cost, name, digits) for cost in made)] for name, (words, digits) in MADE.items()]
+    return [line for line in lines if any(line[1:])]
 
 
 def _cell(efficiency: Efficiency | None, name: str, digits: int | None) -> str:

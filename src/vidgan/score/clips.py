@@ -109,19 +109,33 @@ def judged(
     accuracy  see above
     margin    how much higher the real clip's logits are, in the mean
     """
-    found, place = [], _place(generator)
+    found = []
+    for clip in clips:
+        real_logits, fake_logits = verdict(generator, discriminator, clip, precision=precision)
+        margin = (real_logits - fake_logits).mean()
+        found.append({"accuracy": float(accuracy(real_logits, fake_logits)), "margin": float(margin)})
+    return found
+
+
+def verdict(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    clip: Pair,
+    *,
+    precision: torch.dtype = torch.float32,
+    first: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """What the discriminator says of three frames, `first` and the next two: logits of the real and of the made."""
+    place = _place(generator)
     scale: int = generator.scale  # type: ignore[assignment]
     with torch.inference_mode(), hardware.autocast(place, precision):
-        for clip in clips:
-            low, high = clip.low[None, :3].to(place), clip.high[None, :3].to(place)
-            height, width = (side // JUDGED_BLOCK * JUDGED_BLOCK for side in high.shape[-2:])
-            fake = generator(low).clamp(0, 1)[..., :height, :width]
-            hint = F.interpolate(low[:, 1], scale_factor=scale, mode="bilinear")[..., :height, :width]
-            real_logits, _ = discriminator(high[..., :height, :width], hint)
-            fake_logits, _ = discriminator(fake, hint)
-            margin = (real_logits.float() - fake_logits.float()).mean()
-            found.append({"accuracy": float(accuracy(real_logits, fake_logits)), "margin": float(margin)})
-    return found
+        low, high = (frames[None, first : first + 3].to(place) for frames in (clip.low, clip.high))
+        height, width = (side // JUDGED_BLOCK * JUDGED_BLOCK for side in high.shape[-2:])
+        fake = generator(low).clamp(0, 1)[..., :height, :width]
+        hint = F.interpolate(low[:, 1], scale_factor=scale, mode="bilinear")[..., :height, :width]
+        real_logits, _ = discriminator(high[..., :height, :width], hint)
+        fake_logits, _ = discriminator(fake, hint)
+    return real_logits.float().cpu(), fake_logits.float().cpu()
 
 
 def _place(network: nn.Module) -> torch.device:

@@ -1,0 +1,95 @@
+"""`vidgan evaluate`: its words and options."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from vidgan.cli.app import Debug, Device, Threads, app
+from vidgan.errors import BadOption
+
+
+@app.command()
+def evaluate(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL... DATA",
+            help="Names or files of networks, ncnn:NAME for other people's, ffmpeg:FILTER; then a video, a folder of "
+            "videos or frames, or a prepared data set.",
+            show_default=False,
+        ),
+    ],
+    *,
+    degrade: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="How small versions are made: clean, bd, mild, heavy, phone, surveillance, tape.",
+            show_default="clean; bd for Vid4 and UDM10",
+        ),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=0, metavar="N", help="The most of each clip; 0 for all.")] = 24,
+    clips: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The first N clips only.", show_default=False)
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Only these, such as psnr-y,lpips; or all.", show_default=False),
+    ] = None,
+    discriminator: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="A training run's folder: test its discriminator, too.", show_default=False
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a line for each clip and method.", show_default=False),
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of vidgan's own networks.")
+    ] = "auto",
+    threads: Threads = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say how good and how fast networks are, on clips whose truth is known.
+
+    Bicubic and Lanczos are always in the table. Sharp clips are made small first; pairs of small and large folders are
+    taken as they are.
+    """
+    if len(words) < 2:
+        raise BadOption("a MODEL or the DATA is missing", "vidgan evaluate MODEL... DATA")
+
+    from vidgan.verbs.evaluate import Options, run
+
+    run(
+        Options(
+            models=tuple(words[:-1]),
+            data=Path(words[-1]),
+            degrade=degrade,
+            frames=frames,
+            clips=clips,
+            metrics=None if metrics is None else tuple(metrics.split(",")),
+            discriminator=discriminator,
+            report=report,
+            json=json,
+            csv=csv,
+            device=device,
+            precision=precision,
+            threads=threads,
+            quiet=quiet,
+        )
+    )

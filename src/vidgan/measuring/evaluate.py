@@ -1,0 +1,199 @@
+"""Methods on clips: made small, enlarged, measured, timed. One clip is held at a time."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vidgan import hardware, metrics, score
+from vidgan.errors import BadVideo
+from vidgan.features import has_efficientnet
+from vidgan.measuring import footage, footprint, measures
+from vidgan.measuring.footage import Clip, Footage
+from vidgan.measuring.methods import Method, Place
+from vidgan.metrics import Against, Metric, distribution
+from vidgan.score import Efficiency, Row
+
+Tell = Callable[[str, Tensor, Tensor, dict[str, Tensor]], None]  # clip, small, true, method -> made
+WARM_SIDE = 32  # small pixels: the first frame of a network pays for what later ones reuse
+LEAST_SET_FRAMES = 3  # of each clip: fewer have no motion to be a set of
+MOST_SET_FRAMES = 400  # of each side of a distance between sets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    footage: Footage
+    methods: Sequence[Method]
+    degradation: str
+    scale: int
+    frames: int | None  # the most of each clip
+    metrics: tuple[str, ...] | None
+
+
+@dataclass
+class Findings:
+    rows: list[Row] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=dict)  # method -> of a frame, each clip's
+    joules: dict[str, list[float]] = field(default_factory=dict)
+    pixels: list[int] = field(default_factory=list)  # of each clip's small frames
+    size: tuple[int, int] = (0, 0)  # height, width of the first clip's
+    left_out: dict[str, str] = field(default_factory=dict)
+    features: dict[str, list[np.ndarray]] = field(default_factory=dict)  # method, or "" for the truth
+
+
+def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
+    """Every method on every clip. Raises VidganError."""
+    found = Findings()
+    for method in task.methods:
+        small = torch.rand(2, 3, WARM_SIDE, WARM_SIDE, generator=torch.Generator().manual_seed(0))
+        method.enlarge(small, task.scale)
+    total = len(task.footage.clips) * len(task.methods)
+    for number, clip in enumerate(task.footage.clips):
+        low, high = opened(clip, task)
+        chosen = measures.choose(task.metrics, side=min(high.shape[2:]), reference=True, source=True)
+        found.left_out |= chosen.left_out
+        found.pixels.append(low.shape[2] * low.shape[3])
+        found.size = found.size if number else (low.shape[2], low.shape[3])
+        truth = list(_chained(high))
+        made: dict[str, Tensor] = {}
+        for index, method in enumerate(task.methods):
+            tick((number * len(task.methods) + index) / total, f"{clip.name}: {method.title}")
+            made[method.name] = _enlarged(method, low, task, found)
+            values = _measured(chosen.metrics, made[method.name], (high, low), truth)
+            if task.footage.layout is not None:
+                values[score.FIELD] = task.footage.layout.psnr(made[method.name], high)
+            found.rows.append(Row(method=method.name, clip=clip.name, values=values))
+        _remember(found, high, made)
+        tell(clip.name, low, high, made)
+    return found
+
+
+def opened(clip: Clip, task: Task) -> tuple[Tensor, Tensor]:
+    """The small and the true clip, (T, 3, H, W) in [0, 1], the true one cut to sides that the scale divides."""
+    high = clip.high(task.frames)
+    height, width = (side // task.scale * task.scale for side in high.shape[1:3])
+    high = high[:, :height, :width]
+    if clip.low is None:
+        low = footage.shrunk(high, task.degradation, task.scale, name=clip.name)
+    else:
+        low = clip.low(task.frames)
+    if low.shape[1] * task.scale != height or low.shape[2] * task.scale != width or len(low) != len(high):
+        raise BadVideo(
+            f"{clip.name}: {len(low)} small frames of {low.shape[2]}x{low.shape[1]} for {len(high)} of "
+            f"{width}x{height}, which is not {task.scale} times larger",
+            "Give pairs of the methods' scale.",
+        )
+    return _floats(low), _floats(high)
+
+
+def efficiency(method: Method, found: Findings, place: Place) -> Efficiency:
+    """Milliseconds and energy are medians over clips; operations are for the mean of their sizes."""
+    joules = found.joules.get(method.name)
+    pixels = sum(found.pixels) / len(found.pixels)
+    return Efficiency(
+        device=method.device,
+        precision=method.precision,
+        network_ms=round(1000 * median(found.seconds[method.name]), 3),
+        peak_memory_mb=footprint.of(method.name, found.size, place),
+        parameters=method.parameters,
+        gflop=None if method.gflop_per_pixel is None else round(method.gflop_per_pixel * pixels, 3),
+        joules=round(median(joules), 3) if joules else None,
+    )
+
+
+def distances(found: Findings, methods: Sequence[Method]) -> dict[str, dict[str, distribution.Distance]]:
+    """How far each method's footage is from the true one as sets of frames and of motion, where that can be told."""
+    truth = found.features.get("", [])
+    if min(map(len, truth), default=0) < LEAST_SET_FRAMES:
+        return {}
+    return {
+        method.name: {
+            kind: distribution.kernel_distance(_rows(found.features[method.name], kind), _rows(truth, kind))
+            for kind in ("frames", "motion")
+        }
+        for method in methods
+    }
+
+
+def _rows(clips: Sequence[np.ndarray], kind: str) -> np.ndarray:
+    """The features of each clip's frames -> rows of a set: frames, or pairs of neighbours."""
+    return np.concatenate([clip if kind == "frames" else distribution.motion(clip) for clip in clips])
+
+
+def _enlarged(method: Method, low: Tensor, task: Task, found: Findings) -> Tensor:
+    """As 8-bit video would hold it. What it took is noted."""
+    energy = hardware.Energy(torch.device(method.device))
+    started = time.perf_counter()
+    made = method.enlarge(low, task.scale)
+    found.seconds.setdefault(method.name, []).append((time.perf_counter() - started) / len(low))
+    if (joules := energy.joules()) is not None:
+        found.joules.setdefault(method.name, []).append(joules / len(low))
+    return (made.clamp(0, 1) * 255).round() / 255
+
+
+def _measured(
+    chosen: Sequence[Metric], output: Tensor, against: tuple[Tensor, Tensor], truth: Sequence[metrics.Picture]
+) -> dict[str, float]:
+    """Each metric's mean over frames; the truth's pictures are shared by all methods."""
+    high, low = against
+    pictures, sources = list(_chained(output)), list(_chained(low))
+    others = {Against.TARGET: truth, Against.SOURCE: sources, Against.NOTHING: [None] * len(pictures)}
+    found = {}
+    for metric in chosen:
+        if metric.name in ("vmaf", "vmaf_neg"):
+            found[metric.name] = metric(output, high)
+            continue
+        with torch.inference_mode():
+            pairs = zip(pictures, others[metric.against], strict=True)
+            found[metric.name] = metrics.mean([metric.of_frame(*pair) for pair in pairs])
+    return {name: value for name, value in found.items() if value == value}
+
+
+def _chained(clip: Tensor) -> Iterator[metrics.Picture]:
+    """All at once, each knowing the one before: a clip is held whole here."""
+    before = None
+    for rgb in clip:
+        before = metrics.Picture(rgb, before)
+        yield before
+
+
+def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
+    """Features of some frames, for the distances between sets."""
+    if not has_efficientnet() or sum(map(len, found.features.get("", []))) >= MOST_SET_FRAMES:
+        return
+    for name, clip in {"": high, **made}.items():
+        found.features.setdefault(name, []).append(distribution.frame_features(clip))
+
+
+def _floats(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def judge(
+    state: str, players: tuple[torch.nn.Module, torch.nn.Module], task: Task, precision: torch.dtype
+) -> score.Judge:
+    """A discriminator against its own generator, on every third frame and its two neighbours. Raises BadVideo."""
+    generator, discriminator = players
+    scale: int = generator.scale  # type: ignore[assignment]
+    own, logits, clips = replace(task, scale=scale), [], {}
+    for clip in task.footage.clips:
+        pair = score.Pair(*opened(clip, own))
+        triplets = range(0, len(pair.low) - 2, 3)
+        told = [
+            score.verdict(generator, discriminator, pair, precision=precision, first=first)
+            for first in triplets
+        ]
+        if told:
+            real, fake = (torch.cat([part.flatten() for part in parts]) for parts in zip(*told, strict=True))
+            clips[clip.name] = float(score.accuracy(real, fake))
+            logits.append((real, fake))
+    if not logits:
+        raise BadVideo("no clip has the three frames that the discriminator looks at", "Give videos.")
+    bins, error = score.calibration(*(torch.cat(parts) for parts in zip(*logits, strict=True)))
+    return score.Judge(
+        name=state, clips=clips, accuracy=score.interval(list(clips.values())), bins=bins, error=error
+    )

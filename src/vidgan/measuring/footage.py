@@ -1,0 +1,201 @@
+"""What `evaluate` is given: videos, folders of frames, pairs of small and large, and the field's own test sets.
+
+Letters: T frames, H W height and width.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store
+from vidgan.dataset.shards import is_prepared
+from vidgan.degrade import PRESETS, degraded
+from vidgan.errors import BadOption, BadVideo
+from vidgan.metrics.fidelity import psnr
+from vidgan.video import decode_all
+
+HIGH = re.compile(r"^(gt|hr|high|target|((train|val|test)_)?sharp)$", re.IGNORECASE)
+LOW = re.compile(r"^(lr|lq|low|input|b[id](x\d)?|((train|val|test)_)?sharp_bicubic)$", re.IGNORECASE)
+BD_SIGMA, BD_RADIUS = 1.6, 6  # of the field's "BD": a 13x13 Gaussian, then every fourth pixel
+SEED = 20260
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """A test set of the field's, known by the names of its clips; its protocol is what papers report."""
+
+    title: str
+    clips: frozenset[str]
+    luma: bool  # PSNR on luma, else over RGB
+
+    @property
+    def protocol(self) -> str:
+        colour = "BT.601 limited-range luma" if self.luma else "RGB"
+        return f"{self.title}'s protocol: PSNR on {colour}, no border cut, mean over a clip's frames, then over clips"
+
+    def psnr(self, output: Tensor, target: Tensor) -> float:
+        """(T, 3, H, W) twice -> dB."""
+        pairs = zip(output, target, strict=True)
+        return float(np.mean([psnr(*pair, luma=self.luma, border=0) for pair in pairs]))
+
+
+LAYOUTS = (
+    Layout(title="Vid4", clips=frozenset(("calendar", "city", "foliage", "walk")), luma=True),
+    Layout(title="REDS4", clips=frozenset(("000", "011", "015", "020")), luma=False),
+    Layout(
+        title="UDM10",
+        clips=frozenset(
+            (
+                *("archpeople", "archwall", "auditorium", "band", "caffe"),
+                *("camera", "clap", "lake", "photography", "polyflow"),
+            )
+        ),
+        luma=True,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Where a clip's frames are; both read when they are asked for. The low one may have to be made."""
+
+    name: str
+    high: Callable[[int | None], np.ndarray]  # at most so many frames -> (T, H, W, 3) uint8
+    low: Callable[[int | None], np.ndarray] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footage:
+    clips: list[Clip]
+    layout: Layout | None  # of the field's, where it is one
+    pairs: bool  # whether small versions are given
+
+
+def find(data: Path) -> Footage:
+    """The clips below a folder, or a single video. Raises VidganError where there is none."""
+    if not data.exists():
+        raise BadOption(
+            f"there is no {data}", "Name a video, a folder of videos or frames, or a prepared data set."
+        )
+    if data.is_dir() and is_prepared(data):
+        return Footage(clips=_prepared(data), layout=None, pairs=False)
+    folders = [folder for folder in sorted(data.iterdir()) if folder.is_dir()] if data.is_dir() else []
+    high, low = ([folder for folder in folders if kind.match(folder.name)] for kind in (HIGH, LOW))
+    if high and low:
+        clips = _paired(_one(high, "large"), _one(low, "small"))
+    else:
+        clips = [Clip(name=name, high=read) for name, read in _clips(high[0] if high else data).items()]
+    if not clips:
+        raise BadVideo(f"{data} holds no video, no frames and no picture", "Name a folder that holds some.")
+    names = frozenset(clip.name.lower() for clip in clips)
+    layout = next((known for known in LAYOUTS if names <= known.clips and len(names) > 1), None)
+    return Footage(clips=clips, layout=layout, pairs=bool(high and low))
+
+
+def shrunk(high: np.ndarray, how: str, scale: int, *, name: str) -> np.ndarray:
+    """(T, H, W, 3) uint8, sides that scale divides -> (T, H / scale, W / scale, 3) uint8.
+
+    how   bd, or a preset of degrade; the clip's name seeds what is random
+    """
+    frames = torch.from_numpy(np.ascontiguousarray(high)).permute(0, 3, 1, 2).float() / 255
+    if how == "bd":
+        small = _blurred(frames)[..., ::scale, ::scale]
+    else:
+        rng = np.random.default_rng([SEED, *name.encode()])
+        small = degraded(frames, PRESETS[how], scale, rng)
+    return (small.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def degradations() -> Mapping[str, str]:
+    """Name -> what it does, in words."""
+    words = {"bd": f"the field's BD: Gaussian blur of sigma {BD_SIGMA}, then every pixel in so many"}
+    words |= {name: f"the preset '{name}' of docs/training.md, seeded by the clip's name" for name in PRESETS}
+    return words | {"clean": "the field's BI: antialiased bicubic, rounded to 8 bits"}
+
+
+def _one(folders: list[Path], what: str) -> Path:
+    if len(folders) > 1:
+        raise BadOption(
+            f"{folders[0].parent} holds several folders of {what} versions: {', '.join(f.name for f in folders)}",
+            "Leave one of them there, or name a folder that holds one of each.",
+        )
+    inner = [folder for folder in sorted(folders[0].iterdir()) if folder.is_dir()]
+    # REDS keeps its small frames one folder deeper, in X4.
+    return inner[0] if len(inner) == 1 and re.match(r"^x\d$", inner[0].name, re.IGNORECASE) else folders[0]
+
+
+def _paired(high: Path, low: Path) -> list[Clip]:
+    large, small = _clips(high), _clips(low)
+    if alone := sorted(large.keys() ^ small.keys()):
+        raise BadVideo(
+            f"{', '.join(alone[:5])} {'are' if len(alone) > 1 else 'is'} in only one of {high} and {low}",
+            "Give both folders clips of the same names.",
+        )
+    return [Clip(name=name, high=read, low=small[name]) for name, read in large.items()]
+
+
+def _clips(place: Path) -> dict[str, Callable[[int | None], np.ndarray]]:
+    """Name -> a reader. A folder whose pictures are numbered is a clip; other pictures are clips of one frame."""
+    if place.is_file():
+        return {place.stem: _reader([place])}
+    found: dict[str, Callable[[int | None], np.ndarray]] = {}
+    for folder in [place, *sorted(inner for inner in place.rglob("*") if inner.is_dir())]:
+        files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+        below = folder.relative_to(place).as_posix()
+        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+        pictures = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
+        found |= {_name(below, file.stem): _reader([file]) for file in videos}
+        if len(pictures) > 1 and all(re.search(r"\d$", file.stem) for file in pictures):
+            found[below if below != "." else place.name] = _reader(pictures)
+        else:
+            found |= {_name(below, file.stem): _reader([file]) for file in pictures}
+    return found
+
+
+def _name(below: str, stem: str) -> str:
+    return stem if below == "." else f"{below}/{stem}"
+
+
+def _reader(files: list[Path]) -> Callable[[int | None], np.ndarray]:
+    def read(limit: int | None) -> np.ndarray:
+        if len(files) == 1:
+            return decode_all(files[0], limit=limit)
+        frames = [decode_all(file)[0] for file in files[:limit]]
+        if len({frame.shape for frame in frames}) > 1:
+            raise BadVideo(
+                f"the pictures in {files[0].parent} differ in size", "Put them into folders of their own."
+            )
+        return np.stack(frames)
+
+    return read
+
+
+def _prepared(data: Path) -> list[Clip]:
+    """The side that was kept for the very end, or the one to validate on; never the one to train on."""
+    for split in ("test", "val"):
+        store = Store(data, split)
+        if store.videos:
+            break
+    else:
+        raise BadVideo(f"{data} keeps no video to test on", "Prepare it again with a larger --test or --val.")
+
+    def reader(name: str) -> Callable[[int | None], np.ndarray]:
+        whole = slice(None)
+        return lambda limit: store.read(name, slice(limit), whole, whole).numpy()
+
+    return [Clip(name=name, high=reader(name)) for name in store.videos]
+
+
+def _blurred(frames: Tensor) -> Tensor:
+    steps = torch.arange(-BD_RADIUS, BD_RADIUS + 1, dtype=torch.float32)
+    taps = torch.exp(-0.5 * (steps / BD_SIGMA) ** 2)
+    taps = (taps / taps.sum()).repeat(3, 1)
+    frames = F.pad(frames, [BD_RADIUS] * 4, mode="reflect")
+    frames = F.conv2d(frames, taps.view(3, 1, -1, 1), groups=3)
+    return F.conv2d(frames, taps.view(3, 1, 1, -1), groups=3)

@@ -1,0 +1,46 @@
+"""How much memory a method takes: a process of its own enlarges two frames, and tells the most that it held.
+
+python -m vidgan.measuring.footprint METHOD HEIGHT WIDTH DEVICE PRECISION THREADS
+"""
+
+import subprocess
+import sys
+
+import torch
+
+from vidgan import hardware
+from vidgan.measuring import methods
+from vidgan.measuring.methods import Place
+
+PATIENCE = 300  # seconds
+
+
+def of(method: str, size: tuple[int, int], place: Place) -> float | None:
+    """MB of the whole process, of the accelerator where it runs on one; None where the system does not tell.
+
+    size  height and width of the small frames
+    """
+    precision = next(name for name, dtype in hardware.PRECISIONS.items() if dtype is place.precision)
+    words = [method, *map(str, size), str(place.device), precision, str(place.threads)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "vidgan.measuring.footprint", *words],
+            capture_output=True, text=True, timeout=PATIENCE, check=True,
+        )  # fmt: skip
+        return float(done.stdout.split()[-1])
+    except (subprocess.SubprocessError, ValueError, IndexError):
+        return None
+
+
+def main() -> None:
+    word, height, width, device, precision, threads = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    place = Place(device=torch.device(device), precision=hardware.PRECISIONS[precision], threads=int(threads))
+    method = methods.method(word, place)
+    method.enlarge(torch.zeros(2, 3, int(height), int(width)), method.scale or 4)
+    peak = hardware.peak_memory_mb(place.device)
+    print("unknown" if peak is None else peak)
+
+
+if __name__ == "__main__":
+    main()

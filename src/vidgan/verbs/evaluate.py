@@ -1,0 +1,195 @@
+"""`vidgan evaluate MODEL... DATA`: how good and how fast networks are, beside interpolation and each other."""
+
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from vidgan import checkpoint, hardware, progress
+from vidgan.errors import BadOption, BadOutput
+from vidgan.measuring import evaluate, footage, methods
+from vidgan.measuring.methods import Method
+from vidgan.report import evaluation as page
+from vidgan.report import table
+from vidgan.score import Evaluation
+
+CONTROL_SIDE = 1024  # of the matrices whose product tells how fast the machine was
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    models: tuple[str, ...]
+    data: Path
+    degrade: str | None = None
+    frames: int = 24  # of each clip; 0 for all
+    clips: int | None = None
+    metrics: tuple[str, ...] | None = None
+    discriminator: Path | None = None  # a run's folder or its state
+    report: Path | None = None
+    json: Path | None = None  # "-" for standard output
+    csv: Path | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    quiet: bool = False
+
+
+def run(options: Options) -> Evaluation:
+    """Enlarge every clip by every method, and measure; gives the numbers, and writes what was asked for.
+
+    Raises VidganError; then nothing has been written.
+    """
+    console = Console(stderr=True, quiet=options.quiet)
+    hardware.keep_memory()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    for path in (options.report, options.json, options.csv):
+        if path is not None and str(path) != "-" and (path.is_dir() or not path.resolve().parent.is_dir()):
+            raise BadOutput(
+                f"{path} cannot be written: it is a folder, or its folder is missing", "Name a file."
+            )
+    place = _place(options)
+    task = _task(options, place)
+    samples = page.Samples()
+    with ExitStack() as stack:
+        tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
+        found = evaluate.run(task, samples.see, lambda done, note: tick(done, 1.0, note))
+        judge = None
+        if options.discriminator is not None:
+            generator, discriminator = checkpoint.load_players(options.discriminator)
+            players = generator.to(place.device), discriminator.to(place.device)
+            tick(1.0, 1.0, "the discriminator")
+            judge = evaluate.judge(str(options.discriminator), players, task, place.precision)
+    evaluation = Evaluation(
+        data=options.data.name,
+        scale=task.scale,
+        titles={method.name: method.title for method in task.methods},
+        rows=found.rows,
+        efficiency={method.name: evaluate.efficiency(method, found, place) for method in task.methods},
+        protocol=_protocol(task),
+        left_out=found.left_out,
+        sets=evaluate.distances(found, task.methods),
+        judge=judge,
+    )
+    _write(evaluation, samples, options)
+    if not options.quiet and str(options.json) != "-":
+        _print(evaluation, options)
+    return evaluation
+
+
+def _place(options: Options) -> methods.Place:
+    device = hardware.device_of(options.device)
+    precision = hardware.precision_of(options.precision, device)
+    if device.type == "cpu" and precision is torch.float16:
+        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
+    return methods.Place(device=device, precision=precision, threads=torch.get_num_threads())
+
+
+def _task(options: Options, place: methods.Place) -> evaluate.Task:
+    data = footage.find(options.data)
+    clips = data.clips[: options.clips]
+    if data.pairs and options.degrade is not None:
+        raise BadOption(
+            "--degrade is named, and the data holds small versions already", "Leave --degrade out."
+        )
+    degradation = options.degrade or ("bd" if data.layout is not None and data.layout.luma else "clean")
+    if degradation not in (known := footage.degradations()):
+        raise BadOption(f"--degrade {degradation} is not known", f"Use one of: {', '.join(known)}.")
+    words = dict.fromkeys((*methods.BASELINES, *options.models))
+    chosen = [methods.method(word, place) for word in words]
+    return evaluate.Task(
+        footage=footage.Footage(clips=clips, layout=data.layout, pairs=data.pairs),
+        methods=chosen,
+        degradation=degradation,
+        scale=_scale(chosen),
+        frames=options.frames or None,
+        metrics=options.metrics,
+    )
+
+
+def _scale(chosen: list[Method]) -> int:
+    scales = {method.scale: method.title for method in chosen if method.scale is not None}
+    if len(scales) > 1:
+        told = ", ".join(f"{title} {scale} times" for scale, title in scales.items())
+        raise BadOption(
+            f"the networks enlarge differently: {told}", "Evaluate networks of one scale together."
+        )
+    return next(iter(scales), 4)
+
+
+def _protocol(task: evaluate.Task) -> dict[str, str]:
+    clips = task.footage.clips
+    names = ", ".join(clip.name for clip in clips[:12]) + (
+        f" and {len(clips) - 12} more" if len(clips) > 12 else ""
+    )
+    made = (
+        "given with the data"
+        if task.footage.pairs
+        else f"{task.degradation}: {footage.degradations()[task.degradation]}"
+    )
+    told = {
+        "clips": f"{names}; the first {task.frames} frames" if task.frames else f"{names}; all frames",
+        "small versions": f"{made}; {task.scale} times smaller",
+        "outputs": "rounded to 8 bits before they are measured",
+        "means": "over a clip's frames, then over clips; ± is half of the interval that holds the mean in 19 of 20 "
+        "draws of as many clips",
+        "speed": f"network only, median over clips, {torch.get_num_threads()} threads; a {CONTROL_SIDE}-square matrix "
+        f"product in float32 ran at {_control():.0f} GFLOP/s just after",
+        "memory": "the most that a process of its own held which enlarged two frames of the first clip's size",
+        "operations": "counted from the networks' layers; a multiplication and an addition are two",
+    }
+    if task.footage.layout is not None:
+        told[task.footage.layout.title] = task.footage.layout.protocol
+    return told
+
+
+def _control() -> float:
+    """GFLOP/s of a matrix product: a slow machine makes slow networks."""
+    import time
+
+    matrix = torch.rand(CONTROL_SIDE, CONTROL_SIDE)
+    taken = []
+    for _ in range(9):
+        started = time.perf_counter()
+        matrix @ matrix
+        taken.append(time.perf_counter() - started)
+    return 2 * CONTROL_SIDE**3 / sorted(taken)[4] / 1e9
+
+
+def _write(found: Evaluation, samples: page.Samples, options: Options) -> None:
+    if options.json is not None:
+        text = json.dumps(found.as_json(), allow_nan=False) + "\n"
+        if str(options.json) == "-":
+            sys.stdout.write(text)
+        else:
+            table.write_text(text, options.json)
+    if options.csv is not None:
+        table.write_text(found.as_csv(), options.csv)
+    if options.report is not None:
+        page.write_report(found, samples, options.report)
+
+
+def _print(found: Evaluation, options: Options) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("")
+    for title in found.titles.values():
+        shown.add_column(title, justify="right", overflow="fold")
+    for row in page.rows(found):
+        shown.add_row(*row)
+    console.print(shown)
+    print(
+        f"x{found.scale}, {len(found.clips)} clips; {found.protocol['small versions']}; {found.protocol['speed']}"
+    )
+    if found.judge is not None:
+        told = page.interval_words(found.judge.accuracy, 3)
+        print(f"discriminator: right about {told} of patches, calibration error {found.judge.error:.3f}")
+    for name, why in found.left_out.items():
+        print(f"left out: {name}: {why}")
+    if options.report is not None:
+        print(f"report: {options.report}")
