@@ -187,7 +187,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
     """A world without weights, and a maker of folders that hold some."""
     monkeypatch.delenv("VIDGAN_WEIGHTS", raising=False)
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
-    monkeypatch.setattr(lpips, "_check_sum", lambda path, plan, net: None)  # these weights are nobody's
+    monkeypatch.setattr(lpips, "is_published", lambda network: True)  # these weights are nobody's
 
     def folder(name: str) -> Path:
         made = tmp_path / name
@@ -217,7 +217,7 @@ def test_absent_weights_are_an_error_that_says_where_to_put_them(nowhere):
 def test_weights_that_are_not_the_published_ones_are_refused(nowhere, monkeypatch):
     folder = nowhere("given")
     monkeypatch.undo()
-    with pytest.raises(BadWeights, match=r"has the sha256 [0-9a-f]{12}\.\.\., not 4bbcae6f7f3e"):
+    with pytest.raises(BadWeights, match="does not give the distances of LPIPS"):
         load_lpips("alex", folder=folder)
 
 
@@ -276,3 +276,114 @@ def test_padding_is_tensorflow_s(efficientnet):
     found = layer(torch.arange(4.0).expand(1, 1, 4, 4))
     assert found.shape == (1, 1, 2, 2)
     torch.testing.assert_close(found[0, 0, 0], torch.tensor([3 * 3.0, 3 * 5.0]))
+
+
+# Fetching
+
+
+@pytest.fixture
+def official(tmp_path, shared, monkeypatch):
+    """A server with files as torch and the authors have them, made of the weights at hand."""
+    import functools
+    import hashlib
+    import http.server
+    import threading
+
+    from vidgan.features import fetch
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    place = tmp_path / "server"
+    place.mkdir()
+    weights = load_file(shared / "weights" / PLANS["alex"].file)
+    origin = fetch.ORIGINS["alex"]
+    backbone = {
+        f"features.{layer}.{kind}": weights[f"conv{number}.{kind}"]
+        for number, layer in enumerate(origin.layers) for kind in ("weight", "bias")
+    }  # fmt: skip
+    torch.save(backbone | {"classifier.6.bias": torch.zeros(1000)}, place / "backbone.pth")
+    torch.save(
+        {f"lin{i}.model.1.weight": weights[f"lin{i}.weight"].view(1, -1, 1, 1) for i in range(5)},
+        place / "heads.pth",
+    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=place))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sums = {
+        name: hashlib.sha256((place / f"{name}.pth").read_bytes()).hexdigest()
+        for name in ("backbone", "heads")
+    }
+    at = f"http://127.0.0.1:{server.server_address[1]}"
+    told = fetch.Origin(
+        f"{at}/backbone.pth", sums["backbone"][:8], f"{at}/heads.pth", sums["heads"], 10, origin.layers
+    )
+    monkeypatch.setitem(fetch.ORIGINS, "alex", told)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("VIDGAN_WEIGHTS", raising=False)
+    yield place
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.shared
+def test_weights_are_fetched_converted_and_then_found(official, shared, capsys, monkeypatch):
+    from vidgan import cli
+
+    assert cli.main(["models", "pull", "lpips"]) == 2, "nobody has agreed"
+    assert "--yes" in capsys.readouterr().err and not lpips.has_lpips("alex")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda words: "no")
+    assert cli.main(["models", "pull", "lpips"]) == 0 and not lpips.has_lpips("alex")
+    assert cli.main(["models", "pull", "lpips", "--yes"]) == 0
+    picture = torch.rand(2, 1, 3, 64, 64)
+    theirs = load_lpips("alex", folder=shared / "weights")
+    assert float(load_lpips("alex")(*picture)) == float(theirs(*picture))
+    assert [path.name for path in lpips.cache().iterdir()] == [PLANS["alex"].file]
+    capsys.readouterr()
+    assert cli.main(["models", "pull", "lpips"]) == 0 and "already" in capsys.readouterr().out
+    assert cli.main(["models"]) == 0 and "at hand" in capsys.readouterr().out
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("fault", "message"), [
+    ("other", "it is another file"), ("missing", "could not be fetched"),
+    ("strange", "do not hold"), ("wrong", "do not give"),
+])  # fmt: skip
+def test_a_download_that_is_not_what_it_should_be_leaves_nothing(
+    official, monkeypatch, capsys, fault, message
+):
+    import hashlib
+    from dataclasses import replace
+
+    from vidgan import cli
+    from vidgan.features import fetch
+
+    file = official / "heads.pth"
+    if fault == "other":
+        file.write_bytes(b"another file")
+    elif fault == "missing":
+        file.unlink()
+    else:
+        heads = torch.load(file, weights_only=True)
+        torch.save({} if fault == "strange" else {name: 2 * head for name, head in heads.items()}, file)
+        told = replace(fetch.ORIGINS["alex"], heads_sha256=hashlib.sha256(file.read_bytes()).hexdigest())
+        monkeypatch.setitem(fetch.ORIGINS, "alex", told)
+    assert cli.main(["models", "pull", "lpips", "--yes"]) == 1
+    told = capsys.readouterr().err
+    assert message in told and "Traceback" not in told
+    assert list(lpips.cache().iterdir()) == []
+    assert cli.main(["models", "pull", "beauty"]) == 2
+
+
+def test_pickles_that_would_run_something_are_not_read(tmp_path):
+    from vidgan.features import fetch
+
+    class Evil:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"features.0.weight": Evil()}, tmp_path / "evil.pth")
+    with pytest.raises(BadWeights, match="no file of weights"):
+        fetch._read(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()

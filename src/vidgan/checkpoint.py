@@ -167,7 +167,7 @@ def find(model: str | Path) -> Path:
         return path
     embedded = Path(str(resources.files("vidgan") / "weights" / f"{model}.safetensors"))
     if not embedded.is_file():
-        remedy = f"{shelf.suggest(str(model), _names())} Or give the path of a .safetensors file."
+        remedy = f"{shelf.suggest(str(model), embedded_names())} Or give the path of a .safetensors file."
         raise BadWeights(f"there is no model '{model}'", remedy)
     return embedded
 
@@ -194,11 +194,11 @@ def card_of(
     )
 
 
-def _names() -> list[str]:
+def embedded_names() -> list[str]:
     """The models that come with this installation."""
     folder = Path(str(resources.files("vidgan") / "weights"))
     return sorted(file.stem for file in folder.glob("*.safetensors"))
 
 
 def _choices() -> str:
-    return f"Or name a model that comes with vidgan: {', '.join(_names()) or 'none does here'}."
+    return f"Or name a model that comes with vidgan: {', '.join(embedded_names()) or 'none does here'}."

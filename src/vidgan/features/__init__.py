@@ -1,6 +1,7 @@
 """Pretrained feature networks, shared by losses and metrics.
 
 lpips.py         LPIPS on AlexNet and VGG16, whose weights are no part of this package
+fetch.py         those weights from their official places, when they are asked for
 efficientnet.py  EfficientNet-Lite0, whose weights the extra `features` brings
 """
 

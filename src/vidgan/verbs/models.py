@@ -1,0 +1,67 @@
+"""`vidgan models`: what comes with vidgan, and the weights that do not, fetched when they are asked for."""
+
+import sys
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from vidgan import checkpoint, progress
+from vidgan.errors import BadOption
+from vidgan.features import Net, has_lpips
+from vidgan.features.fetch import ORIGINS, fetch
+from vidgan.features.lpips import cache
+
+FETCHED: dict[str, Net] = {"lpips": "alex", "lpips-vgg": "vgg"}  # what pull knows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    action: str = "list"
+    name: str | None = None
+    yes: bool = False
+
+
+def run(options: Options) -> None:
+    """List, or fetch after a yes. Raises VidganError."""
+    if options.action == "list":
+        _list()
+    else:
+        _pull(options)
+
+
+def _list() -> None:
+    for name in checkpoint.embedded_names():
+        card = checkpoint.read_card(checkpoint.load_tensors(checkpoint.find(name))[1], checkpoint.find(name))
+        results = ", ".join(f"{metric} {value:.4g}" for metric, value in card.results.items())
+        print(f"{name:12} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
+    for name, net in FETCHED.items():
+        state = "at hand" if has_lpips(net) else f"not here; fetch it with: vidgan models pull {name}"
+        print(f"{name:12} LPIPS v0.1 on {net}, to measure with: {state}")
+
+
+def _pull(options: Options) -> None:
+    if options.name not in FETCHED:
+        found = (
+            "nothing is named" if options.name is None else f"{options.name} is nothing that can be fetched"
+        )
+        raise BadOption(found, f"Use one of: {', '.join(FETCHED)}.")
+    net = FETCHED[options.name]
+    if has_lpips(net):
+        print(f"{options.name} is at hand already")
+        return
+    origin = ORIGINS[net]
+    print(f"{options.name} is fetched from its authors and kept in {cache()}:")
+    print(f"  {origin.heads} (BSD-2-Clause)")
+    print(f"  {origin.backbone} (BSD-3-Clause), {origin.megabytes} MB, of which the convolutions are kept")
+    if not options.yes and not _agreed():
+        print("nothing was fetched")
+        return
+    with progress.bar(Console(stderr=True)) as tick:
+        path = fetch(net, tick)
+    print(f"{options.name}: {path}")
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise BadOption("nobody is there to agree to the download", "Add --yes.")
+    return input("Fetch them? [y/N] ").strip().lower() in ("y", "yes")
