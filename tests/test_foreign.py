@@ -102,6 +102,29 @@ def test_another_network_is_named_by_what_it_holds(tmp_path, held):
         checkpoint.load_generator(tmp_path / "x.pth")
 
 
+@pytest.mark.parametrize(
+    "network", [compact.Generator(COMPACT), rrdb.Generator(RRDB)], ids=["compact", "rrdb"]
+)
+@pytest.mark.parametrize("damage", [
+    lambda weight: torch.tensor(1.0),
+    lambda weight: torch.zeros(0),
+    lambda weight: weight[:0],
+    lambda weight: weight[:, :0],
+    lambda weight: weight.flatten(),
+    lambda weight: weight[..., 0],
+])  # fmt: skip
+def test_layers_of_other_shapes_or_of_none_are_one_clear_error(tmp_path, network, damage):
+    """Each layer in turn is a number, nothing, flat: what a cut or a hostile file may hold."""
+    whole = network.state_dict()
+    for name in whole:
+        torch.save(
+            whole | {name: damage(whole[name]) if whole[name].ndim > 1 else torch.tensor(1.0)},
+            tmp_path / "a.pth",
+        )
+        with pytest.raises(BadWeights):
+            checkpoint.load_generator(tmp_path / "a.pth")
+
+
 def test_a_network_with_a_layer_missing_is_refused(tmp_path):
     network = rrdb.Generator(RRDB)
     held = {name: weight for name, weight in network.state_dict().items() if "conv_hr" not in name}

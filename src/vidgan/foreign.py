@@ -89,10 +89,15 @@ def _compact(weights: dict[str, Tensor]) -> Config | None:
     if len(numbers) < 3 or numbers != list(range(len(numbers))) or "body.0.bias" not in weights:
         return None
     first, last = weights["body.0.weight"], weights[f"body.{numbers[-1]}.weight"]
-    if first.ndim != 4 or first.shape[1] != 3 or last.ndim != 4 or len(numbers) % 2 == 0:
+    if (
+        not _is_convolution(first)
+        or not _is_convolution(last)
+        or first.shape[1] != 3
+        or len(numbers) % 2 == 0
+    ):
         return None
     scale = round((last.shape[0] / 3) ** 0.5)
-    if 3 * scale**2 != last.shape[0]:
+    if scale < 1 or 3 * scale**2 != last.shape[0]:
         return None
     return {"scale": scale, "features": first.shape[0], "blocks": (len(numbers) - 3) // 2}
 
@@ -102,9 +107,14 @@ def _rrdb(weights: dict[str, Tensor]) -> Config | None:
         int(found[1]) for name in weights if (found := re.match(r"body\.(\d+)\.rdb1\.conv1\.weight", name))
     }
     first, inner = weights.get("conv_first.weight"), weights.get("body.0.rdb1.conv1.weight")
-    if not blocks or first is None or inner is None or first.ndim != 4:
+    if first is None or inner is None or not _is_convolution(first) or not _is_convolution(inner):
         return None
     scale = {3: 4, 12: 2, 48: 1}.get(first.shape[1])
     if scale is None:
         return None
     return {"scale": scale, "features": first.shape[0], "blocks": len(blocks), "growth": inner.shape[0]}
+
+
+def _is_convolution(weight: Tensor) -> bool:
+    """Of some size: a damaged file may hold a number, or nothing, under a layer's name."""
+    return weight.ndim == 4 and min(weight.shape) > 0

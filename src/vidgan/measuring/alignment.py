@@ -24,6 +24,7 @@ from vidgan.video import Source
 
 SMALLEST_SIDE = 32  # SSIM's window and LPIPS's layers fit into it
 MOST_DISTORTED = 2  # pixels by which rounding and padding to even sides may change a side's proportion
+AS_IT_IS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 WHOLE = 1e-3  # pixels: a window's edge that is nearer to a whole one is that
 
 
@@ -51,13 +52,17 @@ class Aligned:
     way: Map
 
     def picture(self, frame: Frame, part: Part | None, device: torch.device) -> Tensor:
-        """(3, H, W) in [0, 1]: the part of the canvas, or all of it."""
+        """(3, H, W) in about [0, 1]: the part of the canvas, or all of it."""
         with torch.inference_mode():
-            stored = as_tensor(frame.pixels).to(device)
-            whole = self.way.render(stored, factor=1)[0]
-            if part is None:
-                return whole.clamp(0, 1)
-            return whole[:, part.y : part.y + part.height, part.x : part.x + part.width].clamp(0, 1)
+            if frame.pixels.dtype == np.uint8 and self.way.matrix == AS_IT_IS and self.way.padding == (0, 0):
+                # The usual case. Each pixel's colours stay together in memory: a copy saved, and networks like it.
+                whole = torch.from_numpy(frame.pixels).to(device).permute(2, 0, 1)
+                whole = whole[:, : self.way.height, : self.way.width].float().div_(255)
+            else:
+                whole = self.way.render(as_tensor(frame.pixels).to(device), factor=1)[0]
+            if part is not None:
+                whole = whole[:, part.y : part.y + part.height, part.x : part.x + part.width]
+            return whole
 
 
 def upright(source: Source) -> Map:

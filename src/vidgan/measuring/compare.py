@@ -14,9 +14,9 @@ from torch import Tensor
 
 from vidgan.frame import Frame
 from vidgan.measuring.alignment import Aligned, Part
-from vidgan.measuring.measures import FLOW
 from vidgan.measuring.moments import Join
 from vidgan.metrics import Against, Metric, Picture
+from vidgan.metrics.metric import search
 from vidgan.metrics.vmaf import Vmaf
 from vidgan.score import LANCZOS, REFERENCE, Moment
 from vidgan.shots import CutDetector
@@ -123,15 +123,16 @@ def _vmaf(setting: Setting, stack: ExitStack) -> dict[str, Vmaf]:
 def _moments(join: Join, setting: Setting) -> Iterator[_Moment]:
     """Frames onto the canvas, each knowing the one before it in its shot."""
     cuts, before, start = CutDetector(), None, None
+    looks_back = any(metric.temporal for metric in setting.metrics)
     for index, frames in enumerate(join):
         start = frames[0].seconds if start is None else start
-        begins = cuts.begins_shot(frames[0].pixels)
+        begins = looks_back and cuts.begins_shot(frames[0].pixels)
         measured = index % setting.every == 0
         if not measured and (index + 1) % setting.every:
             before = None
             continue
         now = _aligned(frames, setting, float(frames[0].seconds - start))
-        if before is not None and not begins:
+        if before is not None and looks_back and not begins:
             for name, picture in _pictures(now):
                 picture.before = dict(_pictures(before))[name]
         if measured:
@@ -162,29 +163,16 @@ def _pictures(moment: _Moment) -> list[tuple[str, Picture]]:
 
 def _ahead(moments: Iterator[_Moment], setting: Setting) -> Iterator[_Moment]:
     """The same moments; the motion of the next is already being looked for."""
-    asked = {metric.name for metric in setting.metrics}
     waiting: deque[_Moment] = deque()
     for moment in moments:
-        _search(moment, asked)
+        for metric in (metric for metric in setting.metrics if metric.flows):
+            other = moment.source if metric.against is Against.SOURCE else moment.reference
+            for picture in moment.contenders.values():
+                search(picture, other, metric)
         waiting.append(moment)
         if len(waiting) > 1:
             yield waiting.popleft()
     yield from waiting
-
-
-def _search(moment: _Moment, asked: set[str]) -> None:
-    if not asked & set(FLOW):
-        return
-    if moment.reference is not None and moment.reference.before is not None:
-        ways = [way for way, needed in (("there", asked & {"tof", "tres", "warping_error"}),
-                                        ("back", asked & {"tres", "warping_error"})) if needed]  # fmt: skip
-        moment.reference.search(*ways)
-    if moment.source is not None and moment.source.before is not None and "flicker" in asked:
-        moment.source.search("there", "back")
-    if "tof" in asked and moment.reference is not None:
-        for picture in moment.contenders.values():
-            if picture.before is not None:
-                picture.search("there")
 
 
 def _row(name: str, picture: Picture, moment: _Moment, setting: Setting) -> dict[str, float]:

@@ -11,7 +11,6 @@ from vidgan.metrics.flow import opencv
 from vidgan.metrics.niqe import has_niqe
 from vidgan.video import ffmpeg
 
-FLOW = ("tof", "tres", "warping_error", "flicker")
 # Measured unless others are asked for. The rest says less for its time: LPIPS-VGG and plain VMAF beside their better
 # kin, NIQE, which takes longest and means least.
 USUAL = (
@@ -52,7 +51,7 @@ def choose(words: Sequence[str] | None, *, side: int, reference: bool, source: b
             left_out[name] = reason
         elif side < metric.smallest:
             left_out[name] = f"needs sides of {metric.smallest} pixels, the pictures have {side}"
-        elif trouble := _trouble(name):
+        elif trouble := _trouble(metric):
             if words is not None:
                 raise trouble
             left_out[name] = f"{trouble.found}. {trouble.remedy}".rstrip()
@@ -74,10 +73,11 @@ def _missing_side(metric: Metric, reference: bool, source: bool) -> str:
     return ""
 
 
-def _trouble(name: str) -> VidganError | None:
+def _trouble(metric: Metric) -> VidganError | None:
     """Why a metric cannot be measured on this machine."""
     try:
-        if name in FLOW:
+        name = metric.name
+        if metric.flows:
             opencv()
         elif name in ("vmaf", "vmaf_neg"):
             ffmpeg.program()

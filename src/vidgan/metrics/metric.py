@@ -1,7 +1,8 @@
 """What a metric is: a number for each frame, what it is held against, and the protocol that gave it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -26,6 +27,7 @@ class Metric:
               nothing to measure: the first frame of a shot, of a metric that looks at motion
     better    "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
     temporal  whether it looks at the frame before
+    flows     the motion of the other clip that it needs: "there", "back"; and own_flow: of the output itself, "there"
     smallest  the shortest side in pixels that it can measure
     protocol  how it is measured, in a sentence: it is printed and stored with every result
     """
@@ -37,6 +39,8 @@ class Metric:
     better: str = "lower"
     against: Against = Against.TARGET
     temporal: bool = False
+    flows: tuple[str, ...] = ()
+    own_flow: bool = False
     secondary: bool = False  # not to be chosen by: it rewards invention, or says little alone
     smallest: int = 1
     digits: int = 3
@@ -54,8 +58,31 @@ class Metric:
         assert len(output) == len(other), f"{len(output)} frames against {len(other)}"
         if self.against is Against.TARGET:
             assert output.shape == other.shape, f"{tuple(output.shape)} against {tuple(other.shape)}"
-        pairs = zip(pictures(output), pictures(other), strict=True)
-        return [self.of_frame(*pair) for pair in pairs]
+        return [
+            self.of_frame(*pair) for pair in _ahead(zip(pictures(output), pictures(other), strict=True), self)
+        ]
+
+
+def search(output: Picture, other: Picture | None, metric: Metric) -> None:
+    """Begin to look for the motion that a metric will ask for."""
+    if metric.own_flow and output.before is not None:
+        output.search("there")
+    if other is not None and other.before is not None:
+        other.search(*metric.flows)
+
+
+def _ahead(pairs: Iterable[tuple[Picture, Picture]], metric: Metric) -> Iterator[tuple[Picture, Picture]]:
+    """The same pairs; while one is measured, the motion of the next is looked for."""
+    if not metric.flows:
+        yield from pairs
+        return
+    waiting: deque[tuple[Picture, Picture]] = deque()
+    for pair in pairs:
+        search(*pair, metric)
+        waiting.append(pair)
+        if len(waiting) > 1:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def mean(values: Sequence[float]) -> float:

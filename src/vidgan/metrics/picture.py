@@ -42,9 +42,13 @@ class Picture:
     def luma(self) -> Tensor:
         """(H - 2 BORDER, W - 2 BORDER) in [16, 235], unrounded: BT.601 in limited range, as MATLAB's rgb2ycbcr."""
         assert min(self.size) > 2 * BORDER, f"{self.size[1]}x{self.size[0]} has nothing inside its border"
-        inside = self.rgb[:, BORDER:-BORDER, BORDER:-BORDER].cpu()
-        luma = torch.tensordot(torch.tensor(BT601), inside, dims=1)
-        return luma.add_(16)
+        _, height, width = self.rgb.shape
+        rgb, weights = self.rgb.cpu(), torch.tensor(BT601)
+        if rgb.stride(0) == 1:  # a pixel's colours lie together
+            luma = (rgb.permute(1, 2, 0).reshape(-1, 3) @ weights).view(height, width)
+        else:
+            luma = torch.tensordot(weights, rgb, dims=1)
+        return luma[BORDER:-BORDER, BORDER:-BORDER].add(16)
 
     @cached_property
     def grey(self) -> np.ndarray:
@@ -83,10 +87,14 @@ class Picture:
 
 
 def pictures(clip: Tensor) -> Iterator[Picture]:
-    """(T, 3, H, W), of one shot -> its frames, each knowing the one before."""
+    """(T, 3, H, W), of one shot -> its frames, each knowing the one before.
+
+    What a frame knows of the one two before is let go of: a reader may be one frame behind, no more.
+    """
     before: Picture | None = None
     for rgb in clip:
         now = Picture(rgb, before)
         yield now
-        now.forget()
+        if before is not None:
+            before.forget()
         before = now
