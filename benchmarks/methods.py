@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from clips import SCALE, to_bytes, to_floats
 from torch import Tensor
 
+from vidgan import degrade
 from vidgan.checkpoint import load_generator
 
 
@@ -47,16 +48,8 @@ def bicubic(small: Tensor) -> Tensor:
 
 def lanczos(small: Tensor) -> Tensor:
     """(T, 3, h, w) -> (T, 3, 4h, 4w), three lobes."""
-    rows, columns = (_lanczos_matrix(side) for side in small.shape[2:])
-    return rows @ small @ columns.T
-
-
-def _lanczos_matrix(side: int) -> Tensor:
-    """(4 side, side): each large pixel from small ones; at an edge the taps inside share the weight."""
-    centres = (torch.arange(side * SCALE) + 0.5) / SCALE - 0.5
-    away = centres[:, None] - torch.arange(side)[None]
-    weights = torch.where(away.abs() < 3, torch.sinc(away) * torch.sinc(away / 3), 0.0)
-    return weights / weights.sum(dim=1, keepdim=True)
+    height, width = (side * SCALE for side in small.shape[2:])
+    return torch.stack([degrade.lanczos(frame, height, width) for frame in small])
 
 
 def _interpolation(title: str, function: Callable[[Tensor], Tensor]) -> Method:
@@ -77,7 +70,7 @@ def _peer(name: str, threads: int) -> Method:
         title=peers.PEERS[name].title,
         enlarge=lambda low: peers.enlarge(name, low, threads=threads),
         bare=bare,
-        slow=peers.PEERS[name].gflop > 1000,
+        slow=peers.is_slow(name),
     )
 
 

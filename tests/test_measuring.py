@@ -12,9 +12,10 @@ import vidgan
 from footage import moving, nature
 from test_compare import exact
 from vidgan import cli, sidecar
+from vidgan.degrade import lanczos
 from vidgan.errors import BadOption, BadVideo
 from vidgan.geometry import Map
-from vidgan.measuring import alignment, compare, measures
+from vidgan.measuring import alignment, measures
 from vidgan.score import LANCZOS, REFERENCE
 
 FRAMES, HEIGHT, WIDTH = 4, 96, 128
@@ -215,7 +216,7 @@ def test_lanczos_agrees_with_pillow():
     planes = [Image.fromarray(picture[..., c].astype(np.float32)) for c in range(3)]
     for height, width in ((160, 240), (25, 31)):
         expected = [np.asarray(plane.resize((width, height), Image.Resampling.LANCZOS)) for plane in planes]
-        found = compare.lanczos(torch.from_numpy(picture).permute(2, 0, 1).float() / 255, height, width)
+        found = lanczos(torch.from_numpy(picture).permute(2, 0, 1).float() / 255, height, width)
         np.testing.assert_allclose(found.numpy() * 255, np.clip(expected, 0, 255), atol=0.01)
 
 

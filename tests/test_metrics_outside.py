@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from footage import moving, nature
-from vidgan import metrics
+from vidgan import ffmpeg, metrics
 from vidgan.errors import MissingExtra, VidganError
 from vidgan.metrics import distribution
 from vidgan.metrics.vmaf import Vmaf
-from vidgan.video import decode_all, ffmpeg, jpeg_bytes
+from vidgan.video import decode_all, jpeg_bytes
 
 
 def pair(height: int = 240, width: int = 320) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +80,7 @@ def test_vmaf_is_what_ffmpeg_gives_for_two_files(tmp_path):
 
 
 def test_a_program_that_stops_is_an_error_and_leaves_nothing_behind(monkeypatch, tmp_path):
-    monkeypatch.setattr("vidgan.video.ffmpeg.program", lambda: sys.executable)
+    monkeypatch.setattr("vidgan.ffmpeg.program", lambda: sys.executable)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     meter = Vmaf(64, 64)
     with pytest.raises(VidganError, match="libvmaf does not work here"):

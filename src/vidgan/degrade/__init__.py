@@ -14,7 +14,7 @@ from vidgan.degrade.blur import filtered, gaussian_blur, gaussian_kernel, sharpe
 from vidgan.degrade.codec import encoded
 from vidgan.degrade.noise import gaussian_noise, poisson_noise
 from vidgan.degrade.presets import PRESETS, Codec, Order, Preset, degraded, wandering
-from vidgan.degrade.resample import resized, shrink
+from vidgan.degrade.resample import lanczos, resized, shrink
 from vidgan.degrade.tape import taped
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "gaussian_blur",
     "gaussian_kernel",
     "gaussian_noise",
+    "lanczos",
     "poisson_noise",
     "resized",
     "sharpened",

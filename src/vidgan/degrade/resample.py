@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LOBES = 3  # of Lanczos's kernel
 Kernel = Literal["area", "bilinear", "bicubic"]
 
 
@@ -29,3 +31,18 @@ def resized(frames: Tensor, size: tuple[int, int], kernel: Kernel) -> Tensor:
     if kernel == "bilinear":
         return F.interpolate(frames, size=size, mode="bilinear")
     return F.interpolate(frames, size=size, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def lanczos(small: Tensor, height: int, width: int) -> Tensor:
+    """(3, h, w) -> (3, H, W) in [0, 1], three lobes; at an edge the taps inside share the weight."""
+    return (_lanczos_matrix(small.shape[1], height) @ small @ _lanczos_matrix(small.shape[2], width).T).clamp(
+        0, 1
+    )
+
+
+def _lanczos_matrix(small: int, large: int) -> Tensor:
+    stretch = max(small / large, 1.0)  # where it shrinks, the kernel is as wide as a large pixel
+    centres = (torch.arange(large) + 0.5) * small / large - 0.5
+    away = (centres[:, None] - torch.arange(small)[None]) / stretch
+    weights = torch.where(away.abs() < LOBES, torch.sinc(away) * torch.sinc(away / LOBES), 0.0)
+    return weights / weights.sum(dim=1, keepdim=True)

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
 
+from vidgan.degrade import lanczos
 from vidgan.frame import Frame
 from vidgan.measuring.alignment import Aligned, Part
 from vidgan.measuring.moments import Join
@@ -21,7 +21,6 @@ from vidgan.metrics.vmaf import Vmaf
 from vidgan.score import LANCZOS, REFERENCE, Moment
 from vidgan.shots import CutDetector
 
-LOBES = 3  # of Lanczos's kernel
 WHOLE = ("vmaf", "vmaf_neg")  # measured by a program that is fed as we go
 
 
@@ -92,21 +91,6 @@ def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Nu
             found = {metric: values for metric, values in meter.finish().items() if metric in asked}
             numbers.values[name] |= found
     return numbers
-
-
-def lanczos(small: Tensor, height: int, width: int) -> Tensor:
-    """(3, h, w) -> (3, H, W) in [0, 1], three lobes; at an edge the taps inside share the weight."""
-    return (_lanczos_matrix(small.shape[1], height) @ small @ _lanczos_matrix(small.shape[2], width).T).clamp(
-        0, 1
-    )
-
-
-def _lanczos_matrix(small: int, large: int) -> Tensor:
-    stretch = max(small / large, 1.0)  # where it shrinks, the kernel is as wide as a large pixel
-    centres = (torch.arange(large) + 0.5) * small / large - 0.5
-    away = (centres[:, None] - torch.arange(small)[None]) / stretch
-    weights = torch.where(away.abs() < LOBES, torch.sinc(away) * torch.sinc(away / LOBES), 0.0)
-    return weights / weights.sum(dim=1, keepdim=True)
 
 
 def _vmaf(setting: Setting, stack: ExitStack) -> dict[str, Vmaf]:

@@ -4,12 +4,11 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vidgan import features, metrics
+from vidgan import features, ffmpeg, metrics
 from vidgan.errors import BadOption, MissingExtra, VidganError
 from vidgan.metrics import Against, Metric
 from vidgan.metrics.flow import opencv
 from vidgan.metrics.niqe import has_niqe
-from vidgan.video import ffmpeg
 
 # Measured unless others are asked for. The rest says less for its time: LPIPS-VGG and plain VMAF beside their better
 # kin, NIQE, which takes longest and means least.

@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import checkpoint, stream
+from vidgan import checkpoint, ffmpeg, stream
+from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import peers
-from vidgan.measuring.compare import lanczos
-from vidgan.video import ffmpeg
 
 BASELINES = ("bicubic", "lanczos")  # in every table
 

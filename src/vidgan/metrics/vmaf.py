@@ -15,10 +15,10 @@ from typing import IO, Any
 import torch
 from torch import Tensor
 
+from vidgan import ffmpeg
 from vidgan.errors import VidganError
 from vidgan.metrics.metric import Metric
 from vidgan.metrics.picture import Picture
-from vidgan.video import ffmpeg
 
 MODELS = {"vmaf": "vmaf_v0.6.1", "vmaf_neg": "vmaf_v0.6.1neg"}
 LOG = "log.json"
