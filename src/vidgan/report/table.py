@@ -1,9 +1,10 @@
 """A comparison as rows of words: the same on a terminal and on a page."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from vidgan.errors import BadOutput
 from vidgan.metrics import Metric
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Efficiency
 
@@ -51,6 +52,14 @@ def best(metric: Metric, found: Comparison) -> int | None:
     return chosen(means, key=lambda index: means[index])
 
 
+def left_out(reasons: Mapping[str, str]) -> list[str]:
+    """What was not measured, a line for each reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return [f"Left out: {', '.join(those)}: {why}" for why, those in names.items()]
+
+
 def efficiency_rows(found: Comparison) -> tuple[list[str], list[list[str]]]:
     """The outputs' names, and a row for each thing that is known of what they cost."""
     made = [contender for contender in found.contenders if contender.name not in (LANCZOS, REFERENCE)]
@@ -77,12 +86,21 @@ def markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *body))
 
 
-def write_text(text: str, path: Path) -> Path:
-    """Beside the final name, then renamed."""
-    partial = path.with_name(f".{path.name}.partial")
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What goes wrong while the path is written, in words: a full disk, rights. Raises BadOutput."""
     try:
-        partial.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+        yield
+    except OSError as error:
+        raise BadOutput(
+            f"{path} could not be written: {error.strerror or error}", "Make room, or choose another place."
+        ) from None
+
+
+def check_places(paths: Sequence[Path | None]) -> None:
+    """Before any work: raises BadOutput for a place where no file can be written."""
+    for path in paths:
+        if path is not None and str(path) != "-" and (path.is_dir() or not path.resolve().parent.is_dir()):
+            raise BadOutput(
+                f"{path} cannot be written: it is a folder, or its folder is missing", "Name a file."
+            )

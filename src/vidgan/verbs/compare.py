@@ -19,6 +19,7 @@ from vidgan.measuring.alignment import Aligned, Part
 from vidgan.measuring.moments import Join
 from vidgan.report import comparison as page
 from vidgan.report import table
+from vidgan.report.page import write
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment
 from vidgan.video import Source
 
@@ -65,9 +66,10 @@ def run(options: Options) -> Comparison:
             watch = recorder.see
         numbers = _measured(scene, options, console, stack, watch)
         found = _comparison(scene, numbers, options)
+        _write(found, options)
         if recorder is not None and options.report is not None:
-            page.write_report(found, recorder, options.report)
-    _write(found, options)
+            with table.told(options.report):
+                page.write_report(found, recorder, options.report)
     if not options.quiet and str(options.json) != "-":
         _print(found, options)
     return found
@@ -96,15 +98,11 @@ def _check(options: Options) -> None:
     if options.every < 1:
         raise BadOption(f"--every {options.every} measures nothing", "Give 1 or more.")
     videos = {path.resolve() for path in (options.reference, *options.outputs) if path.exists()}
-    for place in (options.report, options.json, options.csv):
-        if place is None or str(place) == "-":
-            continue
-        if place.resolve() in videos:
+    places = (options.report, options.json, options.csv)
+    for place in places:
+        if place is not None and place.resolve() in videos:
             raise BadOutput(f"{place} is one of the videos", "Choose another name.")
-        if place.is_dir() or not place.resolve().parent.is_dir():
-            raise BadOutput(
-                f"{place} cannot be written: it is a folder, or its folder is missing", "Name a file."
-            )
+    table.check_places(places)
 
 
 def _scene(options: Options) -> Scene:
@@ -183,10 +181,10 @@ def _setting(
 
 
 def _named(paths: tuple[Path, ...]) -> dict[str, Path]:
-    """Short names that tell the outputs apart."""
+    """Short names that tell the outputs apart, and from the rows of our own."""
     for parts in range(1, 5):
         names = ["/".join(path.parts[-parts:]) for path in paths]
-        if len(set(names)) == len(paths):
+        if len({*names, LANCZOS, REFERENCE}) == len(paths) + 2:
             return dict(zip(names, paths, strict=True))
     return {f"{index + 1}: {path}": path for index, path in enumerate(paths)}
 
@@ -365,15 +363,11 @@ def _write(found: Comparison, options: Options) -> None:
         options.csv: found.as_csv,
     }
     for path, text in texts.items():
-        if path is None:
-            continue
-        if str(path) == "-":
+        if path is not None and str(path) == "-":
             sys.stdout.write(text())
-            continue
-        try:
-            table.write_text(text(), path)
-        except OSError as error:
-            raise BadOutput(f"{path} could not be written: {error.strerror}", "Check the folder.") from None
+        elif path is not None:
+            with table.told(path):
+                write(text(), path)
 
 
 def _print(found: Comparison, options: Options) -> None:
@@ -388,7 +382,7 @@ def _print(found: Comparison, options: Options) -> None:
     print(
         f"{len(found.seconds)} frames of {found.width}x{found.height}; ↑ higher is better, ↓ lower is better"
     )
-    for name, why in found.left_out.items():
-        print(f"left out: {name}: {why}")
+    for line in table.left_out(found.left_out):
+        print(line)
     if options.report is not None:
         print(f"report: {options.report}")

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from vidgan import checkpoint, hardware, progress
-from vidgan.errors import BadOption, BadOutput
+from vidgan.errors import BadOption
 from vidgan.measuring import evaluate, footage, methods
 from vidgan.measuring.methods import Method
 from vidgan.report import evaluation as page
 from vidgan.report import table
+from vidgan.report.page import write
 from vidgan.score import Evaluation
 
 CONTROL_SIDE = 1024  # of the matrices whose product tells how fast the machine was
@@ -48,11 +49,7 @@ def run(options: Options) -> Evaluation:
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    for path in (options.report, options.json, options.csv):
-        if path is not None and str(path) != "-" and (path.is_dir() or not path.resolve().parent.is_dir()):
-            raise BadOutput(
-                f"{path} cannot be written: it is a folder, or its folder is missing", "Name a file."
-            )
+    table.check_places((options.report, options.json, options.csv))
     place = _place(options)
     task = _task(options, place)
     samples = page.Samples()
@@ -167,11 +164,14 @@ def _write(found: Evaluation, samples: page.Samples, options: Options) -> None:
         if str(options.json) == "-":
             sys.stdout.write(text)
         else:
-            table.write_text(text, options.json)
+            with table.told(options.json):
+                write(text, options.json)
     if options.csv is not None:
-        table.write_text(found.as_csv(), options.csv)
+        with table.told(options.csv):
+            write(found.as_csv(), options.csv)
     if options.report is not None:
-        page.write_report(found, samples, options.report)
+        with table.told(options.report):
+            page.write_report(found, samples, options.report)
 
 
 def _print(found: Evaluation, options: Options) -> None:
@@ -189,7 +189,7 @@ def _print(found: Evaluation, options: Options) -> None:
     if found.judge is not None:
         told = page.interval_words(found.judge.accuracy, 3)
         print(f"discriminator: right about {told} of patches, calibration error {found.judge.error:.3f}")
-    for name, why in found.left_out.items():
-        print(f"left out: {name}: {why}")
+    for line in table.left_out(found.left_out):
+        print(line)
     if options.report is not None:
         print(f"report: {options.report}")
