@@ -34,7 +34,7 @@ def test_it_stands_beside_the_output_and_says_its_version(made, tmp_path):
     assert path == tmp_path / "out.mp4.json"
     told = json.loads(path.read_text(encoding="utf-8"))
     assert told["schema"] == 1 and "version" not in told
-    assert told["frames"] == {"seconds": [0.0, 0.04], "began_shot": [True, False]}
+    assert told["frames"] == {"seconds": [0.0, 0.04], "began_shot": [True, False], "consistency": []}
 
 
 def test_it_comes_back_as_it_was_written(made, tmp_path):

@@ -40,6 +40,8 @@ def enhance(
     output: str | Path,
     *,
     model: str | Path | nn.Module = "fast",
+    fidelity: float | None = None,
+    consistent: bool = False,
     scale: float | None = None,
     size: str | None = None,
     rotate: float = 0.0,
@@ -63,6 +65,7 @@ def enhance(
     """Make a video larger, upright and better: the options of `vidgan enhance`, by the same names.
 
     model    a name, the path of a model file, or a generator
+    fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
     size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
     rotate   degrees clockwise
     crop     "WxH+X+Y" in upright source pixels
@@ -75,6 +78,8 @@ def enhance(
         input=Path(input),
         output=Path(output),
         model=model if isinstance(model, (str, Path)) else "given",
+        fidelity=fidelity,
+        consistent=consistent,
         scale=scale,
         size=size,
         rotate=rotate,

@@ -23,6 +23,7 @@ from vidgan.recipe import Recipe
 
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
+FAITHFUL = "-faithful"  # after a model's name: its twin of the first stage
 PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}  # of these only foreign.py reads any
 
 
@@ -98,6 +99,35 @@ def load_generator(model: str | Path) -> nn.Module:
             f"It has: {', '.join(known)}. Use the version that the file was made with.",
         )
     return _made(card.generator, card.config, tensors, path)
+
+
+def load_between(model: str | Path, fidelity: float) -> nn.Module:
+    """A generator between a realistic model and its faithful twin: 0 is the one, 1 the other.
+
+    The twin of an embedded model is called like it, with "-faithful"; that of a run's checkpoint is the
+    faithful.safetensors beside it. Both were trained on one way, so that weights between theirs work as well.
+    Source: Wang et al. 2019, "Deep network interpolation for continuous imagery effect transition".
+
+    Raises BadWeights where there is no twin, or another network.
+    """
+    assert 0 <= fidelity <= 1, fidelity
+    path = find(model)
+    twin = path.with_name(f"{path.stem}{FAITHFUL}{path.suffix}")
+    if not twin.is_file():
+        twin = path.with_name(f"{FAITHFUL.strip('-')}{path.suffix}")
+    if not twin.is_file():
+        raise BadWeights(
+            f"{model} has no faithful twin to blend with",
+            f"Leave --fidelity out, or put {path.stem}{FAITHFUL}{path.suffix} beside it.",
+        )
+    realistic, faithful = load_generator(path), load_generator(twin)
+    if type(realistic) is not type(faithful) or realistic.config != faithful.config:
+        raise BadWeights(f"{twin} is for another network than {path}", "Use two checkpoints of one run.")
+    weights = faithful.state_dict()
+    realistic.load_state_dict(
+        {name: torch.lerp(value, weights[name], fidelity) for name, value in realistic.state_dict().items()}
+    )
+    return realistic
 
 
 def load_players(state: Path) -> tuple[nn.Module, nn.Module]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vidgan.errors import BadOutput
 from vidgan.geometry import Map
 
 
@@ -41,6 +42,8 @@ class Settings(Part):
     tile: int | None
     start: float
     duration: float | None
+    fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
+    consistent: bool = False
 
 
 class PerFrame(Part):
@@ -48,6 +51,7 @@ class PerFrame(Part):
 
     seconds: list[float] = []  # presentation time in the source
     began_shot: list[bool] = []  # where the network's memory was cleared
+    consistency: list[float] = []  # dB: the enlargement, brought down, against the input; with --consistent
 
 
 class Cost(Part):
@@ -88,6 +92,17 @@ def describe(plan: Map) -> Geometry:
 
 def path_for(output: Path) -> Path:
     return output.with_name(f"{output.name}.json")
+
+
+def check_place(output: Path, source: Path, *, overwrite: bool) -> None:
+    """Raise BadOutput, before any work, where the output's sidecar must not go."""
+    path = path_for(output)
+    if path.is_dir():
+        raise BadOutput(f"{path} is a folder", "Leave --sidecar out, or choose another name for the output.")
+    if path.exists() and path.samefile(source):
+        raise BadOutput(f"{path} is the input itself", "Choose another name for the output.")
+    if path.exists() and not overwrite:
+        raise BadOutput(f"{path} exists already", "Add --overwrite, or leave --sidecar out.")
 
 
 def write(sidecar: Sidecar, output: Path) -> Path:

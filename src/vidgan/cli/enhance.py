@@ -55,6 +55,23 @@ def enhance(
             help="A network that comes with vidgan, or a checkpoint of your own (.safetensors).",
         ),
     ] = "fast",
+    fidelity: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            callback=finite,
+            metavar="0..1",
+            help="From realistic (0) to faithful (1): less invented detail, less sharpness.",
+            show_default="the network as it is",
+        ),
+    ] = None,
+    consistent: Annotated[
+        bool,
+        typer.Option(
+            "--consistent", help="Brought down, the output must give the input again; says how well it does."
+        ),
+    ] = False,
     scale: Annotated[
         float | None,
         typer.Option(
@@ -162,6 +179,8 @@ def enhance(
             input=Path(source),
             output=destination,
             model=name,
+            fidelity=fidelity,
+            consistent=consistent,
             scale=scale,
             size=size,
             rotate=rotate,

@@ -16,8 +16,19 @@ import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor, nn
+from torch.nn.functional import pixel_unshuffle
 
-from vidgan import __version__, checkpoint, hardware, pipeline, progress, sidecar, stream, video
+from vidgan import (
+    __version__,
+    backprojection,
+    checkpoint,
+    hardware,
+    pipeline,
+    progress,
+    sidecar,
+    stream,
+    video,
+)
 from vidgan.errors import BadOption, BadOutput
 from vidgan.frame import Frame
 from vidgan.geometry import Canvas, Map, Orientation, Wish, parse_crop, parse_flip, parse_size, plan
@@ -33,6 +44,8 @@ class Options:
     input: Path
     output: Path
     model: str | Path = "fast"
+    fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
+    consistent: bool = False
     scale: float | None = None
     size: str | None = None
     rotate: float = 0.0  # degrees clockwise
@@ -69,6 +82,7 @@ class Result:
     device: str
     precision: str
     peak_memory_mb: float | None
+    consistency: float | None = None  # dB: the output, brought down, against the input; with --consistent
 
 
 def run(options: Options, generator: nn.Module | None = None) -> Result:
@@ -86,9 +100,10 @@ def run(options: Options, generator: nn.Module | None = None) -> Result:
     if options.json:
         sys.stdout.write(dumps(asdict(result)) + "\n")
     elif not options.quiet:
+        told = f", {result.consistency} dB consistent with the input" if options.consistent else ""
         job.say(
             f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of {result.width}x{result.height}, "
-            f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision})"
+            f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}){told}"
         )
     return result
 
@@ -115,6 +130,7 @@ class Job:
 class Written:
     seconds: list[float]  # each frame's time
     began_shot: list[bool]
+    consistency: list[float]  # dB, where it was asked for
     first_frame_at: float
     joules: float | None = None  # that the machine drew meanwhile
 
@@ -131,11 +147,11 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
     if options.threads:
         torch.set_num_threads(options.threads)
-    network = checkpoint.load_generator(options.model) if generator is None else _checked(generator)
+    network = _network(options) if generator is None else _checked(generator)
     wish = _wish(options)
     source = video.probe(options.input)
     if options.sidecar:
-        _check_sidecar(options)
+        sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
     encoding = Encoding(codec=options.codec, crf=options.crf, preset=options.preset)
     map = plan(
         wish,
@@ -166,6 +182,16 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         upscaler=stream.Upscaler(network, settings, say),
         window=window,
     )
+
+
+def _network(options: Options) -> nn.Module:
+    if options.fidelity is None:
+        return checkpoint.load_generator(options.model)
+    if not 0 <= options.fidelity <= 1:
+        raise BadOption(
+            f"--fidelity {options.fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful)."
+        )
+    return checkpoint.load_between(options.model, options.fidelity)
 
 
 def _checked(generator: nn.Module) -> nn.Module:
@@ -217,7 +243,7 @@ def _choice(kind: type[Choice], name: str, word: str) -> Choice:
 
 def _make(job: Job, tick: progress.Tick) -> Written:
     options, source, say = job.options, job.source, job.say
-    written = Written(seconds=[], began_shot=[], first_frame_at=0.0)
+    written = Written(seconds=[], began_shot=[], consistency=[], first_frame_at=0.0)
     writer = video.Writer(
         options.output,
         source=source,
@@ -253,11 +279,23 @@ def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[
     cuts = CutDetector()
     large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts)
     for frame, begins, folded in large:
+        if job.options.consistent:
+            folded = _made_consistent(job, frame, folded, written)
         written.seconds.append(float(frame.seconds))
         written.began_shot.append(begins)
         yield replace(
             frame, pixels=render(job.plan, folded, job.upscaler.scale, job.window, frame.pixels.dtype)
         )
+
+
+def _made_consistent(job: Job, frame: Frame, folded: Tensor, written: Written) -> Tensor:
+    x, y, width, height = job.window
+    with torch.inference_mode():
+        small = stream.as_tensor(frame.pixels[y : y + height, x : x + width]).to(folded.device)
+        large = stream.unfolded(folded, job.upscaler.scale)
+        large, decibels = backprojection.consistent(large.clamp(0, 1), small)
+        written.consistency.append(round(decibels, 2))
+        return pixel_unshuffle(large, job.upscaler.scale)
 
 
 def render(plan: Map, folded: Tensor, scale: int, window: stream.Window, depth: np.dtype) -> np.ndarray:
@@ -296,18 +334,8 @@ def _result(job: Job, written: Written) -> Result:
             name for name, dtype in hardware.PRECISIONS.items() if dtype is job.settings.precision
         ),
         peak_memory_mb=hardware.peak_memory_mb(),
+        consistency=round(sum(written.consistency) / count, 2) if written.consistency else None,
     )
-
-
-def _check_sidecar(options: Options) -> None:
-    """Raise BadOutput, before any work, where the sidecar must not go."""
-    path = sidecar.path_for(options.output)
-    if path.is_dir():
-        raise BadOutput(f"{path} is a folder", "Leave --sidecar out, or choose another name for the output.")
-    if path.exists() and path.samefile(options.input):
-        raise BadOutput(f"{path} is the input itself", "Choose another name for the output.")
-    if path.exists() and not options.overwrite:
-        raise BadOutput(f"{path} exists already", "Add --overwrite, or leave --sidecar out.")
 
 
 def _write_sidecar(job: Job, written: Written, result: Result) -> None:
@@ -357,8 +385,12 @@ def _describe(job: Job, written: Written, result: Result) -> sidecar.Sidecar:
             tile=job.upscaler.tile,
             start=options.start,
             duration=options.duration,
+            fidelity=options.fidelity,
+            consistent=options.consistent,
         ),
         num_frames=len(written.seconds),
-        frames=sidecar.PerFrame(seconds=written.seconds, began_shot=written.began_shot),
+        frames=sidecar.PerFrame(
+            seconds=written.seconds, began_shot=written.began_shot, consistency=written.consistency
+        ),
         cost=_cost(job, written, result),
     )
