@@ -22,6 +22,8 @@ class EnhanceOptions:
     input: Path
     output: Path
     model: str = "fast"
+    fidelity: float | None = None
+    consistent: bool = False
     scale: float | None = None
     size: str | None = None
     rotate: float = 0.0
