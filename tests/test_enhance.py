@@ -295,6 +295,8 @@ def test_the_sidecar_says_where_the_output_comes_from(enhance, models):
         "tile": 64,
         "start": 0.08,
         "duration": None,
+        "fidelity": None,
+        "consistent": False,
     }
     assert told["settings"] == settings
 
