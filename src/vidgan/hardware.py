@@ -71,6 +71,12 @@ def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:
     return torch.autocast(device.type, precision)
 
 
+def search_kernels(device: torch.device) -> None:
+    """Let cuDNN try its kernels on the first batch of each size: right where sizes repeat, as in training."""
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
+
+
 def keep_memory() -> None:
     """Ask the C library to keep the memory that a frame frees for the next frame.
 

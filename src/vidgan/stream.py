@@ -10,6 +10,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Protocol, cast
 
 import numpy as np
@@ -26,14 +27,15 @@ SMALLEST_TILE = 64
 AUTO_TILE = 512
 COUNTED = 64  # side of the small picture that operations are counted on
 Window = tuple[int, int, int, int]  # x, y, width, height
-Memory = tuple[Tensor, ...]  # each (1, any, H, W): what one frame leaves for the next
+Memory = tuple[Tensor, ...]  # each (1, any, H / fold, W / fold): what one frame leaves for the next
+Place = tuple[EllipsisType, slice, slice]  # of rows and columns
 
 
 class Recurrent(Protocol):
     """What a generator must offer to be streamed."""
 
     scale: int
-    reach: int
+    reach: int  # a multiple of the fold
 
     def bytes_per_pixel(self, itemsize: int) -> int: ...
 
@@ -188,24 +190,33 @@ def choose_tile(generator: nn.Module, width: int, height: int, settings: Setting
 
 def _tiled(network: Recurrent, frame: Tensor, memory: Memory | None, tile: int) -> tuple[Tensor, Memory]:
     height, width = frame.shape[-2:]
+    fold: int = getattr(network, "fold", 1)  # how much smaller the memory is than the frame, each side
     large = frame.new_empty(1, 3 * network.scale**2, height, width)
     after: Memory | None = None
+    tile += -tile % fold
     for top in range(0, height, tile):
         for left in range(0, width, tile):
             rows, inner_rows = _spans(top, tile, height, network.reach)
             columns, inner_columns = _spans(left, tile, width, network.reach)
-            around = (..., slice(*rows), slice(*columns))
-            centre = (..., slice(*inner_rows), slice(*inner_columns))
-            own = (..., slice(top, min(top + tile, height)), slice(left, min(left + tile, width)))
-            part = memory and tuple(whole[around] for whole in memory)
+            around: Place = (..., slice(*rows), slice(*columns))
+            centre: Place = (..., slice(*inner_rows), slice(*inner_columns))
+            own: Place = (..., slice(top, min(top + tile, height)), slice(left, min(left + tile, width)))
+            part = memory and tuple(whole[_of_memory(around, fold)] for whole in memory)
             enlarged, left_behind = network.folded(frame[around], part)
             if after is None:
-                after = tuple(new.new_empty((*new.shape[:2], height, width)) for new in left_behind)
+                size = -(-height // fold), -(-width // fold)
+                after = tuple(new.new_empty((*new.shape[:2], *size)) for new in left_behind)
             large[own] = enlarged[centre]
             for whole, new in zip(after, left_behind, strict=True):
-                whole[own] = new[centre]
+                whole[_of_memory(own, fold)] = new[_of_memory(centre, fold)]
     assert after is not None
     return large, after
+
+
+def _of_memory(place: Place, fold: int) -> Place:
+    """The same place in a memory that is smaller than the frame; starts are multiples of the fold."""
+    _, rows, columns = place
+    return ..., *(slice(span.start // fold, -(-span.stop // fold)) for span in (rows, columns))
 
 
 def _spans(start: int, tile: int, length: int, reach: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from vidgan.dataset.batches import MARGIN, Batches, damaged
 from vidgan.dataset.camera import View, camera_path, free_path, free_view, turned
+from vidgan.dataset.pool import chunks_held, feed, pooled
 from vidgan.dataset.store import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, files, pack
 
 __all__ = [
@@ -12,10 +13,13 @@ __all__ = [
     "Store",
     "View",
     "camera_path",
+    "chunks_held",
     "damaged",
+    "feed",
     "files",
     "free_path",
     "free_view",
     "pack",
+    "pooled",
     "turned",
 ]

@@ -12,7 +12,7 @@ from vidgan.losses.adversarial import (
 from vidgan.losses.frequency import focal_frequency
 from vidgan.losses.perceptual import perceptual
 from vidgan.losses.pixel import charbonnier, l1, low_pass_l1, phase_l1
-from vidgan.losses.temporal import ping_pong, temporal_difference, there_and_back
+from vidgan.losses.temporal import ping_pong, temporal_difference, temporal_residual, there_and_back
 
 __all__ = [
     "Game",
@@ -30,5 +30,6 @@ __all__ = [
     "relativistic",
     "smoothness",
     "temporal_difference",
+    "temporal_residual",
     "there_and_back",
 ]

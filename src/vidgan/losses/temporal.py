@@ -2,6 +2,8 @@
 
 from torch import Tensor, cat
 
+from vidgan.losses.motion import fetched, motion, trust
+
 
 def temporal_difference(output: Tensor, target: Tensor) -> Tensor:
     """L1 between frame-to-frame changes: punishes flicker, ignores a constant offset.
@@ -9,6 +11,21 @@ def temporal_difference(output: Tensor, target: Tensor) -> Tensor:
     output, target  (B, T, C, H, W) with T >= 2
     """
     return (output.diff(dim=1) - target.diff(dim=1)).abs().mean()
+
+
+def temporal_residual(output: Tensor, target: Tensor) -> Tensor:
+    """L1 between the error of a frame and that of the one before, along the target's motion: the metric tRes as a loss.
+
+    Invented texture that stays on the surface it was put on costs nothing, unlike in temporal_difference; what boils
+    or swims does. Where the motion does not explain the target, it counts less.
+
+    output, target  (B, T, C, H, W) with T >= 2, sides divisible by 4
+    """
+    now, before = target[:, 1:].flatten(0, 1), target[:, :-1].flatten(0, 1)
+    found = motion(now, before)
+    error = output - target
+    change = error[:, 1:].flatten(0, 1) - fetched(error[:, :-1].flatten(0, 1), found)
+    return (change.abs() * trust(now, before, found)).mean()
 
 
 def there_and_back(low_BTCHW: Tensor) -> Tensor:

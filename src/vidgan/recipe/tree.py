@@ -18,6 +18,7 @@ class Recipe(Part):
     name: str
     seed: int = Field(default=1, ge=0)
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
+    partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
     generator: Network
     discriminator: Network
     data: Data

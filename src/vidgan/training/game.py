@@ -19,12 +19,15 @@ from torch.nn import functional as F
 from vidgan import hardware, losses, score
 from vidgan.features import Lpips
 from vidgan.geometry import Map
+from vidgan.recipe import Game
 from vidgan.training import together
 from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
 from vidgan.training.run import Run
 
 Numbers = dict[str, Tensor]
-PIXEL_LOSSES = ("l1", "charbonnier", "low_pass_l1", "phase_l1", "temporal_difference", "focal_frequency")
+PIXEL_LOSSES = (
+    "l1", "charbonnier", "low_pass_l1", "phase_l1", "temporal_difference", "temporal_residual", "focal_frequency"
+)  # fmt: skip
 MARGIN = 16  # pixels that a window is smaller than the crop that it is taken from
 WARP_BLOCK = 16  # sides of a warped window are multiples of it, as every discriminator takes them
 
@@ -164,9 +167,10 @@ def pieces(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Ite
 
 def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor, Numbers]:
     """The generator's clip; and, where the recipe weighs it, how its way back differs from its way there."""
-    memory, frames = rolled_in(run, low_BTCHW, draw.history), low_BTCHW.shape[1]
+    frames = low_BTCHW.shape[1]
     both_ways = bool(run.stage.losses.ping_pong)
     with table.autocast:
+        memory = rolled_in(run, low_BTCHW, draw.history)
         shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
         output: Tensor = run.generator(shown, memory)
     if not both_ways:
@@ -313,9 +317,16 @@ def looks(output: Tensor, target: Tensor) -> Numbers:
 
 def weighted(run: Run, terms: Numbers) -> Tensor:
     weights = run.stage.losses.model_dump()
-    if run.recipe.game.ramp and run.realistic:
-        weights["game"] *= min(1.0, run.stage_step / run.recipe.game.ramp)
+    if run.realistic:
+        weights["game"] *= course(run.recipe.game, run.stage_step, run.stage.steps)
     return torch.stack([weights[name] * term.float() for name, term in terms.items()]).sum()
+
+
+def course(game: Game, step: int, steps: int) -> float:
+    """What the game's weight is multiplied by at a step of the realistic stage: up the ramp, then down to the fade."""
+    if step < game.ramp:
+        return step / game.ramp
+    return 1 - (1 - game.fade) * (step - game.ramp) / max(steps - game.ramp, 1)
 
 
 def add(numbers: Numbers, terms: Numbers, share: float) -> None:

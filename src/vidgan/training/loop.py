@@ -7,16 +7,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from vidgan import checkpoint, dataset, score
+from vidgan import checkpoint, score
 from vidgan.errors import BadOutput, VidganError
 from vidgan.recipe import to_toml
-from vidgan.training import game, interrupt, planning, stopping, strips, supervisor, together
+from vidgan.training import feeding, game, interrupt, planning, stopping, strips, supervisor, together
 from vidgan.training.ground import Ground, Setup, playable, prepared
 from vidgan.training.run import CHECKPOINTS, Run, begin_realistic, place, resume, save
 
@@ -123,7 +121,7 @@ def _play_stage(run: Run, ground: Ground) -> None:
     step_of = game.realistic_step if run.realistic else game.faithful_step
     stop = recipe.steps if run.realistic else recipe.faithful.steps
     means, started, said = Means(), time.perf_counter(), _Said(stop)
-    for low, high in _batches(run, ground, range(run.step, stop)):
+    for low, high in feeding.batches(run, ground, range(run.step, stop)):
         numbers = together.means(
             step_of(run, low.float() / 255, high.float() / 255, ground.table) | {"asked": _asked(ground)}
         )
@@ -188,37 +186,6 @@ def _roll_back(run: Run, ground: Ground, why: str) -> None:
     _tell(ground, f"step {failed}: {words}")
     _event(ground, failed, "rolled back", words)
     _save(run, ground)
-
-
-def _batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
-    """Closed as soon as nobody reads on, so that no process is left to be killed."""
-    stage, scale = run.stage, cast(int, run.generator.scale)
-    stores = [ground.store, *([ground.replay] if ground.replay is not None else [])]
-    side = stage.crop + 2 * dataset.MARGIN * scale
-    for store in stores:
-        if small := store.smaller_than(side):
-            _tell(ground, f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}")
-    large = [store.without(store.smaller_than(side)) for store in stores]
-    batches = dataset.Batches(
-        store=large[0],
-        replay=large[1] if len(large) > 1 else None,
-        recipe=run.recipe,
-        stage=stage,
-        scale=scale,
-        samples=together.own_samples(stage.batch),
-        attempt=run.attempt,
-    )
-    workers = ground.setup.workers
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=steps,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=interrupt.deaf,
-        pin_memory=ground.setup.device.type == "cuda",
-    )
-    return iter(loader)
 
 
 class Means:

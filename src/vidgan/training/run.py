@@ -71,7 +71,7 @@ def create(recipe: Recipe) -> Run:
         ),
     )
     if recipe.start is not None:
-        begin_from(run, recipe.start)
+        begin_from(run, recipe.start, partly=recipe.partly)
     return run
 
 
@@ -87,11 +87,12 @@ def networks_of(start: str) -> dict[str, Network]:
     return {"generator": Network(name=card.generator, config=card.config)}
 
 
-def begin_from(run: Run, start: str) -> None:
+def begin_from(run: Run, start: str, *, partly: bool = False) -> None:
     """Take the weights of a network that was trained before: transfer learning.
 
     start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
            another run: its averaged generator and its discriminator
+    partly  layers that are of another shape, or not there, stay as they are
     Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's.
     """
     path = checkpoint.find(start)
@@ -99,16 +100,25 @@ def begin_from(run: Run, start: str) -> None:
     tensors, header = ({}, {}) if theirs else checkpoint.load_tensors(path)
     try:
         if "progress" in header:
-            run.generator.load_state_dict(_below(tensors, "ema"))
-            run.discriminator.load_state_dict(_below(tensors, "discriminator"))
+            _take(run.generator, _below(tensors, "ema"), partly=partly)
+            _take(run.discriminator, _below(tensors, "discriminator"), partly=partly)
         else:
-            run.generator.load_state_dict(checkpoint.load_generator(start).state_dict())
+            _take(run.generator, checkpoint.load_generator(start).state_dict(), partly=partly)
     except RuntimeError as error:
         raise BadRecipe(
             f"the recipe starts from {start}, which holds other networks than it names: {_first_fault(error)}",
             "Give [generator] and [discriminator] the names and settings of the run that it comes from.",
         ) from None
     run.ema.load_state_dict(run.generator.state_dict())
+
+
+def _take(network: nn.Module, weights: dict[str, Tensor], *, partly: bool) -> None:
+    """Raises RuntimeError where a layer does not fit, unless partly."""
+    own = network.state_dict()
+    fitting = {
+        name: value for name, value in weights.items() if name in own and own[name].shape == value.shape
+    }
+    network.load_state_dict({**own, **fitting} if partly else weights)
 
 
 def place(run: Run, device: torch.device, precision: torch.dtype) -> None:

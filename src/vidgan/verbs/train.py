@@ -41,6 +41,7 @@ def run(options: Options) -> Path:
         torch.set_num_threads(options.threads)
     device = together.own_device(hardware.device_of(options.device))
     precision = hardware.precision_of(options.precision, device)
+    hardware.search_kernels(device)
     chosen = recipe.read(options.recipe, options.overrides)
     if chosen.start is not None and options.recipe in recipe.names():
         chosen = chosen.model_copy(

@@ -1,0 +1,65 @@
+"""Batches for the steps of a stage: made ahead by other processes; shown once, or several times from a pool."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from vidgan import dataset
+from vidgan.recipe import Stage
+from vidgan.training import interrupt, together
+from vidgan.training.ground import Ground
+from vidgan.training.run import Run
+
+
+def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+    """The small and the large clips of each step, uint8. Raises BadVideo where no clip is large enough.
+
+    Closed as soon as nobody reads on, so that no process is left to be killed.
+    """
+    recipe, stage, scale = run.recipe, run.stage, cast(int, run.generator.scale)
+    if recipe.data.reuse == 1:
+        return iter(_loader(run, ground, stage, steps))
+    held = dataset.chunks_held(recipe, stage)
+    return dataset.pooled(
+        _loader(run, ground, dataset.feed(recipe, stage), range(steps.start, steps.stop + held - 1)),
+        steps,
+        recipe=recipe,
+        stage=stage,
+        scale=scale,
+        samples=together.own_samples(stage.batch),
+        attempt=run.attempt,
+        device=ground.setup.device,
+    )
+
+
+def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[tuple[Tensor, Tensor]]:
+    scale = cast(int, run.generator.scale)
+    stores = [ground.store, *([ground.replay] if ground.replay is not None else [])]
+    side = stage.crop + 2 * dataset.MARGIN * scale
+    for store in stores:
+        if (small := store.smaller_than(side)) and ground.journal is not None:
+            ground.setup.say(
+                f"too small for a crop of {stage.crop} pixels and its margin: {', '.join(small)}"
+            )
+    large = [store.without(store.smaller_than(side)) for store in stores]
+    batches = dataset.Batches(
+        store=large[0],
+        replay=large[1] if len(large) > 1 else None,
+        recipe=run.recipe,
+        stage=stage,
+        scale=scale,
+        samples=together.own_samples(stage.batch),
+        attempt=run.attempt,
+    )
+    workers = ground.setup.workers
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=interrupt.deaf,
+        pin_memory=ground.setup.device.type == "cuda",
+    )
