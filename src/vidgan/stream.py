@@ -215,8 +215,9 @@ def _tiled(network: Recurrent, frame: Tensor, memory: Memory | None, tile: int) 
 
 def _of_memory(place: Place, fold: int) -> Place:
     """The same place in a memory that is smaller than the frame; starts are multiples of the fold."""
-    _, rows, columns = place
-    return ..., *(slice(span.start // fold, -(-span.stop // fold)) for span in (rows, columns))
+    _, *spans = place
+    rows, columns = (slice(span.start // fold, -(-span.stop // fold)) for span in spans)
+    return ..., rows, columns
 
 
 def _spans(start: int, tile: int, length: int, reach: int) -> tuple[tuple[int, int], tuple[int, int]]:

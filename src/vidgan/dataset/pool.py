@@ -24,9 +24,7 @@ Pair = tuple[Tensor, Tensor]  # (B, T, 3, h, w) and (B, T, 3, H, W), uint8
 
 def feed(recipe: Recipe, stage: Stage) -> Stage:
     """The stage as a loader is to see it: a step's new clips, with room around the crop."""
-    return stage.model_copy(
-        update={"batch": -(-stage.batch // recipe.data.reuse), "crop": stage.crop + ROOM}
-    )
+    return stage.model_copy(update={"batch": -(-stage.batch // recipe.data.reuse), "crop": stage.crop + ROOM})
 
 
 def chunks_held(recipe: Recipe, stage: Stage) -> int:

@@ -52,9 +52,7 @@ class Generator(nn.Module):
     def __init__(self, config: Config = Config()) -> None:
         super().__init__()
         self.config = config
-        self.head = nn.Conv2d(
-            2 * 3 * config.fold**2 + config.features, config.features, 3, padding=1
-        )
+        self.head = nn.Conv2d(2 * 3 * config.fold**2 + config.features, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features) for _ in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, 3 * (config.scale * config.fold) ** 2, 3, padding=1)
         # No buffer: half precision must not reach it.
@@ -118,6 +116,8 @@ class Generator(nn.Module):
             memory = Memory(small, small.new_zeros(B, self.config.features, h, w))
         x = torch.cat((small, *memory), 1)
         x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
+        if self.kernels.device != frame.device:
+            self.kernels = self.kernels.to(frame.device)
         added = self.tail(x)
         if self.fold > 1:
             added = F.pixel_shuffle(added, self.fold)[..., :H, :W]
@@ -131,7 +131,7 @@ def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
     """
     padded = F.pad(frame.float(), (2, 2, 2, 2), mode="replicate")
     with torch.autocast(frame.device.type, enabled=False):
-        return F.conv2d(padded.contiguous(memory_format=torch.channels_last), kernels.to(frame.device))
+        return F.conv2d(padded.contiguous(memory_format=torch.channels_last), kernels)
 
 
 def enlargement_kernels(scale: int) -> Tensor:

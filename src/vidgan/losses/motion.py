@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-REACH = 4  # pixels of a quarter of the size that are searched, to each side: 16 of the full size
+REACH = 3  # pixels of a quarter of the size that are searched, to each side: 12 of the full size
 BLOCK = 5  # side of what is compared, at each size
 STEPS = 2  # of least squares, at half and at full size
 STIFFNESS = 1e-4  # of the least squares, in squared slopes: flat places stay where the search put them
@@ -31,7 +31,7 @@ def motion(now: Tensor, before: Tensor) -> Tensor:
         found = 2 * F.interpolate(found, scale_factor=2, mode="bilinear")
         smaller = [F.avg_pool2d(pictures, size) for pictures in (now, before)]
         for _ in range(STEPS):
-            found = found + _nearer(*smaller, found)
+            found = found + _nearer(smaller[0], smaller[1], found)
     whole = _of_the_whole(now, before)[:, :, None, None].expand_as(found)
     costs = [_mean_around((now - fetched(before, motion)).abs(), BLOCK) for motion in (found, whole)]
     return torch.where(costs[1] < costs[0], whole, found)

@@ -44,7 +44,9 @@ class Game(Part):
     kind: Literal["relativistic", "hinge", "vanilla", "least_squares"] = "relativistic"
     lr: float = Field(default=3e-4, gt=0)
     ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
-    fade: float = Field(default=1.0, ge=0)  # of that weight, what is left at the last step; it falls in a line
+    fade: float = Field(
+        default=1.0, ge=0
+    )  # of that weight, what is left at the last step; it falls in a line
     penalty: float = Field(default=0.01, ge=0)  # weight of both penalties on the slope
     penalty_kind: Literal["differences", "exact"] = "differences"  # exact takes twice the time
     sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1

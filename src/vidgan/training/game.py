@@ -9,11 +9,11 @@ Letters: B batch, T frames, C colours, H W height and width of the large frame.
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidgan import hardware, losses, score
@@ -22,6 +22,7 @@ from vidgan.geometry import Map
 from vidgan.recipe import Game
 from vidgan.training import together
 from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
+from vidgan.training.recording import Recording, recording
 from vidgan.training.run import Run
 
 Numbers = dict[str, Tensor]
@@ -39,10 +40,25 @@ class Table:
     perceptual: Lpips | None = None
     precision: torch.dtype = torch.float32  # of convolutions
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
+    recording: Recording | None = None  # of the generator's passes in this stage, on a GPU
 
     @property
     def autocast(self) -> AbstractContextManager[object]:
         return hardware.autocast(self.device, self.precision)
+
+
+def recorded(run: Run, table: Table) -> Table:
+    """The table with the run's present stage recorded, where that helps."""
+    made = recording(
+        run.generator,
+        run.stage,
+        rolled_in,
+        batch=len(together.own_samples(run.stage.batch)),
+        scale=run.generator.scale,  # type: ignore[arg-type]
+        device=table.device,
+        precision=table.precision,
+    )
+    return replace(table, recording=made)
 
 
 @dataclass(frozen=True)
@@ -169,10 +185,14 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
     """The generator's clip; and, where the recipe weighs it, how its way back differs from its way there."""
     frames = low_BTCHW.shape[1]
     both_ways = bool(run.stage.losses.ping_pong)
+    recorded = table.recording if table.recording and table.recording.shape == low_BTCHW.shape else None
     with table.autocast:
-        memory = rolled_in(run, low_BTCHW, draw.history)
+        if recorded and draw.history:
+            memory = recorded.rolls[draw.history](low_BTCHW)
+        else:
+            memory = rolled_in(run.generator, low_BTCHW, draw.history)
         shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
-        output: Tensor = run.generator(shown, memory)
+        output: Tensor = recorded.clip(shown, memory) if recorded else run.generator(shown, memory)
     if not both_ways:
         return output, {}
     there, back = output[:, :frames], output[:, frames - 1 :]
@@ -180,7 +200,7 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
 
 
 @torch.no_grad()
-def rolled_in(run: Run, low_BTCHW: Tensor, times: int) -> Any:
+def rolled_in(generator: nn.Module, low_BTCHW: Tensor, times: int) -> Any:
     """A memory that is several frames old when the clip begins, or none: what a long video is made of.
 
     Seen backwards up to its second frame, once or there and back again, the clip leads into itself.
@@ -193,7 +213,7 @@ def rolled_in(run: Run, low_BTCHW: Tensor, times: int) -> Any:
         history = backwards + list(low_BTCHW.unbind(1)[:-1]) + backwards
     memory = None
     for frame in history:
-        _, memory = run.generator.folded(frame, memory)  # type: ignore[operator]
+        _, memory = generator.folded(frame, memory)  # type: ignore[operator]
     return memory
 
 

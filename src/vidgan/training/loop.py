@@ -120,10 +120,11 @@ def _play_stage(run: Run, ground: Ground) -> None:
     recipe, rule = run.recipe, run.recipe.supervisor
     step_of = game.realistic_step if run.realistic else game.faithful_step
     stop = recipe.steps if run.realistic else recipe.faithful.steps
+    table = game.recorded(run, ground.table)
     means, started, said = Means(), time.perf_counter(), _Said(stop)
     for low, high in feeding.batches(run, ground, range(run.step, stop)):
         numbers = together.means(
-            step_of(run, low.float() / 255, high.float() / 255, ground.table) | {"asked": _asked(ground)}
+            step_of(run, low.float() / 255, high.float() / 255, table) | {"asked": _asked(ground)}
         )
         run.step += 1
         asked = numbers.pop("asked")

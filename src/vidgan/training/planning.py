@@ -48,6 +48,7 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
         with FlopCounterMode(display=False) as counter:
             play(run, low, high, table)
         gflop = counter.get_total_flops() / 1e9
+    table = game.recorded(run, table)
     for _ in range(steps):
         started = time.perf_counter()
         float(play(run, low, high, table)["generator_slope"])  # waits for an accelerator
