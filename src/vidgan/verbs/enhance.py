@@ -12,7 +12,6 @@ from json import dumps
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor, nn
@@ -147,7 +146,7 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
     if options.threads:
         torch.set_num_threads(options.threads)
-    network = _network(options) if generator is None else _checked(generator)
+    network = _network(options) if generator is None else stream.checked(generator)
     wish = _wish(options)
     source = video.probe(options.input)
     if options.sidecar:
@@ -164,7 +163,7 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
             f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
         )
     window = map.window(network.reach)  # type: ignore[arg-type]
-    settings = _settings(options)
+    settings = stream.settings_of(options.device, options.precision, options.tile)
     if options.tile == "auto":
         tile = stream.choose_tile(network, window[2], window[3], settings, MEMORY_BUDGET)
         settings = replace(settings, tile=tile)
@@ -194,16 +193,6 @@ def _network(options: Options) -> nn.Module:
     return checkpoint.load_between(options.model, options.fidelity)
 
 
-def _checked(generator: nn.Module) -> nn.Module:
-    parts = ("scale", "reach", "bytes_per_pixel", "folded")
-    if missing := [part for part in parts if not hasattr(generator, part)]:
-        raise BadOption(
-            f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
-            "Make one with vidgan.create_generator.",
-        )
-    return generator
-
-
 def _wish(options: Options) -> Wish:
     return Wish(
         orientation=_choice(Orientation, "orientation", options.orientation),
@@ -214,24 +203,6 @@ def _wish(options: Options) -> Wish:
         size=parse_size(options.size) if options.size is not None else None,
         canvas=_choice(Canvas, "canvas", options.canvas),
     )
-
-
-def _settings(options: Options) -> stream.Settings:
-    device = hardware.device_of(options.device)
-    precision = hardware.precision_of(options.precision, device)
-    if device.type == "cpu" and precision is torch.float16:
-        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
-    return stream.Settings(device=device, precision=precision, tile=_tile(options.tile))
-
-
-def _tile(word: str) -> int | None:
-    if word in ("auto", "off"):
-        return None
-    if not (word.isascii() and word.isdecimal()) or int(word) < stream.SMALLEST_TILE:
-        raise BadOption(
-            f"--tile {word} is no size for a tile", f"Use auto, off, or {stream.SMALLEST_TILE} or more."
-        )
-    return int(word)
 
 
 def _choice(kind: type[Choice], name: str, word: str) -> Choice:
@@ -283,9 +254,8 @@ def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[
             folded = _made_consistent(job, frame, folded, written)
         written.seconds.append(float(frame.seconds))
         written.began_shot.append(begins)
-        yield replace(
-            frame, pixels=render(job.plan, folded, job.upscaler.scale, job.window, frame.pixels.dtype)
-        )
+        picture = stream.rendered(folded, job.plan, job.window, frame.pixels.dtype)
+        yield replace(frame, pixels=picture)
 
 
 def _made_consistent(job: Job, frame: Frame, folded: Tensor, written: Written) -> Tensor:
@@ -296,17 +266,6 @@ def _made_consistent(job: Job, frame: Frame, folded: Tensor, written: Written) -
         large, decibels = backprojection.consistent(large.clamp(0, 1), small)
         written.consistency.append(round(decibels, 2))
         return pixel_unshuffle(large, job.upscaler.scale)
-
-
-def render(plan: Map, folded: Tensor, scale: int, window: stream.Window, depth: np.dtype) -> np.ndarray:
-    """The network's folded output on the final canvas: moved where that is all it takes, else resampled once."""
-    if plan.is_permutation(scale):
-        large = torch.from_numpy(stream.unfolded_pixels(folded, scale, depth)).permute(2, 0, 1)[None]
-        canvas = plan.render(large, factor=scale, window=window)
-        return np.ascontiguousarray(canvas[0].permute(1, 2, 0).numpy())
-    with torch.inference_mode():
-        canvas = plan.render(stream.unfolded(folded, scale), factor=scale, window=window)
-        return stream.as_pixels(canvas, depth)
 
 
 def _length(source: Source, options: Options) -> float | None:
