@@ -217,6 +217,14 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_of_weights(generator: nn.Module) -> str:
+    """Over the names and numbers, whatever file they came from."""
+    digest = hashlib.sha256()
+    for name, tensor in generator.state_dict().items():
+        digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def card_of(
     generator: nn.Module,
     *,

@@ -84,7 +84,7 @@ class Companions:
     @property
     def tags(self) -> dict[str, str]:
         """The source's own tags, without what its muxer said about itself."""
-        return {} if self._alone else fresh(self._input.metadata)
+        return fresh(self._input.metadata)
 
     @property
     def has_cover(self) -> bool:

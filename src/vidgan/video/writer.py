@@ -46,7 +46,7 @@ class Writer:
     start, duration  the part of the source that is written, as given to `read`
     say            told what is not carried, rounded or lost, a line each
     metadata       tags to add to the source's; where it has the same one, both are kept
-    alone          without the source's other streams, chapters and tags
+    alone          without the source's other streams and chapters
 
     Raises BadOption and BadOutput when made, before any work, for what cannot be written there; BadOutput
     later where the disk or the container fails, or the written file does not hold what it should.
