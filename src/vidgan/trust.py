@@ -7,6 +7,8 @@ A shift of colour is seen by both, so that the larger of the two counts, not the
 Letters: H W height and width of the large picture, h w of its source, S scale.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -40,12 +42,11 @@ class Trust:
         if begins:
             self._twin.forget()
         with torch.inference_mode():
-            faithful, picture = (
-                stream.unfolded(pixels, self._twin.scale).clamp(0, 1)
-                for pixels in (self._twin.folded(small), folded)
-            )
-            found = self._rendered(invented(picture, faithful, small.to(picture.device)))
-            return found, float(found.sum()) / self._shown
+            faithful, written = self._twin.folded(small).clamp_(0, 1), folded.clamp(0, 1)
+            found = invented(written, faithful, small.to(folded.device))
+            large = F.interpolate(found, scale_factor=self._twin.scale, mode="bilinear")
+            shown = self._rendered(large)
+            return shown, float(shown.sum()) / self._shown
 
     def _rendered(self, values: Tensor) -> Tensor:
         """(1, 1, H, W) -> (height, width), at least 0: a sharp kernel overshoots."""
@@ -53,19 +54,21 @@ class Trust:
         return canvas[0, 0].clamp(min=0)
 
 
-def invented(large: Tensor, faithful: Tensor, small: Tensor) -> Tensor:
-    """Pictures (1, 3, H, W) and their source (1, 3, h, w), in [0, 1] -> (1, 1, H, W) in code values."""
-    return torch.maximum(disagreement(large, faithful, small), inconsistency(large, small))
+def invented(folded: Tensor, faithful: Tensor, small: Tensor) -> Tensor:
+    """What was made up within each small pixel: (1, 1, h, w) in code values.
+
+    folded, faithful  (1, 3 * S * S, h, w) in [0, 1]: the picture and its faithful twin, folded
+    small             (1, 3, h, w) in [0, 1]: their source
+    """
+    return torch.maximum(disagreement(folded, faithful), inconsistency(folded, small))
 
 
-def disagreement(large: Tensor, faithful: Tensor, small: Tensor) -> Tensor:
-    """The mean of the colours' absolute differences, over about one small pixel: single ones would sparkle."""
-    side = large.shape[-1] // small.shape[-1] | 1  # odd, so that it has a middle
-    apart = 255 * (large - faithful).abs().mean(dim=1, keepdim=True)
-    return F.avg_pool2d(apart, side, stride=1, padding=side // 2, count_include_pad=False)
+def disagreement(folded: Tensor, faithful: Tensor) -> Tensor:
+    """The mean over colours and over the large pixels of a small one, of which single ones would only sparkle."""
+    return 255 * (folded - faithful).abs_().mean(dim=1, keepdim=True)
 
 
-def inconsistency(large: Tensor, small: Tensor) -> Tensor:
-    """What the picture, brought down, makes other than its source: the mean over the colours, at the large size."""
-    apart = 255 * (brought_down(large, small) - small).abs().mean(dim=1, keepdim=True)
-    return F.interpolate(apart, size=large.shape[-2:], mode="bilinear")
+def inconsistency(folded: Tensor, small: Tensor) -> Tensor:
+    """What the picture, brought down, makes other than its source: the mean over colours."""
+    large = stream.unfolded(folded, math.isqrt(folded.shape[1] // 3))
+    return 255 * (brought_down(large, small) - small).abs_().mean(dim=1, keepdim=True)
