@@ -24,6 +24,7 @@ class EnhanceOptions:
     model: str = "fast"
     fidelity: float | None = None
     consistent: bool = False
+    trust: Path | None = None
     scale: float | None = None
     size: str | None = None
     rotate: float = 0.0
@@ -138,6 +139,7 @@ def test_two_paths_are_enough(enhance):
     ("--codec hevc --crf 18 --preset slow", {"codec": "hevc", "crf": 18.0, "preset": "slow"}),
     ("--start 90 --duration 1.5", {"start": 90.0, "duration": 1.5}),
     ("--start 01:30 --duration 1:02:03.5", {"start": 90.0, "duration": 3723.5}),
+    ("--trust map.mp4", {"trust": Path("map.mp4")}),
     ("--overwrite --sidecar", {"overwrite": True, "sidecar": True}),
     ("--json --quiet", {"json": True, "quiet": True}),
     ("-q --threads 3", {"quiet": True, "threads": 3}),

@@ -297,6 +297,7 @@ def test_the_sidecar_says_where_the_output_comes_from(enhance, models):
         "duration": None,
         "fidelity": None,
         "consistent": False,
+        "trust": False,
     }
     assert told["settings"] == settings
 

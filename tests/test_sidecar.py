@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from vidgan import sidecar
+from vidgan.errors import BadOutput
 from vidgan.geometry import Map
 
 
@@ -34,7 +35,9 @@ def test_it_stands_beside_the_output_and_says_its_version(made, tmp_path):
     assert path == tmp_path / "out.mp4.json"
     told = json.loads(path.read_text(encoding="utf-8"))
     assert told["schema"] == 1 and "version" not in told
-    assert told["frames"] == {"seconds": [0.0, 0.04], "began_shot": [True, False], "consistency": []}
+    assert told["frames"] == {
+        "seconds": [0.0, 0.04], "began_shot": [True, False], "consistency": [], "trust": []
+    }  # fmt: skip
 
 
 def test_it_comes_back_as_it_was_written(made, tmp_path):
@@ -70,7 +73,7 @@ def test_a_write_that_fails_leaves_the_old_one_and_nothing_else(made, tmp_path, 
         raise OSError("no space left on device")
 
     monkeypatch.setattr(sidecar.os, "replace", fails)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(BadOutput, match="no space"):
         sidecar.write(made.model_copy(update={"num_frames": 9}), tmp_path / "out.mp4")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -42,6 +42,7 @@ def enhance(
     model: str | Path | nn.Module = "fast",
     fidelity: float | None = None,
     consistent: bool = False,
+    trust: str | Path | None = None,
     scale: float | None = None,
     size: str | None = None,
     rotate: float = 0.0,
@@ -66,6 +67,7 @@ def enhance(
 
     model    a name, the path of a model file, or a generator
     fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
+    trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented
     size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
     rotate   degrees clockwise
     crop     "WxH+X+Y" in upright source pixels
@@ -80,6 +82,7 @@ def enhance(
         model=model if isinstance(model, (str, Path)) else "given",
         fidelity=fidelity,
         consistent=consistent,
+        trust=Path(trust) if trust is not None else None,
         scale=scale,
         size=size,
         rotate=rotate,

@@ -19,18 +19,19 @@ def consistent(large: Tensor, small: Tensor, *, steps: int = STEPS) -> tuple[Ten
     In dB, brought down and before rounding to 8 bits; the border's pixels take part like all others.
     """
     for _ in range(steps):
-        lacking = small - _down(large, small)
+        lacking = small - brought_down(large, small)
         large = (large + _up(lacking, large)).clamp_(0, 1)
     return large, consistency(large, small)
 
 
 def consistency(large: Tensor, small: Tensor) -> float:
     """PSNR in dB of the enlargement, brought down, against its source."""
-    error = float((_down(large, small) - small).square().mean())
+    error = float((brought_down(large, small) - small).square().mean())
     return min(-10 * math.log10(error), MOST) if error else MOST
 
 
-def _down(large: Tensor, like: Tensor) -> Tensor:
+def brought_down(large: Tensor, like: Tensor) -> Tensor:
+    """(1, 3, H, W) at the sides of `like`, unclipped: as the small version of a training pair is made."""
     return F.interpolate(large, size=like.shape[-2:], mode="bicubic", antialias=True)
 
 

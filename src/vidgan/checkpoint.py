@@ -111,23 +111,33 @@ def load_between(model: str | Path, fidelity: float) -> nn.Module:
     Raises BadWeights where there is no twin, or another network.
     """
     assert 0 <= fidelity <= 1, fidelity
+    realistic, faithful = load_twins(model, option="--fidelity")
+    weights = faithful.state_dict()
+    realistic.load_state_dict(
+        {name: torch.lerp(value, weights[name], fidelity) for name, value in realistic.state_dict().items()}
+    )
+    return realistic
+
+
+def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]:
+    """A realistic model, and the faithful one beside it that it was trained from.
+
+    option  what asks for the twin, for the messages
+    Raises BadWeights where there is no twin, or another network.
+    """
     path = find(model)
     twin = path.with_name(f"{path.stem}{FAITHFUL}{path.suffix}")
     if not twin.is_file():
         twin = path.with_name(f"{FAITHFUL.strip('-')}{path.suffix}")
     if not twin.is_file():
         raise BadWeights(
-            f"{model} has no faithful twin to blend with",
-            f"Leave --fidelity out, or put {path.stem}{FAITHFUL}{path.suffix} beside it.",
+            f"{model} has no faithful twin, which {option} needs",
+            f"Leave {option} out, or put {path.stem}{FAITHFUL}{path.suffix} beside it.",
         )
     realistic, faithful = load_generator(path), load_generator(twin)
     if type(realistic) is not type(faithful) or realistic.config != faithful.config:
         raise BadWeights(f"{twin} is for another network than {path}", "Use two checkpoints of one run.")
-    weights = faithful.state_dict()
-    realistic.load_state_dict(
-        {name: torch.lerp(value, weights[name], fidelity) for name, value in realistic.state_dict().items()}
-    )
-    return realistic
+    return realistic, faithful
 
 
 def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
@@ -205,6 +215,14 @@ def find(model: str | Path) -> Path:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_weights(generator: nn.Module) -> str:
+    """Over the names and numbers, whatever file they came from."""
+    digest = hashlib.sha256()
+    for name, tensor in generator.state_dict().items():
+        digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def card_of(

@@ -44,6 +44,7 @@ class Settings(Part):
     duration: float | None
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
     consistent: bool = False
+    trust: bool = False  # whether the network was held against its faithful twin
 
 
 class PerFrame(Part):
@@ -52,13 +53,16 @@ class PerFrame(Part):
     seconds: list[float] = []  # presentation time in the source
     began_shot: list[bool] = []  # where the network's memory was cleared
     consistency: list[float] = []  # dB: the enlargement, brought down, against the input; with --consistent
+    trust: list[
+        float
+    ] = []  # code values of 255 that were invented, the mean over what is shown; with --trust
 
 
 class Cost(Part):
     """What the output cost to make; None where it was not measured."""
 
     fps: float | None = None  # from file to file, start-up left out
-    network_ms: float | None = None  # a frame, network only
+    network_ms: float | None = None  # a frame, network only, without its twin
     peak_memory_mb: float | None = None
     parameters: int | None = None
     gflop: float | None = None  # a frame, counted; a multiplication and an addition are two
@@ -106,12 +110,16 @@ def check_place(output: Path, source: Path, *, overwrite: bool) -> None:
 
 
 def write(sidecar: Sidecar, output: Path) -> Path:
-    """Write the sidecar of an output, whole or not at all; gives its path."""
+    """Write the sidecar of an output, whole or not at all; gives its path. Raises BadOutput."""
     path = path_for(output)
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(sidecar.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
         os.replace(partial, path)
+    except OSError as error:
+        raise BadOutput(
+            f"{path} could not be written: {error.strerror or error}", f"{output} itself is whole."
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
     return path

@@ -7,6 +7,7 @@ Letters: H W height and width of the small frame, S scale.
 """
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan.errors import BadWeights, VidganError
+from vidgan import hardware
+from vidgan.errors import BadOption, BadWeights, VidganError
 from vidgan.frame import Frame
+from vidgan.geometry import Map
 from vidgan.shots import CutDetector
 
 SMALLEST_TILE = 64
@@ -47,6 +50,30 @@ class Settings:
     device: torch.device
     precision: torch.dtype
     tile: int | None = None  # small pixels; None for whole frames until memory runs out
+
+
+def settings_of(device: str, precision: str, tile: str) -> Settings:
+    """The settings in the words of the command line. Raises BadOption for those that cannot be."""
+    place = hardware.device_of(device)
+    numbers = hardware.precision_of(precision, place)
+    if place.type == "cpu" and numbers is torch.float16:
+        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
+    if tile in ("auto", "off"):
+        return Settings(device=place, precision=numbers)
+    if not (tile.isascii() and tile.isdecimal()) or int(tile) < SMALLEST_TILE:
+        raise BadOption(f"--tile {tile} is no size for a tile", f"Use auto, off, or {SMALLEST_TILE} or more.")
+    return Settings(device=place, precision=numbers, tile=int(tile))
+
+
+def checked(generator: nn.Module) -> nn.Module:
+    """The same generator. Raises BadOption where it does not offer what `Recurrent` asks for."""
+    parts = ("scale", "reach", "bytes_per_pixel", "folded")
+    if missing := [part for part in parts if not hasattr(generator, part)]:
+        raise BadOption(
+            f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
+            "Make one with vidgan.create_generator.",
+        )
+    return generator
 
 
 def gflop_per_pixel(generator: nn.Module) -> float:
@@ -169,6 +196,20 @@ def unfolded_pixels(folded: Tensor, scale: int, depth: np.dtype) -> np.ndarray:
     """as_pixels(unfolded(...)), rounded before the pixels are moved: a quarter of the bytes to move."""
     codes = _codes(folded, depth)
     return _as_array(F.pixel_shuffle(codes, scale), depth)
+
+
+def rendered(folded: Tensor, plan: Map, window: Window, depth: np.dtype) -> np.ndarray:
+    """A window's folded enlargement on the plan's canvas: moved where that is all it takes, else resampled once.
+
+    (1, 3 * S * S, h, w), about [0, 1] -> (height, width, 3) uint8 or uint16.
+    """
+    scale = math.isqrt(folded.shape[1] // 3)
+    if plan.is_permutation(scale):
+        large = torch.from_numpy(unfolded_pixels(folded, scale, depth)).permute(2, 0, 1)[None]
+        canvas = plan.render(large, factor=scale, window=window)
+        return np.ascontiguousarray(canvas[0].permute(1, 2, 0).numpy())
+    with torch.inference_mode():
+        return as_pixels(plan.render(unfolded(folded, scale), factor=scale, window=window), depth)
 
 
 def _codes(picture: Tensor, depth: np.dtype) -> Tensor:

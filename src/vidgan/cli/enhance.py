@@ -72,6 +72,15 @@ def enhance(
             "--consistent", help="Brought down, the output must give the input again; says how well it does."
         ),
     ] = False,
+    trust: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A second video: how much of each pixel is invented, as colours. Takes about twice the time; "
+            "the network needs its faithful twin beside it.",
+            show_default=False,
+        ),
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(
@@ -181,6 +190,7 @@ def enhance(
             model=name,
             fidelity=fidelity,
             consistent=consistent,
+            trust=None if trust is None else Path(trust),
             scale=scale,
             size=size,
             rotate=rotate,

@@ -5,9 +5,11 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeVar
 
 from vidgan.errors import BadOption
 
+Choice = TypeVar("Choice", bound=enum.StrEnum)
 SMALLEST_SCALE, LARGEST_SCALE = 0.25, 16
 
 
@@ -85,6 +87,14 @@ class Wish:
                 f"--scale {self.scale} is outside {SMALLEST_SCALE} to {LARGEST_SCALE}",
                 f"Choose a factor from {SMALLEST_SCALE} to {LARGEST_SCALE}, or name the result with --size.",
             )
+
+
+def parse_choice(kind: type[Choice], name: str, text: str) -> Choice:
+    """One of an option's words. Raises BadOption."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise BadOption(f"--{name} {text} is not known", f"Use one of: {', '.join(kind)}.") from None
 
 
 def parse_crop(text: str) -> Crop:

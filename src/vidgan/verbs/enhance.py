@@ -3,16 +3,14 @@
 Three threads overlap: one decodes, one runs the network and renders, one encodes.
 """
 
-import hashlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from json import dumps
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor, nn
@@ -22,20 +20,21 @@ from vidgan import (
     __version__,
     backprojection,
     checkpoint,
+    geometry,
     hardware,
     pipeline,
     progress,
     sidecar,
     stream,
+    trust,
     video,
 )
 from vidgan.errors import BadOption, BadOutput
 from vidgan.frame import Frame
-from vidgan.geometry import Canvas, Map, Orientation, Wish, parse_crop, parse_flip, parse_size, plan
+from vidgan.report import heat
 from vidgan.shots import CutDetector
 from vidgan.video import Encoding, Source
 
-Choice = TypeVar("Choice", Orientation, Canvas)
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
 
 
@@ -46,6 +45,7 @@ class Options:
     model: str | Path = "fast"
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
     consistent: bool = False
+    trust: Path | None = None  # a second video: how much of each pixel is invented
     scale: float | None = None
     size: str | None = None
     rotate: float = 0.0  # degrees clockwise
@@ -83,6 +83,7 @@ class Result:
     precision: str
     peak_memory_mb: float | None
     consistency: float | None = None  # dB: the output, brought down, against the input; with --consistent
+    invented: float | None = None  # code values of 255, the mean over pixels and frames; with --trust
 
 
 def run(options: Options, generator: nn.Module | None = None) -> Result:
@@ -96,11 +97,12 @@ def run(options: Options, generator: nn.Module | None = None) -> Result:
         written = replace(_make(job, tick), joules=energy.joules())
     result = _result(job, written)
     if options.sidecar:
-        _write_sidecar(job, written, result)
+        sidecar.write(_describe(job, written, result), options.output)
     if options.json:
         sys.stdout.write(dumps(asdict(result)) + "\n")
     elif not options.quiet:
         told = f", {result.consistency} dB consistent with the input" if options.consistent else ""
+        told += f", {result.invented} code values invented on average" if options.trust else ""
         job.say(
             f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of {result.width}x{result.height}, "
             f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}){told}"
@@ -117,13 +119,14 @@ class Job:
     say: Callable[[str], None]
     started: float
     source: Source
-    plan: Map
+    plan: geometry.Map
     encoding: Encoding
     settings: stream.Settings
     generator: nn.Module
     given: bool  # whether it was passed in; else it is that of options.model
     upscaler: stream.Upscaler
     window: stream.Window
+    trust: trust.Trust | None  # where it was asked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +134,7 @@ class Written:
     seconds: list[float]  # each frame's time
     began_shot: list[bool]
     consistency: list[float]  # dB, where it was asked for
+    invented: list[float]  # code values of 255, where they were asked for
     first_frame_at: float
     joules: float | None = None  # that the machine drew meanwhile
 
@@ -138,22 +142,26 @@ class Written:
 def _prepare(options: Options, generator: nn.Module | None) -> Job:
     started = time.monotonic() if options.started is None else options.started
     console = Console(stderr=True, quiet=options.quiet)
+    said: set[str] = set()
 
     def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if line not in said:  # as two files and two networks may have the same to say
+            said.add(line)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     hardware.keep_memory()
     if options.threads < 0:
         raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
     if options.threads:
         torch.set_num_threads(options.threads)
-    network = _network(options) if generator is None else _checked(generator)
+    network = _network(options) if generator is None else stream.checked(generator)
+    twin = None if options.trust is None else _twin(options, generator)
     wish = _wish(options)
     source = video.probe(options.input)
     if options.sidecar:
         sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
     encoding = Encoding(codec=options.codec, crf=options.crf, preset=options.preset)
-    map = plan(
+    map = geometry.plan(
         wish,
         source,
         multiple=video.size_multiple(options.output, encoding, source),
@@ -164,7 +172,7 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
             f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
         )
     window = map.window(network.reach)  # type: ignore[arg-type]
-    settings = _settings(options)
+    settings = stream.settings_of(options.device, options.precision, options.tile)
     if options.tile == "auto":
         tile = stream.choose_tile(network, window[2], window[3], settings, MEMORY_BUDGET)
         settings = replace(settings, tile=tile)
@@ -181,6 +189,7 @@ def _prepare(options: Options, generator: nn.Module | None) -> Job:
         given=generator is not None,
         upscaler=stream.Upscaler(network, settings, say),
         window=window,
+        trust=trust.Trust(stream.Upscaler(twin, settings, say), map, window) if twin is not None else None,
     )
 
 
@@ -194,59 +203,69 @@ def _network(options: Options) -> nn.Module:
     return checkpoint.load_between(options.model, options.fidelity)
 
 
-def _checked(generator: nn.Module) -> nn.Module:
-    parts = ("scale", "reach", "bytes_per_pixel", "folded")
-    if missing := [part for part in parts if not hasattr(generator, part)]:
+def _twin(options: Options, generator: nn.Module | None) -> nn.Module:
+    """The faithful twin that the model is held against."""
+    assert options.trust is not None
+    if options.trust.resolve() == options.output.resolve():
+        raise BadOutput(f"{options.trust} is the output itself", "Choose another name for the trust map.")
+    if generator is not None:
         raise BadOption(
-            f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
-            "Make one with vidgan.create_generator.",
+            "a generator that is passed in has no faithful twin, which --trust needs",
+            "Give the path of a model file with its twin beside it.",
         )
-    return generator
+    return checkpoint.load_twins(options.model, option="--trust")[1]
 
 
-def _wish(options: Options) -> Wish:
-    return Wish(
-        orientation=_choice(Orientation, "orientation", options.orientation),
-        crop=parse_crop(options.crop) if options.crop is not None else None,
-        flip=parse_flip(options.flip) if options.flip is not None else None,
+def _wish(options: Options) -> geometry.Wish:
+    return geometry.Wish(
+        orientation=geometry.parse_choice(geometry.Orientation, "orientation", options.orientation),
+        crop=geometry.parse_crop(options.crop) if options.crop is not None else None,
+        flip=geometry.parse_flip(options.flip) if options.flip is not None else None,
         rotate=options.rotate,
         scale=options.scale,
-        size=parse_size(options.size) if options.size is not None else None,
-        canvas=_choice(Canvas, "canvas", options.canvas),
+        size=geometry.parse_size(options.size) if options.size is not None else None,
+        canvas=geometry.parse_choice(geometry.Canvas, "canvas", options.canvas),
     )
-
-
-def _settings(options: Options) -> stream.Settings:
-    device = hardware.device_of(options.device)
-    precision = hardware.precision_of(options.precision, device)
-    if device.type == "cpu" and precision is torch.float16:
-        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
-    return stream.Settings(device=device, precision=precision, tile=_tile(options.tile))
-
-
-def _tile(word: str) -> int | None:
-    if word in ("auto", "off"):
-        return None
-    if not (word.isascii() and word.isdecimal()) or int(word) < stream.SMALLEST_TILE:
-        raise BadOption(
-            f"--tile {word} is no size for a tile", f"Use auto, off, or {stream.SMALLEST_TILE} or more."
-        )
-    return int(word)
-
-
-def _choice(kind: type[Choice], name: str, word: str) -> Choice:
-    try:
-        return kind(word)
-    except ValueError:
-        raise BadOption(f"--{name} {word} is not known", f"Use one of: {', '.join(kind)}.") from None
 
 
 def _make(job: Job, tick: progress.Tick) -> Written:
     options, source, say = job.options, job.source, job.say
-    written = Written(seconds=[], began_shot=[], consistency=[], first_frame_at=0.0)
-    writer = video.Writer(
+    written = Written(seconds=[], began_shot=[], consistency=[], invented=[], first_frame_at=0.0)
+    writers = _writers(job)
+    frames = video.read(source, start=options.start, duration=options.duration, say=say)
+    length = source.seconds_of(options.start, options.duration)
+    first_frame_at = 0.0
+
+    def write(made: list[Frame]) -> None:
+        for writer, frame in zip(writers, made, strict=True):
+            writer.write(frame)
+
+    with ExitStack() as files:
+        for writer in writers:
+            files.enter_context(writer)
+        with pipeline.ahead(frames) as decoded, pipeline.behind(write) as hand_over:
+            for made in _enhanced(job, decoded, written):
+                hand_over(made)
+                now = time.monotonic()
+                first_frame_at = first_frame_at or now
+                done = written.seconds[-1] - written.seconds[0]
+                rate = (len(written.seconds) - 1) / (now - first_frame_at) if now > first_frame_at else 0.0
+                tick(
+                    min(done, length) if length else done,
+                    length,
+                    f"{len(written.seconds)} frames, {rate:.1f} a second",
+                )
+        for writer in writers:
+            writer.finish()  # all of them, before the first gets its name
+    return replace(written, first_frame_at=first_frame_at)
+
+
+def _writers(job: Job) -> list[video.Writer]:
+    """Of the output and, where it was asked for, of the trust map."""
+    options = job.options
+    output = video.Writer(
         options.output,
-        source=source,
+        source=job.source,
         width=job.plan.width,
         height=job.plan.height,
         encoding=job.encoding,
@@ -254,28 +273,17 @@ def _make(job: Job, tick: progress.Tick) -> Written:
         start=options.start,
         duration=options.duration,
         overwrite=options.overwrite,
-        say=say,
+        say=job.say,
         metadata={"comment": f"Frames made by vidgan {__version__}: enhanced by a neural network"},
     )
-    frames = video.read(source, start=options.start, duration=options.duration, say=say)
-    length = _length(source, options)
-    first_frame_at = 0.0
-    with writer, pipeline.ahead(frames) as decoded, pipeline.behind(writer.write) as hand_over:
-        for frame in _enhanced(job, decoded, written):
-            hand_over(frame)
-            now = time.monotonic()
-            first_frame_at = first_frame_at or now
-            done = written.seconds[-1] - written.seconds[0]
-            rate = (len(written.seconds) - 1) / (now - first_frame_at) if now > first_frame_at else 0.0
-            tick(
-                min(done, length) if length else done,
-                length,
-                f"{len(written.seconds)} frames, {rate:.1f} a second",
-            )
-    return replace(written, first_frame_at=first_frame_at)
+    if options.trust is None:
+        return [output]
+    told = f"What vidgan {__version__} invented in {options.output.name}: black none, pale yellow {trust.MOST:g} codes"
+    return [output, replace(output, path=options.trust, metadata={"comment": told}, alone=True)]
 
 
-def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[Frame]:
+def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[list[Frame]]:
+    """The frames at each moment: the output's and, where it was asked for, the trust map's."""
     cuts = CutDetector()
     large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts)
     for frame, begins, folded in large:
@@ -283,38 +291,28 @@ def _enhanced(job: Job, decoded: Iterator[Frame], written: Written) -> Iterator[
             folded = _made_consistent(job, frame, folded, written)
         written.seconds.append(float(frame.seconds))
         written.began_shot.append(begins)
-        yield replace(
-            frame, pixels=render(job.plan, folded, job.upscaler.scale, job.window, frame.pixels.dtype)
-        )
+        picture = stream.rendered(folded, job.plan, job.window, frame.pixels.dtype)
+        made = [replace(frame, pixels=picture)]
+        if job.trust is not None:
+            invented, mean = job.trust.measure(folded, _small(job, frame), begins=begins)
+            written.invented.append(round(mean, 3))
+            made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
+        yield made
+
+
+def _small(job: Job, frame: Frame) -> Tensor:
+    """The window of a frame, as the network sees it."""
+    x, y, width, height = job.window
+    return stream.as_tensor(frame.pixels[y : y + height, x : x + width])
 
 
 def _made_consistent(job: Job, frame: Frame, folded: Tensor, written: Written) -> Tensor:
-    x, y, width, height = job.window
     with torch.inference_mode():
-        small = stream.as_tensor(frame.pixels[y : y + height, x : x + width]).to(folded.device)
+        small = _small(job, frame).to(folded.device)
         large = stream.unfolded(folded, job.upscaler.scale)
         large, decibels = backprojection.consistent(large.clamp(0, 1), small)
         written.consistency.append(round(decibels, 2))
         return pixel_unshuffle(large, job.upscaler.scale)
-
-
-def render(plan: Map, folded: Tensor, scale: int, window: stream.Window, depth: np.dtype) -> np.ndarray:
-    """The network's folded output on the final canvas: moved where that is all it takes, else resampled once."""
-    if plan.is_permutation(scale):
-        large = torch.from_numpy(stream.unfolded_pixels(folded, scale, depth)).permute(2, 0, 1)[None]
-        canvas = plan.render(large, factor=scale, window=window)
-        return np.ascontiguousarray(canvas[0].permute(1, 2, 0).numpy())
-    with torch.inference_mode():
-        canvas = plan.render(stream.unfolded(folded, scale), factor=scale, window=window)
-        return stream.as_pixels(canvas, depth)
-
-
-def _length(source: Source, options: Options) -> float | None:
-    """Seconds of the part that is asked for, where the file says how long it is."""
-    if source.duration_seconds is None:
-        return options.duration
-    rest = max(source.duration_seconds - options.start, 0.0)
-    return rest if options.duration is None else min(rest, options.duration)
 
 
 def _result(job: Job, written: Written) -> Result:
@@ -335,26 +333,16 @@ def _result(job: Job, written: Written) -> Result:
         ),
         peak_memory_mb=hardware.peak_memory_mb(),
         consistency=round(sum(written.consistency) / count, 2) if written.consistency else None,
+        invented=round(sum(written.invented) / count, 2) if written.invented else None,
     )
-
-
-def _write_sidecar(job: Job, written: Written, result: Result) -> None:
-    try:
-        sidecar.write(_describe(job, written, result), job.options.output)
-    except OSError as error:
-        raise BadOutput(
-            f"{sidecar.path_for(job.options.output)} could not be written: {error.strerror}",
-            f"{job.options.output} itself is whole.",
-        ) from None
 
 
 def _model_file(job: Job) -> sidecar.File:
     """The model's file; of a generator that was passed in, its class and a hash over its weights."""
     if job.given:
-        digest = hashlib.sha256()
-        for name, tensor in job.generator.state_dict().items():
-            digest.update(name.encode() + tensor.float().cpu().numpy().tobytes())
-        return sidecar.File(name=type(job.generator).__qualname__, sha256=digest.hexdigest())
+        return sidecar.File(
+            name=type(job.generator).__qualname__, sha256=checkpoint.sha256_of_weights(job.generator)
+        )
     path = checkpoint.find(job.options.model)
     return sidecar.File(name=path.name, sha256=checkpoint.sha256(path))
 
@@ -387,10 +375,14 @@ def _describe(job: Job, written: Written, result: Result) -> sidecar.Sidecar:
             duration=options.duration,
             fidelity=options.fidelity,
             consistent=options.consistent,
+            trust=options.trust is not None,
         ),
         num_frames=len(written.seconds),
         frames=sidecar.PerFrame(
-            seconds=written.seconds, began_shot=written.began_shot, consistency=written.consistency
+            seconds=written.seconds,
+            began_shot=written.began_shot,
+            consistency=written.consistency,
+            trust=written.invented,
         ),
         cost=_cost(job, written, result),
     )

@@ -85,6 +85,13 @@ class Source:
     others: tuple[OtherStream, ...]
     notes: tuple[str, ...] = ()  # what cannot be kept and should be said, such as Dolby Vision metadata
 
+    def seconds_of(self, start: float, duration: float | None) -> float | None:
+        """How long a part is; where the file does not say its end, as long as was asked for."""
+        if self.duration_seconds is None:
+            return duration
+        rest = max(self.duration_seconds - start, 0.0)
+        return rest if duration is None else min(rest, duration)
+
 
 def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     """Describe the video in `path`.

@@ -52,12 +52,19 @@ class Carried:
 
 
 class Companions:
-    """The source's other streams on their way into the output. Close it when done."""
+    """The source's other streams on their way into the output; alone, none of them. Close it when done."""
 
     def __init__(
-        self, source: Source, part: Segment, container: Container, say: Callable[[str], None]
+        self,
+        source: Source,
+        part: Segment,
+        container: Container,
+        say: Callable[[str], None],
+        *,
+        alone: bool = False,
     ) -> None:
         self._source, self._part, self._container, self._say = source, part, container, say
+        self._alone = alone
         self._stack = ExitStack()
         self._input = self._stack.enter_context(open_video(source.path))
         self._routes: dict[int, Route] = {}
@@ -81,7 +88,9 @@ class Companions:
 
     @property
     def has_cover(self) -> bool:
-        return any(stream.disposition & Disposition.attached_pic for stream in self._input.streams)
+        return not self._alone and any(
+            stream.disposition & Disposition.attached_pic for stream in self._input.streams
+        )
 
     def carried(self) -> list[Carried]:
         """What the output must hold, with the packets that were handed over so far."""
@@ -102,7 +111,7 @@ class Companions:
             if stream.index == self._source.video_index:
                 add_video(stream)
                 continue
-            reason = self._add(output, stream)
+            reason = None if self._alone else self._add(output, stream)
             if reason is not None:
                 self._say(f"{describe_other(stream)} is not carried: {reason}")
         chapters = self._chapters()
@@ -224,7 +233,7 @@ class Companions:
         """The chapters of the part, on the output's clock."""
         part = self._part
         kept: list[Any] = []
-        for chapter in self._input.chapters():
+        for chapter in () if self._alone else self._input.chapters():
             tick = chapter["time_base"] or Fraction(1, av.time_base)
             begin, end = chapter["start"] * tick, chapter["end"] * tick
             first, last = part.begin or part.zero, part.end if part.end is not None else end

@@ -13,6 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from zlib import crc32
 
 import av
 from av.codec.context import Flags
@@ -45,6 +46,7 @@ class Writer:
     start, duration  the part of the source that is written, as given to `read`
     say            told what is not carried, rounded or lost, a line each
     metadata       tags to add to the source's; where it has the same one, both are kept
+    alone          without the source's other streams and chapters
 
     Raises BadOption and BadOutput when made, before any work, for what cannot be written there; BadOutput
     later where the disk or the container fails, or the written file does not hold what it should.
@@ -63,6 +65,7 @@ class Writer:
     overwrite: bool = False
     say: Callable[[str], None] = silent
     metadata: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
 
     def __post_init__(self) -> None:
         self.path = Path(self.path)
@@ -74,8 +77,10 @@ class Writer:
         _check_place(self.path, self.source.path, overwrite=self.overwrite)
         self._check_geometry()
         self._tick = self._choose_tick()
-        # Short, for names near the system's limit; with the process, so that two writers never share one.
-        self._partial = self.path.with_name(f".{self.path.stem[:40]}.{os.getpid()}.partial{self.path.suffix}")
+        # With the process, so that two writers never share one.
+        self._partial = self.path.with_name(
+            f".{_short(self.path.stem)}.{os.getpid()}.partial{self.path.suffix}"
+        )
         self._colour = self.source.colour.as_yuv()
         if not self._container.colour_tags:
             self._colour = self._colour.untagged(self.width, self.height)
@@ -86,6 +91,7 @@ class Writer:
         self._output: OutputContainer | None = None
         self._film: VideoStream | None = None
         self._companions: Companions | None = None
+        self._is_whole = False
 
     def __enter__(self) -> "Writer":
         try:
@@ -105,13 +111,29 @@ class Writer:
             self._discard()
             return
         try:
-            self._finish()
-        except (av.FFmpegError, OSError) as failure:
+            self.finish()
+            self._check_still_free()
+            self._partial.replace(self.path)
+        except OSError as failure:
             self._discard()
             raise self._failed(failure) from None
         except BaseException:
             self._discard()
             raise
+
+    def finish(self) -> None:
+        """Make the file whole, still beside its final name, which it gets at the end of the block.
+
+        The block's end does this by itself. Of files that appear together or not at all each is finished
+        before the first of their blocks ends.
+        """
+        if self._is_whole:
+            return
+        try:
+            self._finish()
+        except (av.FFmpegError, OSError) as failure:
+            raise self._failed(failure) from None
+        self._is_whole = True
 
     def write(self, frame: Frame) -> None:
         """Encode one frame, with (height, width, 3) pixels and a time on the source's clock."""
@@ -136,7 +158,9 @@ class Writer:
     def _open(self) -> None:
         for note in (*self.source.notes, *self._choice.notes):
             self.say(note)
-        companions = self._companions = Companions(self.source, self._part, self._container, self.say)
+        companions = self._companions = Companions(
+            self.source, self._part, self._container, self.say, alone=self.alone
+        )
         tags = merged(companions.tags, self.metadata)
         options = muxer_options(self._container, tags, has_cover=companions.has_cover)
         if self._container.clock == Clock.ANY:
@@ -249,11 +273,13 @@ class Writer:
             self.say,
         )
         self._companions.close()
+        self._check_still_free()
+
+    def _check_still_free(self) -> None:
         if not self.overwrite and self.path.exists():
             raise BadOutput(
                 f"{self.path} has come to exist meanwhile", "Add --overwrite, or choose another name."
             )
-        self._partial.replace(self.path)
 
     def _discard(self) -> None:
         if self._companions is not None:
@@ -269,6 +295,11 @@ class Writer:
             f"{self.path} could not be written with {self._choice.encoder}: {reason}",
             "Check the space on the disk, or choose another --codec or suffix.",
         )
+
+
+def _short(stem: str) -> str:
+    """At most 40 letters, for names near the system's limit; names that differ stay different."""
+    return stem if len(stem) <= 40 else f"{stem[:31]}-{crc32(os.fsencode(stem)):08x}"
 
 
 def _check_place(path: Path, source: Path, *, overwrite: bool) -> None:
