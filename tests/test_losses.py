@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from vidgan import losses
+from vidgan.losses import motion
 
 
 def noise(pictures: torch.Tensor, seed: int = 0) -> torch.Tensor:
@@ -256,3 +257,66 @@ def test_focal_frequency_of_half_precision_inside_autocast_is_taken_in_float32()
     found.backward()
     assert found.dtype == torch.float32 and output.grad.isfinite().all() and output.grad.any()
     torch.testing.assert_close(found, losses.focal_frequency(output.float(), target))
+
+
+def surface(side: int = 192, seed: int = 0) -> torch.Tensor:
+    """A picture with detail of several sizes: (3, side, side) in [0, 1]."""
+    rng = torch.Generator().manual_seed(seed)
+    coarse, middle, fine = (
+        F.interpolate(
+            torch.rand(1, 3, side // n, side // n, generator=rng), size=(side, side), mode="bicubic"
+        )
+        for n in (32, 8, 3)
+    )
+    return (0.5 * coarse + 0.3 * middle + 0.2 * fine)[0].clamp(0, 1)
+
+
+def panned(picture: torch.Tensor, step: tuple[int, int], frames: int = 4, side: int = 96) -> torch.Tensor:
+    """(1, T, 3, side, side) of a camera that moves by `step` (x, y) pixels a frame."""
+    x, y = (40 if move >= 0 else 40 - move * (frames - 1) for move in step)
+    windows = ((x + step[0] * t, y + step[1] * t) for t in range(frames))
+    return torch.stack([picture[:, top : top + side, left : left + side] for left, top in windows])[None]
+
+
+@pytest.mark.parametrize("step", [(0, 0), (3, -2), (-7, 5)])
+def test_the_motion_of_a_pan_is_found_to_the_pixel(step):
+    clip = panned(surface(), step)
+    now, before = clip[0, 1:], clip[0, :-1]
+    found = motion.motion(now, before)[..., 12:-12, 12:-12]
+    off = (found - torch.tensor(step).view(1, 2, 1, 1)).norm(dim=1)
+    assert (off < 0.05).float().mean() > 0.95
+
+
+def test_motion_by_parts_of_a_pixel_is_found_within_a_tenth():
+    picture = surface()
+    large = F.interpolate(
+        picture[None], scale_factor=2, mode="bicubic"
+    )  # half a pixel of the small one is one here
+    clip = [F.avg_pool2d(large[..., 60 + t : 252 + t], 2)[..., 40:136, :] for t in (0, 1)]
+    found = motion.motion(clip[1], clip[0])[0, :, 12:-12, 12:-12]
+    assert (found[0] - 0.5).abs().median() < 0.1 and found[1].abs().median() < 0.05
+
+
+def test_temporal_residual_lets_texture_travel_and_punishes_what_boils():
+    clip, texture = panned(surface(), (4, 2)), panned(surface(seed=1) * 0.1, (4, 2))
+    boiling = torch.rand(clip.shape, generator=torch.Generator().manual_seed(2)) * 0.1
+    travelling = losses.temporal_residual(clip + texture, clip)
+    assert travelling < 0.1 * losses.temporal_difference(clip + texture, clip)
+    # Less than all of it: what comes in at the edges counts less, and between pixels noise is averaged.
+    assert losses.temporal_residual(clip + boiling, clip) > 0.5 * losses.temporal_difference(
+        clip + boiling, clip
+    )
+
+
+def test_temporal_residual_of_a_flicker_is_its_whole_height_where_nothing_moves():
+    clip = panned(surface(), (0, 0), frames=2)
+    flicker = torch.tensor([0.0, 0.1]).view(1, 2, 1, 1, 1)
+    torch.testing.assert_close(
+        losses.temporal_residual(clip + flicker, clip), torch.tensor(0.1), atol=1e-4, rtol=0
+    )
+
+
+def test_temporal_residual_trusts_no_motion_across_a_cut():
+    cut = torch.stack([surface(seed=3)[:, :96, :96], surface(seed=4)[:, :96, :96]])[None]
+    flicker = torch.tensor([0.0, 0.1]).view(1, 2, 1, 1, 1)
+    assert losses.temporal_residual(cut + flicker, cut) < 0.03

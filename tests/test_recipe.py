@@ -164,7 +164,7 @@ def test_a_missing_recipe_and_a_folder_are_refused(tmp_path):
 
 
 def test_every_wrong_entry_is_named_at_once(path):
-    changed(path, "steps = 3\nbatch = 1", "steps = 0\nbatch = 0")
+    changed(path, "steps = 3\nbatch = 1", "steps = -1\nbatch = 0")
     with pytest.raises(BadRecipe, match=r"faithful\.steps.*faithful\.batch"):
         recipe.read(path)
 

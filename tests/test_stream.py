@@ -28,6 +28,16 @@ def generator() -> Generator:
     return made
 
 
+@pytest.fixture
+def folding() -> Generator:
+    """Its memory is half as wide and high as a frame."""
+    made = Generator(Config(features=16, blocks=1, scale=2, fold=2))
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    return made
+
+
 def settings(precision: torch.dtype = torch.float32, tile: int | None = None) -> stream.Settings:
     return stream.Settings(device=CPU, precision=precision, tile=tile)
 
@@ -60,6 +70,14 @@ def after_frames(generator: nn.Module, precision: torch.dtype) -> tuple[Tensor, 
 def test_after_fifty_frames_tiles_give_what_whole_frames_give(generator):
     expected, found = after_frames(generator, torch.float32)
     assert (found - expected).abs().max() < 1 / 255
+
+
+@pytest.mark.parametrize(("height", "width", "tile"), [(150, 201, 64), (131, 140, 65)])
+def test_tiles_of_a_folded_stack_have_no_seam(folding, height, width, tile):
+    whole, tiled = upscaler(folding), upscaler(folding, tile=tile)
+    for frame in clip(6, height, width):
+        low = stream.as_tensor(frame.pixels)
+        torch.testing.assert_close(tiled.folded(low), whole.folded(low), atol=1e-4, rtol=0)
 
 
 def test_in_half_precision_tiles_are_above_50_decibels_and_show_no_seam(generator):

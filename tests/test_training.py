@@ -277,3 +277,37 @@ def test_a_seed_gives_the_same_networks_again():
     first, again, other = (weights_of(running.create(recipe(seed=seed))) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["generator.head.weight"], other["generator.head.weight"])
+
+
+def test_a_recipe_without_a_game_ends_with_the_faithful_weights(folder):
+    run = play(recipe(realistic=stage(REALISTIC, steps=0)), folder)
+    assert run.step == run.recipe.faithful.steps
+    made = {file.stem for file in (folder / "checkpoints").iterdir()}
+    assert made == {"state", "faithful"}
+    low = torch.rand(1, 2, 3, 8, 8)
+    faithful = checkpoint.load_generator(folder / "checkpoints" / "faithful.safetensors")
+    torch.testing.assert_close(faithful(low), run.ema(low), atol=2e-3, rtol=0)
+
+
+def test_a_recipe_needs_a_faithful_stage():
+    with pytest.raises(ValueError, match=r"faithful\.steps is 0"):
+        recipe(faithful=stage(FAITHFUL, steps=0))
+
+
+def test_a_run_with_a_pool_goes_on_to_the_same_weights_to_the_bit(folder, tmp_path):
+    """Clips that are shown twice; killed in the middle of the second stage."""
+    data = Data(train=[Path("nowhere")], val=[Path("nowhere else")], reuse=2, pool=4)
+    again = tmp_path / "again"
+    pack(again)
+    for place in (folder, again):  # with room around a crop
+        save_file({"a": moving(6, 136), "b": moving(1, 144, 1)}, place / "train.store")
+    whole = play(recipe(data=data), folder)
+
+    def kill(done, total, note):
+        if done == 6:
+            raise Killed
+
+    with pytest.raises(Killed):
+        play(recipe(data=data), again, tick=kill)
+    for name, weight in weights_of(play(recipe(data=data), again)).items():
+        assert torch.equal(weights_of(whole)[name], weight), name

@@ -58,6 +58,22 @@ def test_a_start_from_a_model_takes_its_generator(folder):
         assert torch.equal(weight, run.ema.get_parameter(name))
 
 
+def test_a_partial_start_takes_what_fits(folder):
+    """As from x4 to x2 over squares of pixels: the first layer sees other channels, the rest is the same."""
+    play(recipe(), folder)
+    start = str(folder / "checkpoints" / "last.safetensors")
+    other = recipe().generator.model_copy(
+        update={"config": recipe().generator.config | {"scale": 2, "fold": 2}}
+    )
+    with pytest.raises(BadRecipe, match="holds other networks"):
+        running.create(recipe(generator=other, start=start))
+    run = running.create(recipe(generator=other, start=start, partly=True))
+    fresh, kept = running.create(recipe(generator=other)), running.create(recipe(start=start))
+    for name, weight in run.generator.named_parameters():
+        source = fresh if name == "head.weight" else kept
+        assert torch.equal(weight, source.generator.get_parameter(name)), name
+
+
 def test_a_start_from_another_runs_state_takes_both_networks(folder):
     trained = play(recipe(), folder)
     run = running.create(recipe(seed=7, start=str(folder / "checkpoints" / "state.safetensors")))
@@ -107,3 +123,10 @@ def test_the_u_net_plays_and_goes_on_exactly_after_a_kill(folder, tmp_path):
     whole = play(made, tmp_path / "whole")
     for name, value in whole.discriminator.state_dict().items():
         assert torch.equal(value, resumed.discriminator.state_dict()[name]), name
+
+
+def test_the_game_climbs_its_ramp_and_fades():
+    told = Game(ramp=100, fade=0.25)
+    shares = [game.course(told, step, 500) for step in (0, 50, 100, 300, 500)]
+    assert shares == pytest.approx([0, 0.5, 1, 0.625, 0.25])
+    assert game.course(Game(ramp=0), 0, 10) == game.course(Game(ramp=0), 9, 10) == 1

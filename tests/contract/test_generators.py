@@ -235,3 +235,24 @@ class TestRecurrent:
         )
         none = recurrent.Memory(frame, torch.zeros(1, 16, 8, 8))
         torch.testing.assert_close(generator.folded(frame)[0], generator.folded(frame, none)[0])
+
+    @pytest.mark.parametrize(("height", "width"), [(12, 16), (13, 15), (1, 1)])
+    def test_a_folded_stack_takes_any_size(self, height, width):
+        """Its inner layers see squares of two by two pixels; a last odd row or column is not lost."""
+        recurrent = shelf.take(SHELF, "recurrent")
+        folded = recurrent.Generator(recurrent.Config(scale=2, features=16, blocks=1, fold=2))
+        assert folded(torch.rand(1, 3, 3, height, width)).shape == (1, 3, 3, 2 * height, 2 * width)
+
+    def test_a_folded_stack_costs_a_quarter_for_each_input_pixel(self):
+        recurrent = shelf.take(SHELF, "recurrent")
+        whole, folded = (
+            stream.gflop_per_pixel(recurrent.Generator(recurrent.Config(scale=4 // fold, fold=fold)))
+            for fold in (1, 2)
+        )
+        assert 0.24 < folded / whole < 0.28  # the first layer sees more channels, the enlargement every pixel
+
+    def test_a_fresh_folded_network_is_near_the_enlargement(self):
+        recurrent = shelf.take(SHELF, "recurrent")
+        folded = recurrent.Generator(recurrent.Config(scale=2, features=16, blocks=1, fold=2))
+        frames = clip(2)
+        assert psnr(folded(frames)[:, 0], bicubic(frames[:, 0], 2)) > 15

@@ -2,7 +2,7 @@
 
 from vidgan.dataset.batches import MARGIN, Batches, damaged
 from vidgan.dataset.camera import View, camera_path, free_path, free_view, turned
-from vidgan.dataset.pool import chunks_held, feed, pooled
+from vidgan.dataset.pool import Pool, chunks_held, feed
 from vidgan.dataset.store import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, files, pack
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "VIDEO_SUFFIXES",
     "Batches",
+    "Pool",
     "Store",
     "View",
     "camera_path",
@@ -20,6 +21,5 @@ __all__ = [
     "free_path",
     "free_view",
     "pack",
-    "pooled",
     "turned",
 ]

@@ -9,6 +9,7 @@ Letters: B batch, T frames, h w H W height and width of the small and the large 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -32,59 +33,61 @@ def chunks_held(recipe: Recipe, stage: Stage) -> int:
     return -(-recipe.data.pool // feed(recipe, stage).batch)
 
 
-def pooled(
-    chunks: Iterable[Pair],
-    steps: range,
-    *,
-    recipe: Recipe,
-    stage: Stage,
-    scale: int,
-    samples: range,
-    attempt: int,
-    device: torch.device,
-) -> Iterator[Pair]:
-    """A batch for each of the steps, on the device.
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Whose clips, and what is made of them.
 
-    chunks   what a loader makes of feed(...), from number steps.start on: a pool full, and one more for each further step
     samples  which of the stage's batch are this process's
+    attempt  another one gives other draws
     """
-    incoming, held = iter(chunks), chunks_held(recipe, stage)
-    pool: Pair | None = None
-    for step in steps:
-        missing = range(step, step + held) if pool is None else range(step + held - 1, step + held)
-        for chunk in missing:
-            fresh = next(incoming)
-            if pool is None:
-                pool = tuple(  # type: ignore[assignment]
-                    torch.empty((held * len(clips), *clips.shape[1:]), dtype=torch.uint8, device=device)
-                    for clips in fresh
-                )
-            place = chunk % held * len(fresh[0])
-            for kept, clips in zip(pool, fresh, strict=True):  # type: ignore[arg-type]
-                kept[place : place + len(clips)].copy_(clips, non_blocking=True)
-        yield _drawn(pool, step, recipe, stage, scale, samples, attempt)  # type: ignore[arg-type]
 
+    recipe: Recipe
+    stage: Stage
+    scale: int
+    samples: range
+    attempt: int
+    device: torch.device
 
-def _drawn(
-    pool: Pair, step: int, recipe: Recipe, stage: Stage, scale: int, samples: range, attempt: int
-) -> Pair:
-    shown = [
-        _shown(pool, np.random.default_rng((recipe.seed, attempt, step, sample, DRAW)), recipe, stage, scale)
-        for sample in samples
-    ]
-    return torch.stack([low for low, _ in shown]), torch.stack([high for _, high in shown])
+    def batches(self, chunks: Iterable[Pair], steps: range) -> Iterator[Pair]:
+        """A batch for each of the steps, on the device.
 
+        chunks  what a loader makes of feed(...), from number steps.start on: as many as chunks_held, and one more for
+                each step but the first
+        """
+        incoming, held = iter(chunks), chunks_held(self.recipe, self.stage)
+        kept: Pair | None = None
+        for step in steps:
+            for chunk in range(step if kept is None else step + held - 1, step + held):
+                fresh = next(incoming)
+                kept = kept or self._room(fresh, held)
+                place = chunk % held * len(fresh[0])
+                for old, new in zip(kept, fresh, strict=True):
+                    old[place : place + len(new)].copy_(new, non_blocking=True)
+            assert kept is not None
+            yield self._batch(kept, step)
 
-def _shown(pool: Pair, rng: np.random.Generator, recipe: Recipe, stage: Stage, scale: int) -> Pair:
-    """A crop of one of the pool's clips, (T, 3, h, w) and (T, 3, H, W), as it is or turned: views, nothing is copied."""
-    number = int(rng.integers(len(pool[0])))
-    y, x = rng.integers(ROOM // scale + 1, size=2).tolist()
-    side = stage.crop // scale
-    low = pool[0][number][..., y : y + side, x : x + side]
-    high = pool[1][number][..., y * scale : (y + side) * scale, x * scale : (x + side) * scale]
-    if recipe.augment.oriented:
+    def _room(self, fresh: Pair, held: int) -> Pair:
+        low, high = (
+            torch.empty((held * len(clips), *clips.shape[1:]), dtype=torch.uint8, device=self.device)
+            for clips in fresh
+        )
         return low, high
-    up, left, swapped = (rng.random(3) < 0.5).tolist()
-    dims = [dim for dim, drawn in ((-2, up), (-1, left)) if drawn]
-    low, high = low.flip(dims), high.flip(dims)
-    return (low.transpose(-1, -2), high.transpose(-1, -2)) if swapped else (low, high)
+
+    def _batch(self, kept: Pair, step: int) -> Pair:
+        seeds = [(self.recipe.seed, self.attempt, step, sample, DRAW) for sample in self.samples]
+        shown = [self._shown(kept, np.random.default_rng(seed)) for seed in seeds]
+        return torch.stack([low for low, _ in shown]), torch.stack([high for _, high in shown])
+
+    def _shown(self, kept: Pair, rng: np.random.Generator) -> Pair:
+        """A crop of one of the clips, (T, 3, h, w) and (T, 3, H, W), as it is or turned: views, nothing is copied."""
+        number = int(rng.integers(len(kept[0])))
+        scale, side = self.scale, self.stage.crop // self.scale
+        y, x = rng.integers(ROOM // scale + 1, size=2).tolist()
+        low = kept[0][number][..., y : y + side, x : x + side]
+        high = kept[1][number][..., y * scale : (y + side) * scale, x * scale : (x + side) * scale]
+        if self.recipe.augment.oriented:
+            return low, high
+        up, left, swapped = (rng.random(3) < 0.5).tolist()
+        dims = [dim for dim, drawn in ((-2, up), (-1, left)) if drawn]
+        low, high = low.flip(dims), high.flip(dims)
+        return (low.transpose(-1, -2), high.transpose(-1, -2)) if swapped else (low, high)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-REACH = 3  # pixels of a quarter of the size that are searched, to each side: 12 of the full size
+REACH = 4  # pixels of a quarter of the size that are searched, to each side: 16 of the full size
 BLOCK = 5  # side of what is compared, at each size
 STEPS = 2  # of least squares, at half and at full size
 STIFFNESS = 1e-4  # of the least squares, in squared slopes: flat places stay where the search put them
@@ -68,11 +68,19 @@ def _searched(now: Tensor, before: Tensor) -> Tensor:
 def _of_the_whole(now: Tensor, before: Tensor) -> Tensor:
     """(N, 2): one motion for each pair, x and y, in whole pixels."""
     height, width = now.shape[-2:]
+    fading = _hann(height, now)[:, None] * _hann(
+        width, now
+    )  # or the frame's own edges, which stay, would be matched
+    before, now = ((pictures - pictures.mean((2, 3), keepdim=True)) * fading for pictures in (before, now))
     product = torch.fft.rfft2(before) * torch.fft.rfft2(now).conj()
     peak = torch.fft.irfft2(product / (product.abs() + 1e-6), s=(height, width)).flatten(1).argmax(1)
     y, x = peak // width, peak % width
     # A peak in the farther half is a motion the other way.
     return torch.stack((x - width * (2 * x > width), y - height * (2 * y > height)), 1).to(now.dtype)
+
+
+def _hann(length: int, like: Tensor) -> Tensor:
+    return torch.hann_window(length, periodic=False, device=like.device, dtype=like.dtype)
 
 
 def _nearer(now: Tensor, before: Tensor, found: Tensor) -> Tensor:

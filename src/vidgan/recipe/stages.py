@@ -24,7 +24,7 @@ class Losses(Part):
 
 
 class Stage(Part):
-    steps: int = Field(gt=0)
+    steps: int = Field(ge=0)  # 0 only in the realistic stage: the network stays faithful
     batch: int = Field(gt=0)  # clips, of all processes together
     accumulate: int = Field(default=1, gt=0)  # pieces that a process's share is taken in, to save memory
     frames: int = Field(ge=3)  # per clip

@@ -41,6 +41,12 @@ class Recipe(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _some_steps(self) -> "Recipe":
+        if not self.faithful.steps:
+            raise ValueError("the faithful stage needs a step or more: faithful.steps is 0")
+        return self
+
     @property
     def steps(self) -> int:
         return self.faithful.steps + self.realistic.steps

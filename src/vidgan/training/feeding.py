@@ -21,10 +21,7 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
     recipe, stage, scale = run.recipe, run.stage, cast(int, run.generator.scale)
     if recipe.data.reuse == 1:
         return iter(_loader(run, ground, stage, steps))
-    held = dataset.chunks_held(recipe, stage)
-    return dataset.pooled(
-        _loader(run, ground, dataset.feed(recipe, stage), range(steps.start, steps.stop + held - 1)),
-        steps,
+    pool = dataset.Pool(
         recipe=recipe,
         stage=stage,
         scale=scale,
@@ -32,6 +29,8 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
         attempt=run.attempt,
         device=ground.setup.device,
     )
+    chunks = range(steps.start, steps.stop + dataset.chunks_held(recipe, stage) - 1)
+    return pool.batches(_loader(run, ground, dataset.feed(recipe, stage), chunks), steps)
 
 
 def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[tuple[Tensor, Tensor]]:

@@ -48,17 +48,14 @@ class Table:
 
 
 def recorded(run: Run, table: Table) -> Table:
-    """The table with the run's present stage recorded, where that helps."""
-    made = recording(
-        run.generator,
-        run.stage,
-        rolled_in,
-        batch=len(together.own_samples(run.stage.batch)),
-        scale=run.generator.scale,  # type: ignore[arg-type]
-        device=table.device,
-        precision=table.precision,
-    )
-    return replace(table, recording=made)
+    """The table with the passes of the run's present stage recorded, where that helps: on an NVIDIA GPU."""
+    stage = run.stage
+    if table.device.type != "cuda" or stage.accumulate > 1:
+        return replace(table, recording=None)
+    scale: int = run.generator.scale  # type: ignore[assignment]
+    size = stage.crop // scale, stage.crop // scale
+    low = torch.rand(len(together.own_samples(stage.batch)), stage.frames, 3, *size, device=table.device)
+    return replace(table, recording=recording(run.generator, stage, rolled_in, low, table.precision))
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,11 @@ def planned(
     Raises BadOption where that is too little for both stages.
     """
     own = together.means({"seconds": torch.tensor(validation_seconds)})["seconds"]
+    if not recipe.realistic.steps:
+        raise BadOption(
+            "--minutes shares out the time between two stages, and realistic.steps is 0",
+            "Give faithful.steps a number, or leave --minutes out.",
+        )
     costs = {stage: cost(recipe, stage, table, steps=PROBED).seconds for stage in ("faithful", "realistic")}
     probing = sum(costs.values()) * PROBED
     looks = min(max(int(minutes * 60 * VALIDATING_SHARE / max(own, 1e-3)), 2), VALIDATIONS)

@@ -69,37 +69,29 @@ class _Roll:
 
 
 def recording(
-    generator: nn.Module,
-    stage: Stage,
-    roll: Roll,
-    *,
-    batch: int,
-    scale: int,
-    device: torch.device,
-    precision: torch.dtype,
-) -> Recording | None:
-    """None where there is nothing to gain, or where a batch is taken in pieces.
+    generator: nn.Module, stage: Stage, roll: Roll, low_BTCHW: Tensor, precision: torch.dtype
+) -> Recording:
+    """Record what the stage's steps do with clips of this size, which are on the GPU.
 
-    roll   (generator, low, times=n) -> a memory that is several frames old
-    batch  samples of this process
+    roll  (generator, low, times=n) -> a memory that is several frames old
     """
-    if device.type != "cuda" or stage.accumulate > 1:
-        return None
-    side = stage.crop // scale
-    low = torch.rand(batch, stage.frames, 3, side, side, device=device)
-    shown = torch.cat((low, low.flip(1)[:, 1:]), 1) if stage.losses.ping_pong else low
+    both_ways = torch.cat((low_BTCHW, low_BTCHW.flip(1)[:, 1:]), 1)
+    shown = both_ways if stage.losses.ping_pong else low_BTCHW
     # Weights that autocast has cast and kept would be recorded once and stay as they were then.
-    with torch.autocast(device.type, precision, enabled=precision is not torch.float32, cache_enabled=False):
+    with torch.autocast("cuda", precision, enabled=precision is not torch.float32, cache_enabled=False):
         fresh = _recorded(_Clip(generator), shown)
         if not stage.roll_in:
-            return Recording(low.shape, fresh, None, {})
-        rolls = {times: _Roll(partial(roll, generator, times=times), low) for times in (1, 2)}
+            return Recording(low_BTCHW.shape, fresh, None, {})
+        rolls = {times: _Roll(partial(roll, generator, times=times), low_BTCHW) for times in (1, 2)}
         memory = rolls[1].memory
         joined = getattr(type(memory), "_make", tuple)  # NamedTuples take their fields one by one
         going_on = _recorded(_Clip(generator, joined), shown, *(part.clone() for part in memory))
-    return Recording(low.shape, fresh, going_on, rolls)
+    return Recording(low_BTCHW.shape, fresh, going_on, rolls)
 
 
 def _recorded(clip: nn.Module, *samples: Tensor) -> Callable[..., Tensor]:
+    # The recording is made on another stream than the steps run on, as it must be; newer versions of torch warn of it.
+    if quiet := getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None):
+        quiet(False)
     made = torch.cuda.make_graphed_callables(clip, samples, allow_unused_input=True)
     return cast(Callable[..., Tensor], made)

@@ -71,8 +71,9 @@ def run(options: Options) -> Path:
             chosen = _as_planned(chosen, folder)
         loop.train(running.create(chosen), folder, setup)
         if together.rank() == 0:
+            made = "best" if chosen.realistic.steps else "faithful"
             setup.say(
-                f"The weights are in {folder / running.CHECKPOINTS / 'best.safetensors'}; use them with --model."
+                f"The weights are in {folder / running.CHECKPOINTS / made}.safetensors; use them with --model."
             )
             setup.say(f"How it went, in pictures: {folder / 'report.html'}")
     return folder
