@@ -195,7 +195,10 @@ def test_a_plug_in_from_a_file_and_all_that_is_written(tmp_path, source, large, 
     words = ["--plug", f"{plug}:find", "--json", told, "--csv", lines, "--report", page]
     assert door(source, large, "-r", large, *words) == 0
     shown = capsys.readouterr().out
-    assert "find: short: F1 1.000, after bicubic 1.000" in shown and "Too little footage" in shown
+    assert (
+        "find: too little footage to tell: F1 1.000, after bicubic 1.000" in shown
+        and "Too little footage" in shown
+    )
     found = json.loads(told.read_text())
     assert found["verdict"] in shown and found["frames"] == 6
     rows = list(csv.DictReader(lines.read_text().splitlines()))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from vidgan.report import page, table
 from vidgan.score import BICUBIC, ENHANCED, REFERENCE, Gauge, Impact, Interval, Search, Sight, Study
-from vidgan.score.helped import PER
+from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import KINDS, SIZES, Difference, Kind
 from vidgan.video import jpeg_bytes
 
@@ -157,7 +157,7 @@ def words(value: Interval | None, digits: int) -> str:
 def _study(found: Impact, study: Study) -> Iterable[str]:
     verdict = found.verdict(study)
     header, lines = rows(found, study)
-    yield page.heading(f"{study.title}: {verdict.outcome}")
+    yield page.heading(f"{study.title}: {SAID[verdict.outcome]}")
     difference = (
         f"; {verdict.figure}, difference {words(verdict.difference, 3)}" if verdict.difference else ""
     )

@@ -17,6 +17,14 @@ from vidgan.score.studies import BICUBIC, ENHANCED, Gauge, Search, Study
 
 PER = 100  # frames: what is rare is told as so many in that many
 Outcome = Literal["helped", "harmed", "same", "short", "nothing", "unknown"]
+SAID: dict[Outcome, str] = {
+    "helped": "it helped",
+    "harmed": "it harmed",
+    "same": "it did not help",
+    "short": "too little footage to tell",
+    "nothing": "nothing to be found",
+    "unknown": "nobody can tell",
+}
 
 
 @dataclass(frozen=True)

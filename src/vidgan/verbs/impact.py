@@ -25,7 +25,7 @@ from vidgan.report.page import write
 from vidgan.score import Impact, Search, Sight
 from vidgan.score.blocks import FEWEST, SECONDS, blocks
 from vidgan.score.evaluation import CONFIDENCE, DRAWS
-from vidgan.score.helped import PER
+from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import LARGE, MOVED, SAME, SIZES, SMALL
 from vidgan.video import Source
 
@@ -214,7 +214,7 @@ def _print(found: Impact, options: Options) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for study in found.studies:
         verdict = found.verdict(study)
-        print(f"{study.title}: {verdict.outcome}: {verdict.words}")
+        print(f"{study.title}: {SAID[verdict.outcome]}: {verdict.words}")
         header, lines = page.rows(found, study)
         if isinstance(study, Search) and not any(study.counts[arm][:, 0].any() for arm in study.arms):
             continue
