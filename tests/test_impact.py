@@ -15,6 +15,7 @@ from test_compare import exact
 from vidgan import cli
 from vidgan.errors import BadAnalyser, BadOption, BadVideo, MissingExtra, VidganError
 from vidgan.measuring.lookers import from_file
+from vidgan.report.impact import rows
 
 LEFT, TOP, SIDE = 16, 12, 12  # of the yellow square in the source
 WIDTH, HEIGHT = 64, 48
@@ -96,7 +97,11 @@ def test_on_empty_footage_every_finding_is_a_false_alarm(tmp_path):
     enhanced = exact(tmp_path / "enhanced.mkv", [empty(4)] * 3 + [square(scale=4)] * 3)
     found = vidgan.impact(source, enhanced, analysers=[yellow], empty=["yellow"])
     assert kinds(found) == [[]] * 3 + [["invented"]] * 3
-    assert found.agreement(found.studies[0], "enhanced")["false_alarms"].value == 50
+    (study,) = found.studies
+    assert found.agreement(study, "enhanced")["false_alarms"].value == 50
+    header, lines = rows(found, study)
+    assert header == ["", "found in a frame", "false alarms in 100 frames"]
+    assert lines[-1] == ["enhanced", "0.50", "50.0"]
 
 
 @pytest.fixture(scope="module")

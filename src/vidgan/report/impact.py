@@ -25,6 +25,12 @@ DRAWN = {
     ENHANCED: ("gained", "moved", "invented"),
     REFERENCE: ("gained", "lost"),
 }
+FIGURES = (
+    ("f1", "F1", 3),
+    ("recall", "recall", 3),
+    ("precision", "precision", 3),
+    ("false_alarms", f"false alarms in {PER} frames", 1),
+)  # of agreement: its name, its title, its digits
 MEANS: dict[Kind, str] = {
     "gained": "found after the network alone, and in the reference",
     "lost": "found after bicubic alone, and in the reference",
@@ -127,11 +133,11 @@ def rows(found: Impact, study: Study) -> tuple[list[str], list[list[str]]]:
             [[arm, words(found.found(study, arm), 2)] for arm in study.arms],
         )
         if study.is_judged:
-            header += ["F1", "recall", "precision", f"false alarms in {PER} frames"]
+            kept = FIGURES[-1:] if study.empty else FIGURES
+            header += [title for _, title, _ in kept]
             for line in lines:
                 figures = found.agreement(study, line[0])
-                line += [words(figures[name], 3) for name in ("f1", "recall", "precision")]
-                line.append(words(figures["false_alarms"], 1))
+                line += [words(figures[name], digits) for name, _, digits in kept]
     for line in lines:
         line += [words(found.recovered(study, line[0]), 2) for _ in gap]
     return header + gap, lines

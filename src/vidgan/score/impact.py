@@ -80,9 +80,11 @@ class Impact:
 
         Of F1 where things are found: the reference's own is 1. Of the mean where numbers are given.
         """
-        if not study.is_judged or REFERENCE not in study.arms:
+        if REFERENCE not in study.arms:
             return None
         if isinstance(study, Search):
+            if study.empty:
+                return None
             counts = np.concatenate([study.counts[arm], study.counts[BICUBIC]], axis=1)
 
             def of_search(sums: np.ndarray) -> np.ndarray:
