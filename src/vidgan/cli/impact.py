@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidgan.cli.app import Debug, Threads, app
+from vidgan.cli.app import Debug, app
 
 
 @app.command()
@@ -70,7 +70,6 @@ def impact(
     partial: Annotated[
         bool, typer.Option("--partial", help="Frames that not all videos show are passed over.")
     ] = False,
-    threads: Threads = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -94,7 +93,6 @@ def impact(
             report=report,
             json=json,
             csv=csv,
-            threads=threads,
             quiet=quiet,
         )
     )

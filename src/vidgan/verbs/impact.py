@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -17,8 +15,8 @@ from vidgan.errors import BadOption, BadOutput
 from vidgan.frame import Frame
 from vidgan.measuring import alignment, arms, impact, lookers
 from vidgan.measuring.arms import Stage
-from vidgan.measuring.lookers import Looker
-from vidgan.measuring.moments import Join
+from vidgan.measuring.lookers import Looker, Plug
+from vidgan.measuring.moments import Join, num_moments
 from vidgan.report import impact as page
 from vidgan.report import table
 from vidgan.report.page import write
@@ -29,17 +27,13 @@ from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import LARGE, MOVED, SAME, SIZES, SMALL
 from vidgan.video import Source
 
-Plug = Callable[[np.ndarray], Any]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     source: Path
     enhanced: Path
     reference: Path | None = None
-    analysers: tuple[str, ...] | None = (
-        None  # of the shelf; None for all that are installed, unless there are plugs
-    )
+    analysers: tuple[str, ...] | None = None  # None: all that are installed, or the plugs alone
     plugs: tuple[str, ...] = ()  # FILE.py:function
     functions: tuple[Plug, ...] = ()  # the same from Python
     empty: tuple[str, ...] = ()  # analysers that have nothing to find in this footage
@@ -48,7 +42,6 @@ class Options:
     report: Path | None = None
     json: Path | None = None  # "-" for standard output
     csv: Path | None = None
-    threads: int = 0
     quiet: bool = False
 
 
@@ -59,10 +52,6 @@ def run(options: Options) -> Impact:
     """
     console = Console(stderr=True, quiet=options.quiet)
     hardware.keep_memory()
-    if options.threads:
-        import torch
-
-        torch.set_num_threads(options.threads)
     _check(options)
     looking, left_out = _lookers(options)
     videos = [video.probe(path) for path in _paths(options)]
@@ -73,7 +62,7 @@ def run(options: Options) -> Impact:
         watch = recorder.see if options.report is not None else _ignore
         join = _joined(videos, made, options, console, stack)
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
-        counted = _Counted(_about(videos, options.every), tick, watch)
+        counted = _Counted(num_moments(videos, options.every), tick, watch)
         seconds, studies = impact.look(
             join, stage, looking, empty=options.empty, every=options.every, watch=counted.see
         )
@@ -157,15 +146,6 @@ def _joined(
         )
         streams.append(stack.enter_context(pipeline.ahead(frames, depth=2)))
     return Join(streams, [str(path) for path in _paths(options)], partial=options.partial)
-
-
-def _about(videos: list[Source], every: int) -> int | None:
-    found = [
-        known.duration_seconds * float(known.average_rate)
-        for known in videos
-        if known.duration_seconds is not None and known.average_rate is not None
-    ]
-    return max(round(min(found) / every), 1) if found else None
 
 
 def _ignore(sight: Sight) -> None:
