@@ -1,6 +1,6 @@
 """Does enhancing help analysers? Real footage made small, enhanced, held against itself: for docs/analysis.md.
 
-    python benchmarks/impact.py [--model fast] [--docs docs/analysis.md] [--json FILE] [--pages FOLDER]
+    python benchmarks/impact.py [--model fast] [--docs docs/analysis.md] [--json FILE] [--reuse FILE] [--pages FOLDER]
 
 clean, damaged  the five validation clips, a quarter of their size (clips.py says how), enhanced x4, with the clips
                 themselves as the reference. Their frames are pooled, each clip a block of the bootstrap
@@ -25,14 +25,22 @@ import torch
 
 import vidgan
 from vidgan import degrade
-from vidgan.report import impact as page
-from vidgan.score import Impact, Search, pooled
+from vidgan.report.table import markdown
+from vidgan.score import Impact, pooled
 from vidgan.score.helped import PER, SAID
-from vidgan.score.matching import SIZES
+from vidgan.score.matching import KINDS
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 24
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+VERSIONS = ("source", "bicubic", "Lanczos", "enhanced")
+FIGURES = {
+    "f1": "F1",
+    "mean": "mean",
+    "found": "found in a frame",
+    "false_alarms": f"false alarms in {PER} frames",
+}  # the first that there is
+SHARED = Path(os.environ.get("VIDGAN_SHARED", ROOT.parent / "shared"))
 ON_CLIPS = ["people", "faces", "text", "tracking"]
 PED2_FRAMES, PED2_EVERY = 120, 4
 
@@ -40,31 +48,27 @@ PED2_FRAMES, PED2_EVERY = 120, 4
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--model", default="fast")
-    parser.add_argument(
-        "--data", type=Path, default=Path(os.environ.get("VIDGAN_SHARED", ROOT.parent / "shared")) / "data"
-    )
+    parser.add_argument("--data", type=Path, default=SHARED / "data")
     parser.add_argument("--cases", nargs="+", default=["clean", "damaged", "ped2", "ped2-half"])
     parser.add_argument("--every", type=int, default=2, help="of the validation clips' frames")
-    parser.add_argument("--docs", type=Path, help="put the tables between its marks")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write the report")
+    parser.add_argument("--reuse", type=Path, help="measure nothing: show an earlier report")
+    parser.add_argument("--docs", type=Path, help="put the table between its marks")
     parser.add_argument("--pages", type=Path, help="a folder for the pages")
     options = parser.parse_args()
-    found = {}
-    for case in options.cases:
-        found[case] = run(case, options)
-        print(f"## {case}\n\n{told(found[case])}\n", flush=True)
-    text = "\n".join(f"### {case}\n\n{told(impact)}\n" for case, impact in found.items())
+    if options.reuse:
+        report = json.loads(options.reuse.read_text())
+    else:
+        report = {"commit": commit(), "model": options.model}
+        report["cases"] = {case: brief(run(case, options)) for case in options.cases}
+    text = told(report)
+    print(text)
     if options.docs:
         before, _, rest = options.docs.read_text().partition(BEGIN)
         _, _, after = rest.partition(END)
-        options.docs.write_text(f"{before}{BEGIN}\n{heading(options)}\n\n{text}{END}{after}")
+        options.docs.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
     if options.json:
-        report = {
-            "commit": commit(),
-            "model": options.model,
-            "cases": {c: i.as_json() for c, i in found.items()},
-        }
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        options.json.write_text(json.dumps(report) + "\n")
 
 
 def run(case: str, options: argparse.Namespace) -> Impact:
@@ -136,21 +140,49 @@ def save(frames: np.ndarray, path: Path) -> Path:
     return path
 
 
-def told(found: Impact) -> str:
-    """The verdict, and a table for each analyser."""
-    parts = [f"**{found.sentence}** {len(found.seconds)} frames, {found.num_blocks} blocks."]
-    for study in found.studies:
-        verdict = found.verdict(study)
-        parts.append(f"{study.title}: {SAID[verdict.outcome]}. {verdict.words}.")
-        parts.append(table(*page.rows(found, study)))
-        if isinstance(study, Search) and (different := page.rates(found, study)):
-            parts.append(table([f"in {PER} frames", "all", *SIZES], different))
-    return "\n\n".join(parts)
+def told(report: dict) -> str:
+    """A row for each case and analyser, and each case's verdict."""
+    model = Path(report["model"]).name
+    command = f"python benchmarks/impact.py --model {model} --docs docs/analysis.md"
+    header = ["", "figure", *VERSIONS, "recovered gap", *KINDS, "verdict"]
+    lines = [
+        row(case, analyser) for case, found in report["cases"].items() for analyser in found["analysers"]
+    ]
+    verdicts = [
+        f"- {case}: {found['verdict']} {found['frames']} frames, {found['blocks']} blocks."
+        for case, found in report["cases"].items()
+    ]
+    return "\n".join(
+        [
+            f"Model `{model}`, commit {report['commit']}: `{command}`.",
+            "",
+            *verdicts,
+            "",
+            markdown(header, lines),
+        ]
+    )
 
 
-def table(header: list[str], lines: list[list[str]]) -> str:
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *lines))
+def row(case: str, analyser: dict) -> list[str]:
+    """gained, lost and the others are so many in 100 frames."""
+    arms = analyser["arms"]
+    name = next(name for name in FIGURES if arms["bicubic"].get(name) is not None)
+    if analyser["verdict"]["figure"] == "false alarms":
+        name = "false_alarms"
+    figures = [arms[version][name] for version in VERSIONS]
+    digits = 3 if name in ("f1", "mean") else 1
+    gap, rates = arms["enhanced"]["recovered"], analyser.get(f"in_{PER}_frames")
+    counts = [f"{rates[kind]['all']['value']:.1f}" if rates else "" for kind in KINDS]
+    if rates and gap is None and name == "found":  # without a reference nobody knows
+        counts[KINDS.index("invented") :] = ["", ""]
+    return [
+        f"{case}: {analyser['title']}",
+        FIGURES[name],
+        *("" if figure is None else f"{figure['value']:.{digits}f}" for figure in figures),
+        "" if gap is None else f"{gap['value']:.2f} ({gap['low']:.2f} to {gap['high']:.2f})",
+        *counts,
+        SAID[analyser["verdict"]["outcome"]],
+    ]
 
 
 def brief(found: Impact) -> dict:
@@ -159,11 +191,6 @@ def brief(found: Impact) -> dict:
     for analyser in told["analysers"]:
         analyser.pop("differences", None)
     return told
-
-
-def heading(options: argparse.Namespace) -> str:
-    model = Path(options.model).name
-    return f"Model `{model}`, commit {commit()}: `python benchmarks/impact.py --model {model} --docs docs/analysis.md`."
 
 
 def commit() -> str:
