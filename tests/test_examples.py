@@ -14,6 +14,7 @@ import torch
 
 import videos
 import vidgan
+from test_compare import exact
 from videos import Film
 from vidgan.video import decode_all
 
@@ -112,3 +113,18 @@ def test_the_demo_s_picture_shows_before_on_the_left_and_after_on_the_right(demo
         assert (picture[rows, :640] == (200, 100, 50)).all()
         assert (picture[rows, 640:648] == 255).all()
         assert (picture[rows, 648:] == (10, 20, 30)).all()
+
+
+def test_an_onnx_network_can_be_plugged_in(tmp_path):
+    """It sees words on a page, and none on an empty one."""
+    cv2 = pytest.importorskip("cv2")
+    for package in ("onnxruntime", "rapidocr"):
+        pytest.importorskip(package)
+    page = np.full((96, 256, 3), 255, np.uint8)
+    words = page.copy()
+    cv2.putText(words, "PLATFORM", (20, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.2, (0, 0, 0), 3)
+    text_share = runpy.run_path(str(EXAMPLES / "onnx_plug.py"))["text_share"]
+    assert text_share(page) == 0 and 0.1 < text_share(words) < 0.6
+    small, large = (exact(tmp_path / name, [words] * 3) for name in ("small.mkv", "large.mkv"))
+    (study,) = vidgan.impact(small, large, analysers=[text_share]).studies
+    assert study.values["enhanced"] == pytest.approx([text_share(words)] * 3, abs=0.02)

@@ -23,7 +23,7 @@ EVERYWHERE = FILES + sorted(
 FLOORS = {
     **dict.fromkeys(("errors", "frame"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
-    **dict.fromkeys(("hardware", "pipeline", "progress", "ffmpeg", "backprojection"), 1),
+    **dict.fromkeys(("hardware", "pipeline", "progress", "ffmpeg", "opencv", "backprojection"), 1),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
     "foreign": 2,
@@ -42,7 +42,9 @@ FLOORS = {
 }
 CORE = {"torch", "numpy", "av", "safetensors", "pydantic", "typer", "rich"}
 EXTRAS = {
-    "cv2": "metrics",
+    "cv2": "opencv",
+    "rapidocr": "analysers",
+    "onnxruntime": "analysers",
     "scipy": "metrics",
     "imageio_ffmpeg": "ffmpeg",
     "ncnn": "measuring",

@@ -7,17 +7,20 @@ The whole road as functions, each importing what it needs only when it is called
     train, test                                        on a video of one's own
     enhance (also generate_video)                      a new video
     compare, evaluate                                  how it differs from another; how good and fast networks are
+    impact                                             whether it helps those who analyse it
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
-    from vidgan.score import Comparison, Evaluation
+    from vidgan.score import Comparison, Evaluation, Impact
     from vidgan.verbs.enhance import Result
 
 __version__ = "0.1.0"
@@ -29,6 +32,7 @@ __all__ = [
     "evaluate",
     "gan_loss",
     "generate_video",
+    "impact",
     "prepare",
     "test",
     "train",
@@ -283,6 +287,44 @@ def evaluate(
         report=Path(report) if report is not None else None,
         device=device,
         precision=precision,
+        quiet=True,
+    )
+    return run(options)
+
+
+def impact(
+    source: str | Path,
+    enhanced: str | Path,
+    *,
+    reference: str | Path | None = None,
+    analysers: list[str | Callable[[np.ndarray], Any]] | None = None,
+    empty: list[str] | None = None,
+    every: int = 1,
+    partial: bool = False,
+    report: str | Path | None = None,
+) -> Impact:
+    """Whether enhancing helped those who analyse the video: the options of `vidgan impact`.
+
+    reference  the same view, large and sharp
+    analysers  names, and functions of yours: (H, W, 3) uint8 RGB -> rows of (left, top, right, bottom[, score[,
+               label]]) in pixels, or a number; None for all that are installed
+    empty      names of analysers (a function's own name) that have nothing to find in this footage
+    report     a page to look at
+    The verdict is in sentence, the findings in studies. Raises VidganError, and then writes nothing.
+    """
+    from vidgan.verbs.impact import Options, run
+
+    names = None if analysers is None else tuple(name for name in analysers if isinstance(name, str))
+    options = Options(
+        source=Path(source),
+        enhanced=Path(enhanced),
+        reference=Path(reference) if reference is not None else None,
+        analysers=names,
+        functions=tuple(function for function in analysers or () if not isinstance(function, str)),
+        empty=tuple(empty or ()),
+        every=every,
+        partial=partial,
+        report=Path(report) if report is not None else None,
         quiet=True,
     )
     return run(options)

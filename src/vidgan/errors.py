@@ -6,6 +6,7 @@ VidganError
 ├── BadOutput      an output that cannot be written there, or not in that container
 ├── BadWeights     a checkpoint that is damaged, or that belongs to another network
 ├── BadRecipe      a recipe with a wrong or missing entry
+├── BadAnalyser    an analyser of the user's own that fails, or gives what is no finding
 └── MissingExtra   an optional dependency that is not installed
 
 Our own mistakes are assertions; these are for what the user can mend.
@@ -43,6 +44,10 @@ class BadWeights(VidganError):
 
 
 class BadRecipe(VidganError):
+    pass
+
+
+class BadAnalyser(VidganError):
     pass
 
 

@@ -12,11 +12,11 @@ import traceback
 
 import typer
 
-from vidgan.cli import compare, enhance, evaluate, models, prepare, train
+from vidgan.cli import compare, enhance, evaluate, impact, models, prepare, train
 from vidgan.cli.app import app
 from vidgan.errors import VidganError
 
-__all__ = ["app", "compare", "enhance", "evaluate", "main", "models", "prepare", "train"]
+__all__ = ["app", "compare", "enhance", "evaluate", "impact", "main", "models", "prepare", "train"]
 
 
 def main(words: list[str] | None = None) -> int:

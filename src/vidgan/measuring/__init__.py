@@ -4,4 +4,7 @@ moments.py    frames of several videos, joined by their times
 alignment.py  each onto one canvas: what the output's map did is undone, sizes are reconciled
 measures.py   which metrics can be measured here, and why others cannot
 compare.py    the stream of moments through the metrics
+arms.py       the source enlarged without a network, with one, and the truth: of one size, for analysers
+lookers.py    which analysers look, the user's own among them
+impact.py     the stream of moments past the analysers
 """

@@ -18,7 +18,7 @@ from vidgan import checkpoint, sidecar
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
 from vidgan.geometry import Map, Wish, plan
-from vidgan.geometry.affine import Matrix, after, floats, moved, scaled
+from vidgan.geometry.affine import Affine, Matrix, after, floats, moved, scaled
 from vidgan.stream import as_tensor
 from vidgan.video import Source
 
@@ -132,13 +132,12 @@ def undone(source: Source, made: sidecar.Sidecar, shown: Matrix, width: int, hei
     if b == 0 == d or a == 0 == e:  # bars, and columns that only make a side even, are not compared
         box = _near(forward.boxes(np.array([geometry.content]))[0])
         content = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], content[2]), min(box[3], content[3]))
-    rows = [_near(np.array(row)) for row in floats(after(shown, geometry.inverse))]
     way = Map(
         source_width=source.width,
         source_height=source.height,
         width=width,
         height=height,
-        matrix=((rows[0][0], rows[0][1], rows[0][2]), (rows[1][0], rows[1][1], rows[1][2])),
+        matrix=tidied(after(shown, geometry.inverse)),
         content=content,
     )
     return Aligned(source, way)
@@ -161,7 +160,6 @@ def part_of(source: Source, part: Part, width: int, height: int) -> Aligned:
         np.array([[left, top, left + part.width * across, top + part.height * down]])
     )[0]
     content = [max(seen[0], 0.0), max(seen[1], 0.0), min(seen[2], source.width), min(seen[3], source.height)]
-    rows = [_near(np.array(row)) for row in floats(after(to_part, shown.matrix))]
     near = _near(np.array(content))
     return Aligned(
         source,
@@ -170,7 +168,7 @@ def part_of(source: Source, part: Part, width: int, height: int) -> Aligned:
             source_height=source.height,
             width=size[0],
             height=size[1],
-            matrix=((rows[0][0], rows[0][1], rows[0][2]), (rows[1][0], rows[1][1], rows[1][2])),
+            matrix=tidied(after(to_part, shown.matrix)),
             content=(near[0], near[1], near[2], near[3]),
         ),
     )
@@ -231,6 +229,12 @@ def input_beside(output: Path, made: sidecar.Sidecar) -> Path | None:
     """The video that an output was made from, where it still lies beside it, by the sidecar's name and hash."""
     path = output.with_name(made.input.name)
     return path if path.is_file() and checkpoint.sha256(path) == made.input.sha256 else None
+
+
+def tidied(way: Affine) -> Matrix:
+    """In floats, whole numbers where they are meant."""
+    (a, b, c), (d, e, f) = (_near(np.array(row)) for row in floats(way))
+    return (a, b, c), (d, e, f)
 
 
 def _scaled(shown: Map, seen: tuple[int, int], canvas: tuple[int, int]) -> Map:

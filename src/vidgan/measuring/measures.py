@@ -4,10 +4,9 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vidgan import features, ffmpeg, metrics
+from vidgan import features, ffmpeg, metrics, opencv
 from vidgan.errors import BadOption, MissingExtra, VidganError
 from vidgan.metrics import Against, Metric
-from vidgan.metrics.flow import opencv
 from vidgan.metrics.niqe import has_niqe
 
 # Measured unless others are asked for. The rest says less for its time: LPIPS-VGG and plain VMAF beside their better
@@ -77,7 +76,7 @@ def _trouble(metric: Metric) -> VidganError | None:
     try:
         name = metric.name
         if metric.flows:
-            opencv()
+            opencv.load("metrics")
         elif name in ("vmaf", "vmaf_neg"):
             ffmpeg.program()
         elif name in ("lpips", "tlp"):

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
+from vidgan.video import Source
 
 SAME_MOMENT = Fraction(1, 1000)  # seconds: two containers may each have rounded a time to milliseconds
 MOST_ALONE = 0.05  # share of a video's frames that the others may miss before they count as different
@@ -92,3 +93,13 @@ class Join:
 
     def _others(self, index: int) -> str:
         return " or ".join(name for other, name in enumerate(self._names) if other != index)
+
+
+def num_moments(videos: Sequence[Source], every: int) -> int | None:
+    """About how many moments there will be, of which one in so many counts; None where no file says."""
+    found = [
+        known.duration_seconds * float(known.average_rate)
+        for known in videos
+        if known.duration_seconds is not None and known.average_rate is not None
+    ]
+    return max(round(min(found) / every), 1) if found else None

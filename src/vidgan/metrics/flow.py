@@ -4,14 +4,13 @@ import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan.errors import MissingExtra
+from vidgan import opencv
 
 # TecoGAN's settings: pyramid scale, levels, window, iterations, neighbourhood, its sigma, flags.
 FARNEBACK = (0.5, 3, 15, 3, 5, 1.2, 0)
@@ -64,25 +63,15 @@ def fetch(image: Tensor, flow: Tensor) -> Tensor:
 
 def start(before: np.ndarray, now: np.ndarray) -> "Future[np.ndarray]":
     """Begin to find the flow between two grey pictures (H, W) uint8: (H, W, 2), before(p) is now(p + flow)."""
-    cv2 = opencv()
+    cv2 = opencv.load("metrics")
     return _workers().submit(lambda: cv2.calcOpticalFlowFarneback(before, now, None, *FARNEBACK))
 
 
 def grey(picture: np.ndarray) -> np.ndarray:
     """(H, W, 3) RGB uint8 -> (H, W) uint8."""
-    cv2 = opencv()
+    cv2 = opencv.load("metrics")
     found: np.ndarray = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
     return found
-
-
-def opencv() -> ModuleType:
-    """Raises MissingExtra where it is not installed."""
-    try:
-        import cv2
-    except ImportError as missing:
-        raise MissingExtra("opencv-python-headless", "metrics") from missing
-    module: ModuleType = cv2
-    return module
 
 
 @cache

@@ -3,26 +3,42 @@
 clips.py    short clips through a generator, a row of numbers for each
 evaluation.py  what an evaluation found: methods, clips, intervals; the discriminator's verdicts
 results.py  what a comparison or an evaluation found: a table, its protocol, JSON and CSV
+matching.py  which findings of two lists are the same thing; gained, lost, moved, invented
+blocks.py    a bootstrap over seconds of video
+studies.py   what one analyser found in every version of a video
+helped.py    the verdict
+impact.py    all analysers' findings and figures, as JSON and CSV
 """
 
 from vidgan.score.clips import Metric, Pair, accuracy, enhanced, judged, means, pairs, rows, score, verdict
 from vidgan.score.evaluation import FIELD, Evaluation, Interval, Judge, Row, calibration, interval
+from vidgan.score.impact import Impact, pooled
 from vidgan.score.results import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment, versions
+from vidgan.score.studies import ARMS, BICUBIC, ENHANCED, SOURCE, Gauge, Search, Sight, Study
 
 __all__ = [
+    "ARMS",
+    "BICUBIC",
+    "ENHANCED",
     "FIELD",
     "LANCZOS",
     "REFERENCE",
+    "SOURCE",
     "Comparison",
     "Contender",
     "Efficiency",
     "Evaluation",
+    "Gauge",
+    "Impact",
     "Interval",
     "Judge",
     "Metric",
     "Moment",
     "Pair",
     "Row",
+    "Search",
+    "Sight",
+    "Study",
     "accuracy",
     "calibration",
     "enhanced",
@@ -30,6 +46,7 @@ __all__ = [
     "judged",
     "means",
     "pairs",
+    "pooled",
     "rows",
     "score",
     "verdict",

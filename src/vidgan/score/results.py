@@ -126,6 +126,8 @@ def versions() -> dict[str, str]:
         "opencv-python-headless",
         "imageio-ffmpeg",
         "scikit-video",
+        "rapidocr",
+        "onnxruntime",
     ):
         try:
             found[package] = version(package)

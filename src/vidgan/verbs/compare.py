@@ -16,7 +16,7 @@ from vidgan.frame import Frame
 from vidgan.geometry.affine import Matrix
 from vidgan.measuring import alignment, compare, measures
 from vidgan.measuring.alignment import Aligned, Part
-from vidgan.measuring.moments import Join
+from vidgan.measuring.moments import Join, num_moments
 from vidgan.report import comparison as page
 from vidgan.report import table
 from vidgan.report.page import write
@@ -138,7 +138,7 @@ def _scene(options: Options) -> Scene:
         start=start,
         duration=duration,
         left_out=left_out,
-        num_frames=_about([*ours, *outputs.values()], options.every),
+        num_frames=num_moments([*ours, *outputs.values()], options.every),
     )
 
 
@@ -265,15 +265,6 @@ def _cut(made: dict[str, sidecar.Sidecar | None]) -> tuple[float, float | None]:
     if len(cuts) > 1:
         raise BadOption("the outputs show different parts of their source", "Compare them one by one.")
     return next(iter(cuts), (0.0, None))
-
-
-def _about(videos: list[Source], every: int) -> int | None:
-    found = [
-        known.duration_seconds * float(known.average_rate)
-        for known in videos
-        if known.duration_seconds is not None and known.average_rate is not None
-    ]
-    return max(round(min(found) / every), 1) if found else None
 
 
 def _measured(

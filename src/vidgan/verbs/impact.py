@@ -1,0 +1,219 @@
+"""`vidgan impact SOURCE ENHANCED`: did enhancing help those who analyse the video?"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from vidgan import hardware, pipeline, progress, sidecar, video
+from vidgan.errors import BadOption, BadOutput
+from vidgan.frame import Frame
+from vidgan.measuring import alignment, arms, impact, lookers
+from vidgan.measuring.arms import Stage
+from vidgan.measuring.lookers import Looker, Plug
+from vidgan.measuring.moments import Join, num_moments
+from vidgan.report import impact as page
+from vidgan.report import table
+from vidgan.report.page import write
+from vidgan.score import Impact, Search, Sight
+from vidgan.score.blocks import FEWEST, SECONDS, blocks
+from vidgan.score.evaluation import CONFIDENCE, DRAWS
+from vidgan.score.helped import PER, SAID
+from vidgan.score.matching import LARGE, MOVED, SAME, SIZES, SMALL
+from vidgan.video import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    source: Path
+    enhanced: Path
+    reference: Path | None = None
+    analysers: tuple[str, ...] | None = None  # None: all that are installed, or the plugs alone
+    plugs: tuple[str, ...] = ()  # FILE.py:function
+    functions: tuple[Plug, ...] = ()  # the same from Python
+    empty: tuple[str, ...] = ()  # analysers that have nothing to find in this footage
+    every: int = 1
+    partial: bool = False
+    report: Path | None = None
+    json: Path | None = None  # "-" for standard output
+    csv: Path | None = None
+    quiet: bool = False
+
+
+def run(options: Options) -> Impact:
+    """Let analysers look at every moment of all versions; gives what they found, and writes what was asked for.
+
+    Raises VidganError; then nothing has been written.
+    """
+    console = Console(stderr=True, quiet=options.quiet)
+    hardware.keep_memory()
+    _check(options)
+    looking, left_out = _lookers(options)
+    videos = [video.probe(path) for path in _paths(options)]
+    made = alignment.read_sidecar(options.enhanced, videos[1])
+    stage = arms.stage(videos[0], videos[1], videos[2] if options.reference else None, made)
+    recorder = page.Recorder()
+    with ExitStack() as stack:
+        watch = recorder.see if options.report is not None else _ignore
+        join = _joined(videos, made, options, console, stack)
+        tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
+        counted = _Counted(num_moments(videos, options.every), tick, watch)
+        seconds, studies = impact.look(
+            join, stage, looking, empty=options.empty, every=options.every, watch=counted.see
+        )
+    found = Impact(
+        source=options.source.name,
+        enhanced=options.enhanced.name,
+        reference=None if options.reference is None else options.reference.name,
+        way=stage.way,
+        seconds=seconds,
+        block=blocks(seconds),
+        studies=studies,
+        protocol=_protocol(options, stage, looking),
+        left_out=left_out,
+    )
+    _write(found, recorder, options)
+    if not options.quiet and str(options.json) != "-":
+        _print(found, options)
+    return found
+
+
+@dataclass
+class _Counted:
+    """Tells how far it is, and passes every moment on."""
+
+    total: int | None
+    tick: progress.Tick
+    watch: Callable[[Sight], None]
+    done: int = 0
+
+    def see(self, sight: Sight) -> None:
+        self.done += 1
+        self.tick(min(self.done, self.total) if self.total else self.done, self.total, f"{self.done} frames")
+        self.watch(sight)
+
+
+def _paths(options: Options) -> list[Path]:
+    return [options.source, options.enhanced, *([options.reference] if options.reference else [])]
+
+
+def _check(options: Options) -> None:
+    if options.every < 1:
+        raise BadOption(f"--every {options.every} looks at nothing", "Give 1 or more.")
+    videos = {path.resolve() for path in _paths(options) if path.exists()}
+    places = (options.report, options.json, options.csv)
+    for place in places:
+        if place is not None and place.resolve() in videos:
+            raise BadOutput(f"{place} is one of the videos", "Choose another name.")
+    table.check_places(places)
+
+
+def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
+    plugs = [lookers.from_file(word) for word in options.plugs]
+    plugs += [(getattr(function, "__name__", "function"), function) for function in options.functions]
+    looking, left_out = lookers.choose(options.analysers, plugs)
+    names = [looker.name for looker in looking]
+    for name in options.empty:
+        if name not in names:
+            raise BadOption(f"--empty {name}: no such analyser looks", f"Looking are: {', '.join(names)}.")
+    return looking, left_out
+
+
+def _joined(
+    videos: list[Source],
+    made: sidecar.Sidecar | None,
+    options: Options,
+    console: Console,
+    stack: ExitStack,
+) -> Join:
+    """The part of the source and the reference that the enhanced video shows, and all of that."""
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    start, duration = (made.settings.start, made.settings.duration) if made else (0.0, None)
+    streams: list[Iterator[Frame]] = []
+    for index, source in enumerate(videos):
+        frames = (
+            video.read(source, say=say)
+            if index == 1
+            else video.read(source, start=start, duration=duration, say=say)
+        )
+        streams.append(stack.enter_context(pipeline.ahead(frames, depth=2)))
+    return Join(streams, [str(path) for path in _paths(options)], partial=options.partial)
+
+
+def _ignore(sight: Sight) -> None:
+    pass
+
+
+def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str, str]:
+    sides = f"{stage.way.width}x{stage.way.height}"
+    every = f"; every {options.every}th" if options.every > 1 else ""
+    return {
+        "versions": f"all of {sides}, upright, RGB of 8 bits, but the source, which is looked at as it is; bicubic and "
+        f"Lanczos enlarge it {stage.factor} times in the network's place, and go through the same map",
+        "frames": f"matched by their times, to a millisecond{every}",
+        "the same thing": f"intersection over union of {SAME} or more, the nearest pairs first, each once; words must "
+        "be the same but for capitals and spaces",
+        "moved": f"the same thing after bicubic and after the network, overlapping by less than {MOVED}",
+        "what is there": "what the analyser finds in the reference"
+        + (f"; nothing for {', '.join(options.empty)}" if options.empty else ""),
+        "sizes": f"of the box in the source: small below {SMALL}x{SMALL} pixels, large from {LARGE}x{LARGE} on",
+        "recovered gap": "(version - bicubic) / (reference - bicubic), of F1 or of the mean",
+        "intervals": f"{CONFIDENCE:.0%}, bootstrap of {DRAWS} draws over blocks of {SECONDS:g} s",
+        "verdict": f"from {FEWEST} blocks on, where the interval of the difference to bicubic leaves out nothing, its "
+        "level corrected for the number of analysers (Bonferroni)",
+        **{looker.title: looker.protocol for looker in looking},
+    }
+
+
+def _write(found: Impact, recorder: page.Recorder, options: Options) -> None:
+    """The page first: it may fail for want of room, and then nothing else is there."""
+    if options.report is not None:
+        with table.told(options.report):
+            page.write_report(found, recorder, options.report)
+    texts = {
+        options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
+        options.csv: found.as_csv,
+    }
+    for path, text in texts.items():
+        if path is not None and str(path) == "-":
+            sys.stdout.write(text())
+        elif path is not None:
+            with table.told(path):
+                write(text(), path)
+
+
+def _print(found: Impact, options: Options) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    for study in found.studies:
+        verdict = found.verdict(study)
+        print(f"{study.title}: {SAID[verdict.outcome]}: {verdict.words}")
+        header, lines = page.rows(found, study)
+        if isinstance(study, Search) and not any(study.counts[arm][:, 0].any() for arm in study.arms):
+            continue
+        _show(console, header, lines)
+        if isinstance(study, Search) and (different := page.rates(found, study)):
+            _show(console, [f"in {PER} frames", "all", *SIZES], different)
+    print(page.about(found))
+    for line in table.left_out(found.left_out):
+        print(line)
+    print(found.sentence)
+    if options.report is not None:
+        print(f"report: {options.report}")
+
+
+def _show(console: Console, header: list[str], lines: list[list[str]]) -> None:
+    shown = Table(box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        shown.add_column(name, justify="right" if index else "left")
+    for line in lines:
+        shown.add_row(*line)
+    console.print(shown)
+    console.print()
