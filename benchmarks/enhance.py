@@ -40,8 +40,6 @@ TIMED_SIZE = (180, 320)  # of the small picture: 720p comes out
 
 def main() -> None:
     options = _options()
-    if absent := peers.missing():
-        sys.exit(f'not installed: {", ".join(absent)}\n  Install them with: pip install "vidgan[bench]"')
     os.environ.setdefault("VIDGAN_WEIGHTS", str(SHARED / "weights"))
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -50,6 +48,8 @@ def main() -> None:
     )
     if options.only:
         contenders = {name: contenders[name] for name in options.only}
+    if contenders.keys() & peers.PEERS.keys() and (absent := peers.missing()):
+        sys.exit(f'not installed: {", ".join(absent)}\n  Install them with: pip install "vidgan[bench]"')
     report = {
         "protocol": _protocol(options),
         "titles": {name: method.title for name, method in contenders.items()},
@@ -81,7 +81,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--clips", type=Path, default=SHARED / "data" / "val", help="folder of sharp clips")
     parser.add_argument("--frames", type=int, help="the first frames of each clip; all by default")
     parser.add_argument(
-        "--model", action="append", default=[], help="name or file of a generator; repeatable"
+        "--model",
+        action="append",
+        default=[],
+        help="name or file of a generator, NAME@0.4 at a fidelity; repeatable",
     )
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of our own networks")
     parser.add_argument("--only", nargs="+", help="the methods to run, by their short names")

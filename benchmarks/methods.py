@@ -16,7 +16,7 @@ from clips import SCALE, to_bytes, to_floats
 from torch import Tensor
 
 from vidgan import degrade
-from vidgan.checkpoint import load_generator
+from vidgan.checkpoint import load_between, load_generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +28,14 @@ class Method:
 
 
 def known(models: list[str], *, precision: str, threads: int) -> dict[str, Method]:
-    """Every method by its short name; models are names or files of generators."""
+    """Every method by its short name; models are names or files of generators, NAME@0.4 at a fidelity of 0.4."""
     methods = {
         "bicubic": _interpolation("bicubic", bicubic),
         "lanczos": _interpolation("Lanczos-3", lanczos),
         **{name: _peer(name, threads) for name in peers.PEERS},
     }
     for model in models:
-        name = Path(model).stem
+        name = model if "@" in model else Path(model).stem
         assert name not in methods, f"two methods are called {name}"
         methods[name] = _ours(f"vidgan {name}", model, precision)
     return methods
@@ -78,7 +78,9 @@ def _ours(title: str, model: str, precision: str) -> Method:
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
     def ready() -> torch.nn.Module:
-        generator = load_generator(model).eval().requires_grad_(False)
+        name, _, fidelity = model.partition("@")
+        generator = load_between(name, float(fidelity)) if fidelity else load_generator(name)
+        generator.eval().requires_grad_(False)
         return generator.to(dtype=dtype, memory_format=torch.channels_last)
 
     def enlarge(low: np.ndarray) -> np.ndarray:

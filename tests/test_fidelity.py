@@ -100,3 +100,20 @@ def test_a_consistent_video_says_how_well_and_compare_agrees(clip, tmp_path):
     assert results[True][0] == pytest.approx(results[True][1], abs=3)
     told = json.loads((tmp_path / "True.mkv.json").read_text())
     assert told["settings"]["consistent"] and len(told["frames"]["consistency"]) == 4
+
+
+def test_the_embedded_model_has_its_twin_and_both_are_small():
+    realistic, faithful = checkpoint.load_twins("fast", option="--fidelity")
+    assert realistic.config == faithful.config
+    sizes = [checkpoint.find(name).stat().st_size for name in ("fast", "fast-faithful")]
+    assert sum(sizes) < 3_000_000
+
+
+def test_the_way_between_the_embedded_twins_has_no_hill():
+    """Blended weights of two networks that are no neighbours give noise; these give something between the two."""
+    clip = moving(3, 3, 32, 48)
+    low = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].float() / 255
+    ends = [checkpoint.load_between("fast", fidelity)(low) for fidelity in (0.0, 1.0)]
+    middle = checkpoint.load_between("fast", 0.5)(low)
+    apart = (ends[0] - ends[1]).abs().mean()
+    assert (middle - (ends[0] + ends[1]) / 2).abs().mean() < 0.5 * apart

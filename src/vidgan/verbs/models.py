@@ -33,10 +33,10 @@ def _list() -> None:
     for name in checkpoint.embedded_names():
         card = checkpoint.read_card(checkpoint.load_tensors(checkpoint.find(name))[1], checkpoint.find(name))
         results = ", ".join(f"{metric} {value:.4g}" for metric, value in card.results.items())
-        print(f"{name:12} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
+        print(f"{name:14} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
     for name, net in FETCHED.items():
         state = "at hand" if has_lpips(net) else f"not here; fetch it with: vidgan models pull {name}"
-        print(f"{name:12} LPIPS v0.1 on {net}, to measure with: {state}")
+        print(f"{name:14} LPIPS v0.1 on {net}, to measure with: {state}")
 
 
 def _pull(options: Options) -> None:
