@@ -17,7 +17,7 @@ from enhance import SHARED, commit
 
 from vidgan import checkpoint, metrics, score
 
-SIDE = 96  # of the small window: drift needs many frames, not large ones
+SIDE = 64  # of the small window: drift needs many frames, not large ones
 
 
 def main() -> None:
