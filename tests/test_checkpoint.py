@@ -204,3 +204,36 @@ def test_the_default_model_comes_with_the_package_and_is_small():
     path = checkpoint.find("fast")
     assert path.stat().st_size < 3_000_000
     assert isinstance(checkpoint.load_generator("fast"), nn.Module)
+
+
+@pytest.mark.parametrize("config", [
+    {"features": 10**9}, {"blocks": 10**9}, {"scale": 10**9}, {"features": 4096}, {"blocks": 4096}, {"scale": 4096},
+    {"fold": 4096}, {"features": 1e400}, {"blocks": -(10**30)},
+])  # fmt: skip
+def test_a_header_that_asks_for_more_than_the_file_holds_allocates_nothing(model, config):
+    asked = {"scale": 4, "features": 16, "blocks": 1} | config
+    path = with_header(model, card(config=asked))
+    before = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc").is_dir() else 0
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(path)
+    after = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc").is_dir() else 0
+    assert (after - before) * 4096 < 100e6
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(model, number):
+    tensors, header = checkpoint.load_tensors(model)
+    tensors["head.bias"][3] = number
+    checkpoint.save_tensors(tensors, header, model)
+    with pytest.raises(BadWeights, match="nan or infinity"):
+        checkpoint.load_generator(model)
+
+
+@pytest.mark.parametrize("kind", ["F4", "F8_E8M0", "C64", "BOOL", "I64", "U64", "X1"])
+def test_weights_of_an_odd_type_are_refused_or_read(model, kind):
+    data = model.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = data[8 : 8 + length].replace(b'"F16"', f'"{kind}"'.encode())
+    model.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
+    with pytest.raises(BadWeights):
+        checkpoint.load_generator(model)

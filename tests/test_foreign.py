@@ -4,8 +4,10 @@ Their weights come from an outside package in ncnn's form, are written as the pu
 networks make of a picture is held against what ncnn makes of it.
 """
 
+import io
 import os
 import pickle
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -229,3 +231,58 @@ def test_what_a_published_model_makes_is_what_ncnn_makes_of_it(tmp_path, name, n
     ours = loaded.step(low)[0][0].numpy()
     theirs = ncnn_s(stem, picture)
     assert np.abs(ours - theirs).max() < 1e-3
+
+
+def archive(data: bytes, *, change=lambda data: data, method: int = zipfile.ZIP_STORED) -> bytes:
+    """A zip archive written anew, its pickle changed."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(written, "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, change(old.read(name)) if name.endswith("/data.pkl") else old.read(name))
+    return written.getvalue()
+
+
+def pickled(held: object, **how: bool) -> bytes:
+    file = io.BytesIO()
+    torch.save(held, file, **how)
+    return file.getvalue()
+
+
+def test_tensors_larger_than_their_file_are_refused_before_they_are_copied(tmp_path):
+    """One number can be shown as many: a network of a terabyte fits into a kilobyte."""
+    one = torch.zeros(1)
+    held = {"body.0.weight": one.expand(10**6, 3, 3, 3), "body.0.bias": one.expand(10**6)}
+    held |= {"body.1.weight": one.expand(10**6), "body.2.weight": one.expand(12, 10**6, 3, 3)}
+    (tmp_path / "a.pth").write_bytes(pickled(held))
+    with pytest.raises(BadWeights, match="more than it holds"):
+        foreign.read(tmp_path / "a.pth")
+
+
+def test_a_compressed_archive_is_refused_before_it_is_opened(tmp_path):
+    data = archive(pickled({"a": torch.zeros(10**6)}), method=zipfile.ZIP_DEFLATED)
+    assert len(data) < 10**5
+    (tmp_path / "a.pth").write_bytes(data)
+    with pytest.raises(BadWeights, match="more than it holds"):
+        foreign.read(tmp_path / "a.pth")
+
+
+def test_a_pickle_that_asks_for_memory_is_refused(tmp_path):
+    """Restricted as it is, torch's reader makes an array of as many bytes as it is told."""
+    bomb = b"\x80\x02cbuiltins\nbytearray\n\x8a\x06\x00\x00\x00\x00\x00\x01\x85R."  # bytearray(2**40)
+    (tmp_path / "new.pth").write_bytes(archive(pickled({"a": torch.zeros(1)}), change=lambda data: bomb))
+    old = pickled({}, _use_new_zipfile_serialization=False)
+    (tmp_path / "old.pth").write_bytes(old[: old.rindex(b"\x80\x02}")] + bomb)
+    for name in ("new.pth", "old.pth"):
+        with pytest.raises(BadWeights, match="more than it holds"):
+            foreign.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "change", [(b"0q", b"1q"), (b"FloatStorage", b"HalfStorage\n"), (b"storage", b"storagf")]
+)
+def test_whatever_a_damaged_pickle_leads_to_is_one_error(tmp_path, change):
+    """Once an AssertionError of torch's older form came through, and a TypeError of its storage types."""
+    data = pickled({"a": torch.zeros(3)}, _use_new_zipfile_serialization=False)
+    (tmp_path / "a.pth").write_bytes(data.replace(*change))
+    with pytest.raises(BadWeights):
+        foreign.read(tmp_path / "a.pth")

@@ -223,3 +223,20 @@ def test_an_unknown_recipe_is_answered_with_the_known_ones():
 def test_a_weight_that_the_faithful_stage_could_not_play_is_refused(loss):
     with pytest.raises(BadRecipe, match="the faithful stage has no discriminator"):
         recipe.read("default", (f"faithful.losses={{ charbonnier = 1.0, {loss} = 0.1 }}",))
+
+
+@pytest.mark.parametrize(("text", "word"), [
+    ("a = " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+    ("seed = " + "9" * 5000, "cannot be read"),
+    (".".join(["a"] * 5000) + " = 1", None),
+    ("[" + ".".join(["data"] * 5000) + "]\n", None),
+    ("seed = " + " " * (1 << 20), "larger than a recipe"),
+    ("'a\\u001b[2J' = 1", None),
+    ('name = """' + "x" * 100_000 + '"""\nname2 = ' + str(["y" * 9] * 9000), None),
+])  # fmt: skip
+def test_a_recipe_that_means_harm_is_one_error_of_two_lines(tmp_path, text, word):
+    path = tmp_path / "a.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BadRecipe, match=word) as caught:
+        recipe.read(path)
+    assert len(str(caught.value).splitlines()) == 2 and len(caught.value.found) < 5000

@@ -123,7 +123,7 @@ def write_in_company(path: Path, *, subtitles: Sequence[str] = ("subrip", "ass")
         video = add_film(container, film)
         sounds = [add_sound(container, audio, language) for language in ("eng", "ger")]
         texts = [
-            _add_text(container, codec, lang) for codec, lang in zip(subtitles, ("eng", "ger"), strict=True)
+            add_text(container, codec, lang) for codec, lang in zip(subtitles, ("eng", "ger"), strict=True)
         ]
         sounds[0].disposition = av.stream.Disposition.default
         sounds[1].disposition = av.stream.Disposition.comment
@@ -131,11 +131,11 @@ def write_in_company(path: Path, *, subtitles: Sequence[str] = ("subrip", "ass")
             texts[1].disposition = av.stream.Disposition.forced
             container.add_attachment("font.ttf", "application/x-truetype-font", b"not really a font" * 20)
             container.add_attachment("cover.png", "image/png", png(picture(0, 32, 24)))
-        container.set_chapters([_chapter(1, 0, 900, "Out"), _chapter(2, 900, 2000, "Back")])
+        container.set_chapters([chapter(1, 0, 900, "Out"), chapter(2, 900, 2000, "Back")])
         for stream in sounds:
             encode_tone(container, stream, seconds=2)
         for stream in texts:
-            _encode_text(container, stream)
+            encode_text(container, stream)
         encode(container, video, film)
     return path
 
@@ -148,7 +148,7 @@ def png(pixels: np.ndarray) -> bytes:
     return b"".join(bytes(packet) for packet in packets)
 
 
-def _chapter(number: int, start: int, end: int, title: str) -> dict[str, object]:
+def chapter(number: int, start: int, end: int, title: str) -> dict[str, object]:
     tick = Fraction(1, 1000)
     return {"id": number, "start": start, "end": end, "time_base": tick, "metadata": {"title": title}}
 
@@ -172,7 +172,7 @@ def encode_tone(container: av.container.OutputContainer, stream: av.AudioStream,
     container.mux(stream.encode(None))
 
 
-def _add_text(container: av.container.OutputContainer, codec: str, language: str) -> SubtitleStream:
+def add_text(container: av.container.OutputContainer, codec: str, language: str) -> SubtitleStream:
     stream = container.add_stream(codec)
     stream.codec_context.subtitle_header = ASS_HEADER
     stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
@@ -197,7 +197,7 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 TEXTS = ((200, 700, "Good morning"), (1000, 1600, "Zwei\\NZeilen \u00fc"))  # from, to in milliseconds
 
 
-def _encode_text(container: av.container.OutputContainer, stream: SubtitleStream) -> None:
+def encode_text(container: av.container.OutputContainer, stream: SubtitleStream) -> None:
     for number, (start, end, text) in enumerate(TEXTS):
         line = f"{number},0,Default,,0,0,0,,{text}".encode()
         subtitle = SubtitleSet.create(line, 0, end - start, start)

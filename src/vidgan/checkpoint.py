@@ -5,7 +5,9 @@ the recipe. A training state holds everything that a run needs to go on.
 """
 
 import hashlib
+import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -16,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vidgan import foreign, shelf
 from vidgan.errors import BadWeights
@@ -24,6 +27,8 @@ from vidgan.recipe import Recipe
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
 FAITHFUL = "-faithful"  # after a model's name: its twin of the first stage
+MOST = 4096  # of a number in a Config: nothing of ours comes near it, and a header may ask for anything
+ROOM = 1 << 20  # elements that a network may hold beside its weights, as fixed kernels
 PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}  # of these only foreign.py reads any
 
 
@@ -177,14 +182,40 @@ def _made(
 ) -> nn.Module:
     module = shelf.take(f"vidgan.{kind.lower()}s", name)
     try:
-        generator: nn.Module = getattr(module, kind)(module.Config(**config))
+        if any(abs(number) > MOST for number in config.values()):
+            raise ValueError(f"its header asks for {max(config.values())}, and {MOST} is the most")
+        with _NoMoreThan(2 * sum(tensor.numel() for tensor in weights.values()) + ROOM):
+            generator: nn.Module = getattr(module, kind)(module.Config(**config))
         generator.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise BadWeights(
             f"{path} does not fit the network '{name}': {str(error).splitlines()[-1].strip()}",
             "It belongs to another network or version; train or fetch one for this version.",
         ) from None
+    if not all(bool(weight.isfinite().all()) for weight in generator.parameters()):
+        raise BadWeights(f"{path} holds numbers that are none (nan or infinity)", "Fetch or train it again.")
     return generator.eval().requires_grad_(False)
+
+
+class _NoMoreThan(TorchFunctionMode):
+    """Stops a network that is being made before it allocates more elements than the file has for it.
+
+    A sketch on torch's meta device would say the sizes, too, but the first one imports for two seconds.
+    """
+
+    def __init__(self, num_elements: int) -> None:
+        super().__init__()
+        self._left = num_elements
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (torch.empty, torch.zeros, torch.ones):
+            sizes = args[0] if args and isinstance(args[0], tuple | list) else args
+            self._left -= math.prod(max(size, 0) for size in sizes)
+            if self._left < 0:
+                raise ValueError("its header asks for more weights than it holds")
+        return func(*args, **(kwargs or {}))
 
 
 def read_card(header: dict[str, str], path: Path) -> Card:

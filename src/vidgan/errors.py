@@ -12,6 +12,8 @@ VidganError
 Our own mistakes are assertions; these are for what the user can mend.
 """
 
+import unicodedata
+
 
 class VidganError(Exception):
     """Something the user can mend. Shown as two lines, never as a traceback."""
@@ -20,11 +22,18 @@ class VidganError(Exception):
 
     def __init__(self, found: str, remedy: str = "") -> None:
         super().__init__(found, remedy)
-        self.found = found
-        self.remedy = remedy
+        self.found = printable(found)
+        self.remedy = printable(remedy)
 
     def __str__(self) -> str:
         return f"{self.found}\n  {self.remedy}" if self.remedy else self.found
+
+
+def printable(text: str) -> str:
+    """The same on one line, with what would command a terminal written out: files may call their streams anything."""
+    return "".join(
+        ascii(letter)[1:-1] if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text
+    )
 
 
 class BadOption(VidganError):

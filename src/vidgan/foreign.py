@@ -4,12 +4,16 @@ Such a file is a pickle, which could run anything. It is read by torch's restric
 plain containers and refuses everything else; nothing in it is ever called.
 """
 
+import io
 import pickle
+import pickletools
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import IO
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import torch
 from torch import Tensor
@@ -24,6 +28,7 @@ WRAPPERS = (
     "model",
 )  # what files keep their weights under, the best first
 KNOWN = "The Real-ESRGAN family is known: realesr-animevideov3, realesr-general-x4v3, RealESRGAN_x4plus and their kin."
+MOST_COUNTED = 1 << 31  # elements of a tensor, where the file is not larger: seeds and dates are numbers, too
 
 Config = dict[str, int | float | bool]
 
@@ -40,30 +45,62 @@ def read(path: Path) -> Foreign:
     try:
         with warnings.catch_warnings():  # of an unusual pickle: what it holds is judged below
             warnings.simplefilter("ignore")
+            _check_sizes(path)
             held = torch.load(path, map_location="cpu", weights_only=True)
+    except BadWeights:
+        raise
     except pickle.UnpicklingError:
         raise BadWeights(
             f"{path} holds more than weights, or is damaged: opening it could run any code, and vidgan does not",
             f"Ask its maker for weights alone. {KNOWN}",
         ) from None
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        BadZipFile,
-        ValueError,
-        KeyError,
-        IndexError,
-        UnicodeDecodeError,
-    ) as error:
+    except Exception as error:  # whatever a damaged pickle leads its reader to
         words = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadWeights(f"{path} is not a file of weights ({words})", "Fetch it again.") from None
     weights = _weights(held)
+    if sum(tensor.numel() * tensor.element_size() for tensor in weights.values()) > path.stat().st_size:
+        raise _larger_than_itself(path)  # a tensor may be one number, shown a billion times
     for network in (_compact, _rrdb):
         if (config := network(weights)) is not None:
             return Foreign(network.__name__.removeprefix("_"), config, weights)
     names = ", ".join(list(weights)[:3]) or "no tensors"
     raise BadWeights(f"{path} is for a network that vidgan does not know (its weights: {names})", KNOWN)
+
+
+def _check_sizes(path: Path) -> None:
+    """Before anything is allocated: what the file says of sizes must fit into the file.
+
+    Of a zip archive those are its entries, which torch never compresses; of the older form, four pickles in a row,
+    every whole number in them: they count elements, and each has a byte at least. That much is not touched before
+    the file turns out to be shorter.
+    Raises BadWeights, and what the readers of zip archives and pickles raise.
+    """
+    size = path.stat().st_size
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > size:
+                raise _larger_than_itself(path)
+            if any(entry.compress_type != ZIP_STORED for entry in entries):
+                raise _larger_than_itself(path)
+            pickles = [archive.read(entry) for entry in entries if entry.filename.endswith("/data.pkl")]
+        numbers = [number for data in pickles for number in _numbers(io.BytesIO(data))]
+    else:
+        with path.open("rb") as file:
+            for _ in range(3):  # torch's mark, its version, and how numbers lie in memory
+                list(pickletools.genops(file))
+            numbers = list(_numbers(file))
+    if max(numbers, default=0) > max(size, MOST_COUNTED):
+        raise _larger_than_itself(path)
+
+
+def _numbers(pickled: IO[bytes]) -> Iterator[int]:
+    """Every whole number in a pickle, which is not opened."""
+    return (said for _, said, _ in pickletools.genops(pickled) if isinstance(said, int))
+
+
+def _larger_than_itself(path: Path) -> BadWeights:
+    return BadWeights(f"{path} announces more than it holds", "Fetch it again.")
 
 
 def _weights(held: object) -> dict[str, Tensor]:

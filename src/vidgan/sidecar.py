@@ -5,11 +5,11 @@ One versioned model, written by one function; later work adds fields, never file
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from vidgan.errors import BadOutput
+from vidgan.errors import BadOutput, printable
 from vidgan.geometry import Map
 
 
@@ -31,7 +31,9 @@ class Geometry(Part):
 
 
 class File(Part):
-    name: str
+    name: Annotated[
+        str, BeforeValidator(printable)
+    ]  # bytes that are no text, as some names hold, written out
     sha256: str
 
 

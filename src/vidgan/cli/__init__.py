@@ -4,6 +4,7 @@ Nothing heavy is imported before a command is chosen, so that `vidgan --help` an
 Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import typer
 
 from vidgan.cli import compare, enhance, evaluate, impact, models, prepare, train
 from vidgan.cli.app import app
-from vidgan.errors import VidganError
+from vidgan.errors import VidganError, printable
 
 __all__ = ["app", "compare", "enhance", "evaluate", "impact", "main", "models", "prepare", "train"]
 
@@ -44,6 +45,9 @@ def main(words: list[str] | None = None) -> int:
             traceback.print_exc()
         if isinstance(error, VidganError):
             return _tell(command, error.found, error.remedy, exit_code=error.exit_code)
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            found = f"a name is too long for this disk: {printable(str(error.filename))}"
+            return _tell(command, found, "Choose a shorter one.", exit_code=1)
         found = f"{type(error).__name__}: {error} (a mistake of ours)"
         return _tell(
             command, found, "Please report it, with what the same command prints with --debug.", exit_code=1

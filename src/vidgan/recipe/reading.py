@@ -8,12 +8,16 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from vidgan.errors import BadRecipe
 from vidgan.recipe.tree import Recipe
+
+MOST_BYTES = 1 << 20  # of a recipe; ours have a thousand
+_LONGEST = 80  # letters of a wrong value, and of what stands around it
 
 
 def names() -> list[str]:
@@ -36,18 +40,26 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """
     path = find(recipe)
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BadRecipe(f"{path} is larger than a recipe can be", "Give the path of a .toml file.")
+        tree = tomllib.loads(data.decode("utf-8"))
     except FileNotFoundError:
         raise BadRecipe(
             f"there is no recipe {path}", f"Give the path of a .toml file, or a name: {', '.join(names())}."
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise _too_deep(str(path)) from None
+    except (OSError, ValueError) as error:  # of bytes, of TOML, and of a number with thousands of digits
         raise BadRecipe(f"{path} cannot be read as TOML: {error}", "Mend that line.") from None
     folder = path.resolve().parent
-    if isinstance(data := tree.get("data"), dict):
+    if isinstance(section := tree.get("data"), dict):
         for split in ("train", "val", "replay"):
-            if isinstance(places := data.get(split), list):
-                data[split] = [str(folder / place) if isinstance(place, str) else place for place in places]
+            if isinstance(places := section.get(split), list):
+                section[split] = [
+                    str(folder / place) if isinstance(place, str) else place for place in places
+                ]
     if isinstance(start := tree.get("start"), str) and start.endswith((".safetensors", ".pth", ".pt")):
         tree["start"] = str(folder / start)
     for override in overrides:
@@ -60,6 +72,8 @@ def parse(tree: dict[str, Any], origin: str) -> Recipe:
     try:
         # As JSON, where pydantic's strictness still takes a list for a tuple and words for a path.
         return Recipe.model_validate_json(json.dumps(tree, default=str), strict=True)
+    except RecursionError:
+        raise _too_deep(origin) from None
     except ValidationError as error:
         wrong = "; ".join(_said(dict(fault)) for fault in error.errors())
         raise BadRecipe(
@@ -81,7 +95,11 @@ def _said(fault: Mapping[str, Any]) -> str:
         case "missing":
             return f"'{path}' is missing"
     message = fault["msg"].lower().removeprefix("value error, ")
-    return f"{path}: {message}, and it is {fault['input']!r}"
+    return f"{path}: {message}, and it is {shorten(repr(fault['input']), _LONGEST)}"
+
+
+def _too_deep(origin: str) -> BadRecipe:
+    return BadRecipe(f"{origin} is nested too deeply to be a recipe", "Give the path of a .toml file.")
 
 
 def _entries(section: list[str]) -> list[str]:

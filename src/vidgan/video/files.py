@@ -14,6 +14,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from vidgan.errors import BadVideo
@@ -34,6 +35,9 @@ CONTAINERS = (
     "yuv4mpegpipe",
 )
 MAX_PIXELS = 8192 * 8192  # a file of a few bytes may announce any size; this is 8K by 8K
+MOST_STREAMS = 256  # fonts are streams, too; FFmpeg would open a thousand, each with a decoder
+OPEN_SECONDS = 60.0  # until a file has said what it is
+READ_SECONDS = 120.0  # for one packet: between two of a subtitle, gigabytes of film may have to be read
 
 _PROBE_BYTES = 16 * 1024 * 1024
 _PROBE_MICROSECONDS = 10_000_000
@@ -67,14 +71,29 @@ def open_video(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[InputCon
         "probesize": str(_PROBE_BYTES),
         "analyzeduration": str(_PROBE_MICROSECONDS),
         "max_pixels": str(max_pixels),
+        "max_streams": str(MOST_STREAMS + 1),  # some demuxers leave out what is more, and say nothing
     }
+    timeout = (OPEN_SECONDS, READ_SECONDS)
     try:
         # Tags in the wild are not always UTF-8; a broken title is no reason to refuse a video.
-        container = av.open(url(path), "r", options=options, metadata_errors="replace")
+        container = av.open(url(path), "r", options=options, metadata_errors="replace", timeout=timeout)
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         raise _unreadable(path, error) from None
     with container:
+        if len(container.streams) > MOST_STREAMS:
+            raise _too_many_streams(path)
         yield container
+
+
+def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+    """The packets of `streams`, of all where none is named.
+
+    Raises BadVideo where the file gives none for READ_SECONDS, and FFmpegError where it is damaged.
+    """
+    try:
+        yield from container.demux(*streams)
+    except av.ExitError:
+        raise _stuck(Path(container.name.removeprefix("file:")), READ_SECONDS) from None
 
 
 def main_video(container: InputContainer) -> VideoStream | None:
@@ -102,7 +121,28 @@ def _check_is_file(path: Path) -> None:
         raise BadVideo(f"{path} is empty", "Copy or download it again.")
 
 
+def _too_many_streams(path: Path) -> BadVideo:
+    return BadVideo(
+        f"{path} holds more than {MOST_STREAMS} streams",
+        "Keep those that you need: ffmpeg -i IN -map 0:v:0 -map 0:a? -c copy OUT",
+    )
+
+
+def _stuck(path: Path, seconds: float) -> BadVideo:
+    return BadVideo(
+        f"{path} has given nothing for {seconds:g} s: it is damaged, or what it lies on is very slow",
+        "Copy it to a local disk, and try again.",
+    )
+
+
 def _unreadable(path: Path, error: Exception) -> BadVideo:
+    if isinstance(error, av.ExitError):
+        return _stuck(path, OPEN_SECONDS)
+    if isinstance(error, MemoryError):  # what demuxers say of a stream too many, and of a table without end
+        return BadVideo(
+            f"{path} announces more than {MOST_STREAMS} streams, or more than fits into memory",
+            "Copy or download it again; it looks damaged.",
+        )
     try:
         with path.open("rb") as file:
             head = file.read(4096)
@@ -120,4 +160,5 @@ def _unreadable(path: Path, error: Exception) -> BadVideo:
     if b"\0" not in head and head.isascii():
         return BadVideo(f"{path} is a text file, not a video", "Give a video file.")
     kinds = "MP4, MOV, MKV, WebM, AVI, MPEG, FLV, ASF, OGG, MXF"
-    return BadVideo(f"{path} is no video that can be read ({error})", f"Give a whole video file: {kinds}.")
+    said = getattr(error, "strerror", None) or error
+    return BadVideo(f"{path} is no video that can be read ({said})", f"Give a whole video file: {kinds}.")

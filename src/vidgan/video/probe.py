@@ -18,9 +18,9 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
-from vidgan.errors import BadVideo
+from vidgan.errors import BadVideo, printable
 from vidgan.video.colour import UNSUPPORTED_MATRICES, Colour, Tags, interpret, side_data, tags_of
-from vidgan.video.files import MAX_PIXELS, main_video, open_video
+from vidgan.video.files import MAX_PIXELS, main_video, open_video, packets
 
 # (a, b, c, d) of the display matrix, x' = a x + c y and y' = b x + d y -> how stored pixels become
 # upright, numbered as in EXIF.
@@ -56,7 +56,7 @@ class OtherStream:
     def __str__(self) -> str:
         kind = "cover picture" if "attached_pic" in self.dispositions else self.kind
         details = ", ".join(part for part in (self.codec, self.language, self.title) if part)
-        return f"{kind} stream {self.index} ({details})"
+        return printable(f"{kind} stream {self.index} ({details})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,10 +158,10 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
 
 def _decodable(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame | None]:
     """Frames, and None for each packet that gives none; ends at the damage, the end or the limit."""
-    packets = container.demux(stream)
+    waiting = packets(container, stream)
     for _ in range(_MAX_UNDECODABLE_PACKETS):
         try:
-            packet = next(packets)
+            packet = next(waiting)
         except (StopIteration, av.FFmpegError):
             return
         try:

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
 from vidgan.video.colour import Converter
-from vidgan.video.files import MAX_PIXELS, open_video
+from vidgan.video.files import MAX_PIXELS, open_video, packets
 from vidgan.video.probe import Source
 from vidgan.video.timing import segment
 
@@ -116,10 +116,10 @@ class _Decoded:
         self._shown_until: Fraction | None = None
 
     def pictures(self) -> Iterator[av.VideoFrame]:
-        packets = self._container.demux(self._stream)
+        waiting = packets(self._container, self._stream)
         while True:
             try:
-                packet = next(packets, None)
+                packet = next(waiting, None)
             except av.FFmpegError as error:
                 self._stopped_by = error
                 packet = None

@@ -19,7 +19,7 @@ from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
 from vidgan.video.containers import Container
-from vidgan.video.files import open_video
+from vidgan.video.files import open_video, packets
 from vidgan.video.probe import Source, codec_name, describe_other
 from vidgan.video.routes import Copy, Route, Text, is_empty, seconds_of
 from vidgan.video.subtitles import TEXT_CODECS
@@ -149,7 +149,7 @@ class Companions:
             with suppress(av.FFmpegError):  # then the packets before the part are read and left out
                 self._input.seek(int(earlier * av.time_base))
         try:
-            for packet in self._input.demux(*streams):
+            for packet in packets(self._input, *streams):
                 if not is_empty(packet) and (packet.pts is not None or packet.dts is not None):
                     yield packet
         except av.FFmpegError:
@@ -262,6 +262,6 @@ def _can_hold(container: Container, stream: Stream) -> bool:
 def _cover_of(source: Source, index: int) -> bytes | None:
     """The bytes of a cover picture; FFmpeg hands it out as the first packet of its stream."""
     with open_video(source.path) as container:
-        for packet in container.demux(container.streams[index]):
+        for packet in packets(container, container.streams[index]):
             return bytes(packet) or None
     return None

@@ -15,7 +15,7 @@ from av.stream import Disposition, Stream
 
 from vidgan.errors import BadOutput, BadVideo
 from vidgan.video.colour import Colour
-from vidgan.video.files import open_video
+from vidgan.video.files import open_video, packets
 from vidgan.video.probe import Source, codec_name, probe
 from vidgan.video.routes import is_empty
 from vidgan.video.streams import Carried
@@ -68,7 +68,7 @@ def verify(path: Path, expected: Expected, say: Callable[[str], None]) -> None:
 def _walk(container: InputContainer, video_index: int) -> "tuple[array[int], dict[int, _Size]]":
     """The times of the film's frames in order, and the packets and bytes of every stream."""
     times, sizes = array("q"), defaultdict[int, _Size](_Size)
-    for packet in container.demux():
+    for packet in packets(container):
         if is_empty(packet):
             continue
         sizes[packet.stream.index].num_packets += 1
