@@ -43,13 +43,16 @@ def main() -> None:
     os.environ.setdefault("VIDGAN_WEIGHTS", str(SHARED / "weights"))
     if options.threads:
         torch.set_num_threads(options.threads)
+    if (absent := peers.missing()) and not (options.only and peers.PEERS.keys().isdisjoint(options.only)):
+        sys.exit(f'not installed: {", ".join(absent)}\n  Install them with: pip install "vidgan[bench]"')
     contenders = methods.known(
-        options.model, precision=options.precision, threads=options.threads or torch.get_num_threads()
+        options.model,
+        precision=options.precision,
+        threads=options.threads or torch.get_num_threads(),
+        only=options.only,
     )
     if options.only:
         contenders = {name: contenders[name] for name in options.only}
-    if contenders.keys() & peers.PEERS.keys() and (absent := peers.missing()):
-        sys.exit(f'not installed: {", ".join(absent)}\n  Install them with: pip install "vidgan[bench]"')
     report = {
         "protocol": _protocol(options),
         "titles": {name: method.title for name, method in contenders.items()},

@@ -27,12 +27,17 @@ class Method:
     slow: bool = False  # seconds a picture: timed in fewer rounds
 
 
-def known(models: list[str], *, precision: str, threads: int) -> dict[str, Method]:
-    """Every method by its short name; models are names or files of generators, NAME@0.4 at a fidelity of 0.4."""
+def known(
+    models: list[str], *, precision: str, threads: int, only: list[str] | None = None
+) -> dict[str, Method]:
+    """Every method by its short name, or only some, for which only what they need has to be installed.
+
+    models  names or files of generators; NAME@0.4 at a fidelity of 0.4
+    """
     methods = {
         "bicubic": _interpolation("bicubic", bicubic),
         "lanczos": _interpolation("Lanczos-3", lanczos),
-        **{name: _peer(name, threads) for name in peers.PEERS},
+        **{name: _peer(name, threads) for name in peers.PEERS if only is None or name in only},
     }
     for model in models:
         name = model if "@" in model else Path(model).stem
