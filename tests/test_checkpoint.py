@@ -39,7 +39,10 @@ def card(**changes) -> dict[str, str]:
 def test_a_model_file_says_what_it_is(model):
     tensors, header = checkpoint.load_tensors(model)
     told = checkpoint.read_card(header, model)
-    assert (told.generator, told.config) == ("recurrent", {"scale": 4, "features": 16, "blocks": 1})
+    assert (told.generator, told.config) == (
+        "recurrent",
+        {"scale": 4, "features": 16, "blocks": 1, "fold": 1},
+    )
     assert (told.recipe, told.results, told.step) == ({"name": "tiny"}, {"val_lpips": 0.2}, 7)
     assert all(tensor.dtype == torch.float16 for tensor in tensors.values())
 
