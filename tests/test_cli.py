@@ -41,6 +41,8 @@ class EnhanceOptions:
     start: float = 0.0
     duration: float | None = None
     overwrite: bool = False
+    start_over: bool = False
+    mark: bool = True
     sidecar: bool = False
     json: bool = False
     quiet: bool = False
@@ -141,6 +143,7 @@ def test_two_paths_are_enough(enhance):
     ("--start 01:30 --duration 1:02:03.5", {"start": 90.0, "duration": 3723.5}),
     ("--trust map.mp4", {"trust": Path("map.mp4")}),
     ("--overwrite --sidecar", {"overwrite": True, "sidecar": True}),
+    ("--start-over --no-mark", {"start_over": True, "mark": False}),
     ("--json --quiet", {"json": True, "quiet": True}),
     ("-q --threads 3", {"quiet": True, "threads": 3}),
 ])  # fmt: skip

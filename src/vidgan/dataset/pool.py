@@ -45,7 +45,7 @@ def pooled(
 ) -> Iterator[Pair]:
     """A batch for each of the steps, on the device.
 
-    chunks   what a loader makes of feed(...), from number steps.start on: a pool full, and one more for each further step
+    chunks   what a loader makes of feed(...), from number steps.start on: a pool full, then one for each further step
     samples  which of the stage's batch are this process's
     """
     incoming, held = iter(chunks), chunks_held(recipe, stage)
@@ -76,7 +76,7 @@ def _drawn(
 
 
 def _shown(pool: Pair, rng: np.random.Generator, recipe: Recipe, stage: Stage, scale: int) -> Pair:
-    """A crop of one of the pool's clips, (T, 3, h, w) and (T, 3, H, W), as it is or turned: views, nothing is copied."""
+    """A crop of one of the pool's clips, (T, 3, h, w) and (T, 3, H, W), as it is or turned: views, not copies."""
     number = int(rng.integers(len(pool[0])))
     y, x = rng.integers(ROOM // scale + 1, size=2).tolist()
     side = stage.crop // scale
