@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -311,6 +312,16 @@ def test_debug_shows_the_traceback(enhance, capsys, monkeypatch, way, error):
         monkeypatch.setenv("VIDGAN_DEBUG", "1")
     assert cli.main(["enhance", "a.mp4", "b.mp4", *(["--debug"] if way == "flag" else [])]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_nohup_has_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main(["--version"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_interruption_says_so_and_exits_130(enhance, capsys):

@@ -125,6 +125,14 @@ class Kept:
         """The output has its name: nothing needs to be kept when the block ends."""
         self._is_done = True
 
+    def check_there(self) -> None:
+        """Raise BadOutput where the folder has gone, before anything makes a new one of that name."""
+        if not (self.folder / JOURNAL).is_file():
+            raise BadOutput(
+                f"{self.output} could not be written: {self.folder}, where its parts are kept, is gone",
+                "Put the folder back, or begin again.",
+            )
+
     def append(self, segment: Segment) -> None:
         """Note a segment whose files are whole."""
         try:

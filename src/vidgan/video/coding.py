@@ -61,9 +61,7 @@ class Coding:
     def failed(self, error: Exception) -> BadOutput:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, FileNotFoundError):
-            return BadOutput(
-                f"{self.path} could not be written: its folder is gone", "Make the folder again."
-            )
+            return BadOutput(f"{self.path} could not be written: its folder is gone", "Put the folder back.")
         return BadOutput(
             f"{self.path} could not be written with {self.choice.encoder}: {reason}",
             "Check the space on the disk, or choose another --codec or suffix.",
