@@ -145,7 +145,10 @@ def _header(file: IO[bytes], path: Path) -> bytes:
     if not start.startswith(_MAGIC) or len(start) < len(_MAGIC) + _LENGTH.size:
         raise _not_whole(path)
     (size,) = _LENGTH.unpack(start[len(_MAGIC) :])
-    return file.read(size)
+    header = file.read(size)
+    if len(header) < size:
+        raise _not_whole(path)
+    return header
 
 
 def _not_whole(path: Path) -> BadOutput:
