@@ -75,13 +75,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     """Raises VidganError for whatever cannot be, before anything is written. A generator takes the model's place."""
     started = time.monotonic() if options.started is None else options.started
     console = Console(stderr=True, quiet=options.quiet)
-    said: set[str] = set()
-
-    def say(line: str) -> None:
-        if line not in said:  # as two files and two networks may have the same to say
-            said.add(line)
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
-
+    say = _once(console)
     hardware.keep_memory()
     if options.threads < 0:
         raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
@@ -133,6 +127,18 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         },
         state=state_of(options.input),
     )
+
+
+def _once(console: Console) -> Callable[[str], None]:
+    """What says a line, but no line twice: two files and two networks may have the same to say."""
+    said: set[str] = set()
+
+    def say(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return say
 
 
 def _network(options: Options) -> nn.Module:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 
 from vidgan import pipeline, video
 from vidgan.enhancing import memory
@@ -53,16 +52,15 @@ def make(job: Job, kept: Kept, enhance: Enhance, tick: Tick) -> Written:
         for writer in job.writers:
             writer.rehearse()
         if not kept.has_ended:
-            written = _make_segments(job, kept, enhance, written, partial(_told, job, written, tick, asked))
+            written = _make_segments(job, kept, enhance, written, tick, asked)
         _check_source(job)
-        asked.leave()
         started = time.monotonic()
         _join(job, kept, written, asked)
     return replace(written, joining_seconds=time.monotonic() - started)
 
 
 def _make_segments(
-    job: Job, kept: Kept, enhance: Enhance, written: Written, told: Callable[[float], None]
+    job: Job, kept: Kept, enhance: Enhance, written: Written, tick: Tick, asked: Asked
 ) -> Written:
     cuts, seen = CutDetector(), deque[Seen](maxlen=NUM_SEEN)
     networks = [job.upscaler, *([] if job.trust is None else [job.trust.twin])]
@@ -71,20 +69,29 @@ def _make_segments(
         seen.extend(Seen(*frame) for frame in kept.segments[-1].seen)
     segments = _Segments(job, kept, written)
     first_frame_at, begin = None, written.num_kept
+    failure: BaseException | None = None
     try:
         with (
             pipeline.ahead(_frames(job, list(seen))) as decoded,
             pipeline.behind(segments.take) as hand_over,
         ):
-            for made in enhance(_watched(decoded, seen), written, cuts):
-                count = len(written.pts)
-                is_last = count - begin == SEGMENT_FRAMES
-                remembers = memory.remembered(networks, cuts) if is_last else None
-                end = _End(memory=remembers, rows=slice(begin, count), seen=list(seen)) if is_last else None
-                begin = count if is_last else begin
-                hand_over((made, end))
-                first_frame_at = first_frame_at or time.monotonic()
-                told(first_frame_at)
+            try:
+                for made in enhance(_watched(decoded, seen), written, cuts):
+                    count = len(written.pts)
+                    is_last = count - begin == SEGMENT_FRAMES
+                    remembers = memory.remembered(networks, cuts) if is_last else None
+                    end = _End(memory=remembers, rows=slice(begin, count), seen=list(seen))
+                    begin = count if is_last else begin
+                    hand_over((made, end if is_last else None))
+                    first_frame_at = first_frame_at or time.monotonic()
+                    _tell(job, written, first_frame_at, tick)
+                    asked.leave()
+            except (
+                BaseException
+            ) as error:  # kept until what is on its way is written: a segment may end with it
+                failure = error
+        if failure is not None:
+            raise failure
         if begin < len(written.pts):
             segments.close(_End(memory=None, rows=slice(begin, len(written.pts)), seen=[]))
     finally:
@@ -92,9 +99,8 @@ def _make_segments(
     return replace(written, first_frame_at=first_frame_at)
 
 
-def _told(job: Job, written: Written, tick: Tick, asked: Asked, first_frame_at: float) -> None:
-    """Say how far it is; and end here where that was asked for."""
-    asked.leave()
+def _tell(job: Job, written: Written, first_frame_at: float, tick: Tick) -> None:
+    """How far it is."""
     length = job.source.seconds_of(job.options.start, job.options.duration)
     done = float((written.pts[-1] - written.pts[0]) * job.source.time_base)
     elapsed = time.monotonic() - first_frame_at
