@@ -128,16 +128,14 @@ class Kept:
     def check_there(self) -> None:
         """Raise BadOutput where the folder has gone, before anything makes a new one of that name."""
         if not (self.folder / JOURNAL).is_file():
-            raise BadOutput(
-                f"{self.output} could not be written: {self.folder}, where its parts are kept, is gone",
-                "Put the folder back, or begin again.",
-            )
+            raise self.failed(FileNotFoundError())
 
     def append(self, segment: Segment) -> None:
         """Note a segment whose files are whole."""
         try:
             _sync_folder(self.folder)
-            with (self.folder / JOURNAL).open("ab") as journal:
+            with (self.folder / JOURNAL).open("rb+") as journal:  # which makes no new one
+                journal.seek(0, os.SEEK_END)
                 journal.write(_line(segment))
                 journal.flush()
                 os.fsync(journal.fileno())
@@ -200,6 +198,11 @@ class Kept:
         _sync_folder(self.folder)
 
     def failed(self, error: OSError) -> BadOutput:
+        if isinstance(error, FileNotFoundError):
+            return BadOutput(
+                f"{self.output} could not be written: {self.folder}, where its parts are kept, is gone",
+                "Put the folder back, or begin again.",
+            )
         return BadOutput(
             f"nothing can be kept in {self.folder}: {error.strerror or error}", "Check the space on the disk."
         )
