@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class EnhanceOptions:
     start: float = 0.0
     duration: float | None = None
     overwrite: bool = False
+    start_over: bool = False
+    mark: bool = True
     sidecar: bool = False
     json: bool = False
     quiet: bool = False
@@ -141,6 +144,7 @@ def test_two_paths_are_enough(enhance):
     ("--start 01:30 --duration 1:02:03.5", {"start": 90.0, "duration": 3723.5}),
     ("--trust map.mp4", {"trust": Path("map.mp4")}),
     ("--overwrite --sidecar", {"overwrite": True, "sidecar": True}),
+    ("--start-over --no-mark", {"start_over": True, "mark": False}),
     ("--json --quiet", {"json": True, "quiet": True}),
     ("-q --threads 3", {"quiet": True, "threads": 3}),
 ])  # fmt: skip
@@ -308,6 +312,16 @@ def test_debug_shows_the_traceback(enhance, capsys, monkeypatch, way, error):
         monkeypatch.setenv("VIDGAN_DEBUG", "1")
     assert cli.main(["enhance", "a.mp4", "b.mp4", *(["--debug"] if way == "flag" else [])]) == 1
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_what_nohup_has_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert cli.main(["--version"]) == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_interruption_says_so_and_exits_130(enhance, capsys):

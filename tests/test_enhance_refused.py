@@ -180,7 +180,9 @@ def test_a_name_is_only_a_name(enhance, name):
 # --- interrupted, killed, full
 
 
-def test_ctrl_c_in_the_middle_leaves_nothing_and_an_older_output_as_it_was(enhance, capsys, monkeypatch):
+def test_ctrl_c_before_a_segment_is_closed_leaves_nothing_and_an_older_output_as_it_was(
+    enhance, capsys, monkeypatch
+):
     folded, calls = Generator.folded, []
 
     def interrupted(self, frame, memory=None):
@@ -202,7 +204,9 @@ def test_ctrl_c_in_the_middle_leaves_nothing_and_an_older_output_as_it_was(enhan
     ("sent", "code", "told"),
     [("SIGINT", 130, "vidgan enhance: interrupted\n"), ("SIGTERM", 143, ""), ("SIGHUP", 129, "")],
 )
-def test_a_real_signal_ends_all_threads_and_cleans_up(tmp_path, models, sent, code, told):
+def test_a_real_signal_ends_all_threads_and_cleans_up_where_nothing_is_kept_yet(
+    tmp_path, models, sent, code, told
+):
     source = videos.write(tmp_path / "in.mp4", Film(times=range(400)))
     words = [
         "enhance",
@@ -233,7 +237,7 @@ def test_a_real_signal_ends_all_threads_and_cleans_up(tmp_path, models, sent, co
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_a_disk_that_is_full_is_one_error_and_leaves_nothing(enhance, capsys, suffix):
+def test_a_disk_that_is_full_from_the_beginning_is_one_error_and_leaves_nothing(enhance, capsys, suffix):
     import resource
 
     videos.write(Path("in.mp4"))

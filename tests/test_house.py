@@ -23,7 +23,7 @@ EVERYWHERE = FILES + sorted(
 FLOORS = {
     **dict.fromkeys(("errors", "frame"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
-    **dict.fromkeys(("hardware", "pipeline", "progress", "ffmpeg", "opencv", "backprojection"), 1),
+    **dict.fromkeys(("hardware", "pipeline", "progress", "interrupt", "ffmpeg", "opencv", "backprojection"), 1),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
     "foreign": 2,
@@ -34,7 +34,7 @@ FLOORS = {
     "trust": 3.4,
     "score": 3.5,
     "journal": 3.6,
-    **dict.fromkeys(("training", "preparation", "measuring", "report"), 4),
+    **dict.fromkeys(("training", "preparation", "measuring", "enhancing", "report"), 4),
     "verbs": 5,
     "cli": 6,
     "__init__": 7,  # the package's face towards Python, as cli is towards the shell

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from test_training import folder, pack, play, recipe, stage, weights_of
+from vidgan import interrupt
 from vidgan.errors import BadOutput
 from vidgan.recipe import Losses, to_toml
-from vidgan.training import interrupt
 from vidgan.training import run as running
 
 __all__ = ["folder"]  # a fixture

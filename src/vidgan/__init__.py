@@ -63,6 +63,8 @@ def enhance(
     start: float = 0.0,
     duration: float | None = None,
     overwrite: bool = False,
+    start_over: bool = False,
+    mark: bool = True,
     sidecar: bool = False,
     quiet: bool = True,
     threads: int = 0,
@@ -76,7 +78,9 @@ def enhance(
     rotate   degrees clockwise
     crop     "WxH+X+Y" in upright source pixels
     start, duration  seconds
-    Raises VidganError, and then leaves no output behind.
+    start_over  throw away what a stopped call has kept; without it, the same call goes on where that one was
+    mark     the output's metadata says that a network altered it, which, and how
+    Raises VidganError, and then leaves no output behind, only the hidden folder of what is done.
     """
     from vidgan.verbs.enhance import Options, run
 
@@ -103,6 +107,8 @@ def enhance(
         start=start,
         duration=duration,
         overwrite=overwrite,
+        start_over=start_over,
+        mark=mark,
         sidecar=sidecar,
         quiet=quiet,
         threads=threads,

@@ -19,6 +19,15 @@ class CutDetector:
         self._last: np.ndarray | None = None
         self._last_change = 0.0
 
+    @property
+    def remembered(self) -> tuple[np.ndarray | None, float]:
+        """What the frames so far left behind: the last one, small, and the last change. May be set again."""
+        return self._last, self._last_change
+
+    @remembered.setter
+    def remembered(self, before: tuple[np.ndarray | None, float]) -> None:
+        self._last, self._last_change = before
+
     def begins_shot(self, pixels: np.ndarray) -> bool:
         """pixels  (H, W, 3) uint8 or uint16. The first frame begins a shot."""
         small = thumbnail(pixels)

@@ -71,6 +71,22 @@ class Cost(Part):
     joules: float | None = None  # a frame, of the whole processor or accelerator
 
 
+class Timings(Part):
+    first_frame_seconds: float  # from the start of the last run
+    making_seconds: float  # of all frames, over all runs
+    joining_seconds: float  # of the segments into the output, its check included
+    frames_of_earlier_runs: int  # that were kept when a run was stopped
+
+
+class Segment(Part):
+    """A stretch of frames that was coded on its own, and joined with the others without another loss."""
+
+    first_frame: int
+    num_frames: int
+    making_seconds: float
+    sha256: dict[str, str]  # of its packets: of the output and, with --trust, of the trust map
+
+
 class Sidecar(Part):
     version: Literal[1] = Field(1, alias="schema")
     vidgan: str  # version
@@ -81,6 +97,8 @@ class Sidecar(Part):
     num_frames: int
     frames: PerFrame | None = None
     cost: Cost | None = None
+    timings: Timings | None = None
+    segments: list[Segment] = []
 
 
 def describe(plan: Map) -> Geometry:

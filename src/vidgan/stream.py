@@ -112,6 +112,15 @@ class Upscaler:
     def scale(self) -> int:
         return cast(Recurrent, self._network).scale
 
+    @property
+    def memory(self) -> Memory | None:
+        """What the last frame left for the next; None where a shot begins. May be set again."""
+        return self._memory
+
+    @memory.setter
+    def memory(self, before: Memory | None) -> None:
+        self._memory = before
+
     def forget(self) -> None:
         """Begin a new shot."""
         self._memory = None

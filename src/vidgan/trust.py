@@ -28,7 +28,7 @@ class Trust:
     """
 
     def __init__(self, twin: stream.Upscaler, plan: Map, window: stream.Window) -> None:
-        self._twin, self._plan, self._window = twin, plan, window
+        self.twin, self._plan, self._window = twin, plan, window
         whole = torch.ones(1, 1, window[3] * twin.scale, window[2] * twin.scale)
         self._shown = float(self._rendered(whole).sum())  # pixels; empty corners of the canvas are none
 
@@ -40,17 +40,17 @@ class Trust:
         begins  whether a shot begins with this frame
         """
         if begins:
-            self._twin.forget()
+            self.twin.forget()
         with torch.inference_mode():
-            faithful, written = self._twin.folded(small).clamp_(0, 1), folded.clamp(0, 1)
+            faithful, written = self.twin.folded(small).clamp_(0, 1), folded.clamp(0, 1)
             found = invented(written, faithful, small.to(folded.device))
-            large = F.interpolate(found, scale_factor=self._twin.scale, mode="bilinear")
+            large = F.interpolate(found, scale_factor=self.twin.scale, mode="bilinear")
             shown = self._rendered(large)
             return shown, float(shown.sum()) / self._shown
 
     def _rendered(self, values: Tensor) -> Tensor:
         """(1, 1, H, W) -> (height, width), at least 0: a sharp kernel overshoots."""
-        canvas = self._plan.render(values, factor=self._twin.scale, window=self._window)
+        canvas = self._plan.render(values, factor=self.twin.scale, window=self._window)
         return canvas[0, 0].clamp(min=0)
 
 

@@ -65,8 +65,9 @@ def _clean_up_when_terminated() -> None:
 
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), stop)
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, stop)
 
 
 def _tell(command: str, found: str, remedy: str = "", *, exit_code: int) -> int:

@@ -145,6 +145,18 @@ def enhance(
         str, typer.Option(metavar="WORD", help="In an OUTPUT folder, the file is named <input>_WORD.")
     ] = "out",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
+    start_over: Annotated[
+        bool,
+        typer.Option(
+            "--start-over", help="Throw away what a stopped run has kept, instead of going on from it."
+        ),
+    ] = False,
+    no_mark: Annotated[
+        bool,
+        typer.Option(
+            "--no-mark", help="Leave out of the metadata that a network altered the video, which, and how."
+        ),
+    ] = False,
     sidecar: Annotated[
         bool, typer.Option("--sidecar", help="Write OUTPUT.json too: geometry, settings, hashes.")
     ] = False,
@@ -170,6 +182,7 @@ def enhance(
     """Make a video larger, upright and better.
 
     Every frame keeps its time; sound, subtitles, chapters and metadata come along.
+    Stopped by Ctrl-C, a crash or a full disk, the same command goes on where it was.
     """
     source, target = _ends([input, output], input_option, output_option)
     if fp32 and precision not in ("auto", "fp32"):
@@ -207,6 +220,8 @@ def enhance(
             start=first,
             duration=length,
             overwrite=overwrite,
+            start_over=start_over,
+            mark=not no_mark,
             sidecar=sidecar,
             json=as_json,
             quiet=quiet,

@@ -6,9 +6,9 @@ from typing import cast
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from vidgan import dataset
+from vidgan import dataset, interrupt
 from vidgan.recipe import Stage
-from vidgan.training import interrupt, together
+from vidgan.training import together
 from vidgan.training.ground import Ground
 from vidgan.training.run import Run
 

@@ -10,11 +10,11 @@ import torch
 
 from vidgan import dataset, features, metrics, score
 from vidgan.errors import BadVideo
+from vidgan.interrupt import Asked
 from vidgan.journal import Journal
 from vidgan.progress import Tick
 from vidgan.recipe import Losses, Recipe
 from vidgan.training import game, together
-from vidgan.training.interrupt import Asked
 from vidgan.training.run import Run
 
 VALIDATION_FRAMES = 8

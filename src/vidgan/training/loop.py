@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgan import checkpoint, score
+from vidgan import checkpoint, interrupt, score
 from vidgan.errors import BadOutput, VidganError
 from vidgan.recipe import to_toml
-from vidgan.training import feeding, game, interrupt, planning, stopping, strips, supervisor, together
+from vidgan.training import feeding, game, planning, stopping, strips, supervisor, together
 from vidgan.training.ground import Ground, Setup, playable, prepared
 from vidgan.training.run import CHECKPOINTS, Run, begin_realistic, place, resume, save
 

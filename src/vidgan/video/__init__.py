@@ -7,7 +7,8 @@ from vidgan.video.encoders import Encoding, size_multiple
 from vidgan.video.film import Film
 from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
 from vidgan.video.probe import OtherStream, Source, probe
-from vidgan.video.reader import read
+from vidgan.video.reader import Seen, read, read_after
+from vidgan.video.segments import SegmentWriter
 from vidgan.video.writer import Writer
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Encoding",
     "Film",
     "OtherStream",
+    "Seen",
+    "SegmentWriter",
     "Source",
     "Writer",
     "compress",
@@ -24,6 +27,7 @@ __all__ = [
     "png_bytes",
     "probe",
     "read",
+    "read_after",
     "size_multiple",
     "turn_upright",
     "write_png",

@@ -4,10 +4,13 @@ Memory is bounded by the decoder's few reference frames; the next frame is decod
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
+from typing import NamedTuple
+from zlib import crc32
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.filter import Graph
 from av.video.stream import VideoStream
@@ -39,27 +42,87 @@ def read(
     Interlaced frames come out whole, one for one, through bwdif.
     Raises BadVideo where nothing can be decoded there, or the pictures change size or format on the way.
     """
-    part = segment(source, start, duration)
-    begin = None if part.begin is None else int(part.begin / source.time_base)
-    end = None if part.end is None else int(part.end / source.time_base)
-    converter, deep = Converter(source.colour), source.bit_depth > 8
-    num_frames = 0
-    for pts, picture in _pictures_from(source, begin, say):
-        if begin is not None and pts < begin:
-            continue
-        if end is not None and pts >= end:
-            break
-        num_frames += 1
-        pixels = converter.to_rgb(picture, deep=deep)
-        yield Frame(pixels=pixels, pts=pts, duration=picture.duration or 0, time_base=source.time_base)
-    if not num_frames:
+    begin, end = _ticks_of(source, start, duration)
+    frames = _frames(source, _pictures_from(source, begin, say), begin, end)
+    first = next(frames, None)
+    if first is None:
         length = "" if source.duration_seconds is None else f"; it is {source.duration_seconds:.2f} s long"
         where = "" if begin is None and end is None else " in the part that is asked for"
         found = f"{source.path} shows no frame{where}{length}"
         raise BadVideo(found, "Check --start and --duration, or the file.")
+    yield first
+    yield from frames
 
 
-def _pictures_from(source: Source, begin: int | None, say: Callable[[str], None]) -> Iterator[_Timed]:
+class Seen(NamedTuple):
+    """A frame by which a later run finds its place again."""
+
+    pts: int
+    checksum: int  # of the pixels
+
+    @classmethod
+    def of(cls, pixels: np.ndarray, pts: int) -> "Seen":
+        return cls(pts, crc32(np.ascontiguousarray(pixels).data))
+
+
+def read_after(
+    source: Source,
+    seen: Sequence[Seen],
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    say: Callable[[str], None] = silent,
+) -> Iterator[Frame]:
+    """What `read` gives after the frames that were seen last: the very same frames.
+
+    seen  some of them, one right after the other, to the last; the more, the surer
+
+    It is sought in the file. Where that leads elsewhere, or to other pixels, as indices and streams without key
+    frames can, everything is decoded from the beginning.
+    Raises BadVideo where the pixels differ then as well.
+    """
+    begin, end = _ticks_of(source, start, duration)
+    first = seen[0].pts
+    for pictures in (_pictures(source, first, say), _pictures_from(source, begin, say)):
+        frames = _frames(source, pictures, first, end)
+        if all(_is(next(frames, None), known) for known in seen):
+            yield from frames
+            return
+        pictures.close()
+    raise BadVideo(
+        f"{source.path} is not what it was: its frame at {float(first * source.time_base):.2f} s is another",
+        "Give the video as it was, or add --start-over.",
+    )
+
+
+def _is(frame: Frame | None, known: Seen) -> bool:
+    return frame is not None and frame.pts == known.pts and Seen.of(frame.pixels, frame.pts) == known
+
+
+def _ticks_of(source: Source, start: float, duration: float | None) -> tuple[int | None, int | None]:
+    """Begin and end of a part, in the source's ticks; None is open."""
+    part = segment(source, start, duration)
+    begin = None if part.begin is None else int(part.begin / source.time_base)
+    return begin, None if part.end is None else int(part.end / source.time_base)
+
+
+def _frames(
+    source: Source, pictures: Iterator[_Timed], begin: int | None, end: int | None
+) -> Iterator[Frame]:
+    """The pictures shown in [begin, end), converted."""
+    converter, deep = Converter(source.colour), source.bit_depth > 8
+    for pts, picture in pictures:
+        if begin is not None and pts < begin:
+            continue
+        if end is not None and pts >= end:
+            break
+        pixels = converter.to_rgb(picture, deep=deep)
+        yield Frame(pixels=pixels, pts=pts, duration=picture.duration or 0, time_base=source.time_base)
+
+
+def _pictures_from(
+    source: Source, begin: int | None, say: Callable[[str], None]
+) -> Generator[_Timed, None, None]:
     """Whole pictures in order of time, from `begin` or somewhat before it."""
     if begin is not None:
         pictures = _pictures(source, begin, say)

@@ -1,10 +1,13 @@
-"""Ctrl-C and a polite kill, answered between two steps: nothing is lost that was paid for."""
+"""Ctrl-C and a polite kill, answered between two steps or frames: nothing is lost that was paid for."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+# Windows has no SIGHUP.
+POLITE = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @dataclass
@@ -30,7 +33,7 @@ def remembered(asked: Asked) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in POLITE}
     before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def remember(number: int, frame: object) -> None:

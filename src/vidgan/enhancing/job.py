@@ -1,0 +1,253 @@
+"""Everything that is decided about an enhanced video before its first frame: wishes, checked, become a job."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from vidgan import __version__, checkpoint, geometry, hardware, sidecar, stream, trust, video
+from vidgan.enhancing import kept
+from vidgan.errors import BadOption, BadOutput, BadVideo
+from vidgan.video import Encoding, Source
+
+MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    input: Path
+    output: Path
+    model: str | Path = "fast"
+    fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
+    consistent: bool = False
+    trust: Path | None = None  # a second video: how much of each pixel is invented
+    scale: float | None = None
+    size: str | None = None
+    rotate: float = 0.0  # degrees clockwise
+    flip: str | None = None
+    crop: str | None = None
+    canvas: str = "expand"
+    orientation: str = "upright"
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str = "auto"  # or "off", or a side in small pixels
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    start: float = 0.0  # seconds
+    duration: float | None = None
+    overwrite: bool = False
+    start_over: bool = False  # what an earlier run has kept is thrown away
+    mark: bool = True  # the output's metadata says that a network altered it
+    sidecar: bool = False
+    json: bool = False
+    quiet: bool = False
+    threads: int = 0
+    started: float | None = None  # time.monotonic() when the command began, before its imports
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Everything that is decided before the first frame."""
+
+    options: Options
+    console: Console
+    say: Callable[[str], None]
+    started: float
+    source: Source
+    plan: geometry.Map
+    settings: stream.Settings
+    generator: nn.Module
+    given: bool  # whether it was passed in; else it is that of options.model
+    upscaler: stream.Upscaler
+    window: stream.Window
+    trust: trust.Trust | None  # where it was asked for
+    writers: list[video.Writer]  # of the output and, where it was asked for, of the trust map
+    identity: dict[str, str]  # what must be the same for a later run to go on, in the user's words
+    state: tuple[int, int]  # of the source's file: it must not change meanwhile
+
+
+def prepare(options: Options, generator: nn.Module | None) -> Job:
+    """Raises VidganError for whatever cannot be, before anything is written. A generator takes the model's place."""
+    started = time.monotonic() if options.started is None else options.started
+    console = Console(stderr=True, quiet=options.quiet)
+    say = _once(console)
+    hardware.keep_memory()
+    if options.threads < 0:
+        raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    network = _network(options) if generator is None else stream.checked(generator)
+    twin = None if options.trust is None else _twin(options, generator)
+    wish = _wish(options)
+    source = video.probe(options.input)
+    if options.sidecar:
+        sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
+    map = geometry.plan(
+        wish,
+        source,
+        multiple=video.size_multiple(options.output, _encoding(options), source),
+        default_scale=network.scale,  # type: ignore[arg-type]
+    )
+    if any(map.padding):
+        say(
+            f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
+        )
+    window = map.window(network.reach)  # type: ignore[arg-type]
+    settings = stream.settings_of(options.device, options.precision, options.tile)
+    if options.tile == "auto":
+        tile = stream.choose_tile(network, window[2], window[3], settings, MEMORY_BUDGET)
+        settings = replace(settings, tile=tile)
+    weights = checkpoint.sha256_of_weights(network)
+    writers = _writers(options, source, map, say, _mark(options, source, map, weights))
+    return Job(
+        options=options,
+        console=console,
+        say=say,
+        started=started,
+        source=source,
+        plan=map,
+        settings=settings,
+        generator=network,
+        given=generator is not None,
+        upscaler=stream.Upscaler(network, settings, say),
+        window=window,
+        trust=trust.Trust(stream.Upscaler(twin, settings, say), map, window) if twin is not None else None,
+        writers=writers,
+        identity={
+            "vidgan": __version__,
+            "the input": kept.fingerprint(options.input),
+            "the model": weights,
+            "its twin": "none" if twin is None else checkpoint.sha256_of_weights(twin),
+            **_told(options, settings, writers[0]),
+        },
+        state=state_of(options.input),
+    )
+
+
+def _once(console: Console) -> Callable[[str], None]:
+    """What says a line, but no line twice: two files and two networks may have the same to say."""
+    said: set[str] = set()
+
+    def say(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return say
+
+
+def _network(options: Options) -> nn.Module:
+    if options.fidelity is None:
+        return checkpoint.load_generator(options.model)
+    if not 0 <= options.fidelity <= 1:
+        raise BadOption(
+            f"--fidelity {options.fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful)."
+        )
+    return checkpoint.load_between(options.model, options.fidelity)
+
+
+def _twin(options: Options, generator: nn.Module | None) -> nn.Module:
+    """The faithful twin that the model is held against."""
+    assert options.trust is not None
+    if options.trust.resolve() == options.output.resolve():
+        raise BadOutput(f"{options.trust} is the output itself", "Choose another name for the trust map.")
+    if generator is not None:
+        raise BadOption(
+            "a generator that is passed in has no faithful twin, which --trust needs",
+            "Give the path of a model file with its twin beside it.",
+        )
+    return checkpoint.load_twins(options.model, option="--trust")[1]
+
+
+def _wish(options: Options) -> geometry.Wish:
+    return geometry.Wish(
+        orientation=geometry.parse_choice(geometry.Orientation, "orientation", options.orientation),
+        crop=geometry.parse_crop(options.crop) if options.crop is not None else None,
+        flip=geometry.parse_flip(options.flip) if options.flip is not None else None,
+        rotate=options.rotate,
+        scale=options.scale,
+        size=geometry.parse_size(options.size) if options.size is not None else None,
+        canvas=geometry.parse_choice(geometry.Canvas, "canvas", options.canvas),
+    )
+
+
+def state_of(path: Path) -> tuple[int, int]:
+    """Bytes, and nanoseconds of the last change. Raises BadVideo where it is gone."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise BadVideo(f"{path} is gone: {error.strerror}", "Put it back.") from None
+    return status.st_size, status.st_mtime_ns
+
+
+def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> dict[str, str]:
+    """What changes a frame beside its source and the weights: where it can be, as it stands on the command line."""
+    choice = writer.coding.choice
+    coded = " ".join(f"{key} {value}" for key, value in choice.options.items())
+    words = {
+        "--fidelity": options.fidelity,
+        "--consistent": options.consistent,
+        "--trust": None if options.trust is None else options.trust.resolve(),
+        "--scale": options.scale,
+        "--size": options.size,
+        "--crop": options.crop,
+        "--flip": options.flip,
+        "--rotate": options.rotate,
+        "--canvas": options.canvas,
+        "--orientation": options.orientation,
+        "--tile": options.tile,
+        "--start": options.start,
+        "--duration": options.duration,
+        "the device": settings.device.type,
+        "the precision": str(settings.precision).removeprefix("torch."),
+        "the codec": f"{choice.encoder} {choice.pixel_format} {choice.quantiser or ''} {coded}".strip(),
+    }
+    return {key: "left out" if value is None else str(value) for key, value in words.items()}
+
+
+def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> str:
+    """That the video was altered by a network, which, and how."""
+    model = Path(options.model).name
+    how = [f"from {source.width}x{source.height} to {map.width}x{map.height}"]
+    if options.fidelity is not None:
+        how.append(f"fidelity {options.fidelity:g}")
+    if options.consistent:
+        how.append("made consistent with the source")
+    return (
+        f"Altered by a neural network: every picture was made by vidgan {__version__} "
+        f"with the model {model} ({weights[:12]}), {', '.join(how)}"
+    )
+
+
+def _writers(
+    options: Options, source: Source, map: geometry.Map, say: Callable[[str], None], mark: str
+) -> list[video.Writer]:
+    """Of the output and, where it was asked for, of the trust map."""
+    output = video.Writer(
+        options.output,
+        source=source,
+        width=map.width,
+        height=map.height,
+        encoding=_encoding(options),
+        orientation=map.orientation,
+        start=options.start,
+        duration=options.duration,
+        overwrite=options.overwrite,
+        say=say,
+        metadata={"comment": mark} if options.mark else {},
+        partial=kept.folder_for(options.output) / f"whole{options.output.suffix}",
+    )
+    if options.trust is None:
+        return [output]
+    told = f"What vidgan {__version__} invented in {options.output.name}: black none, pale yellow {trust.MOST:g} codes"
+    alone = replace(output, path=options.trust, metadata={"comment": told}, alone=True, partial=None)
+    return [output, alone]
+
+
+def _encoding(options: Options) -> Encoding:
+    return Encoding(codec=options.codec, crf=options.crf, preset=options.preset)
