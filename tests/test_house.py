@@ -23,7 +23,9 @@ EVERYWHERE = FILES + sorted(
 FLOORS = {
     **dict.fromkeys(("errors", "frame"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
-    **dict.fromkeys(("hardware", "pipeline", "progress", "interrupt", "ffmpeg", "opencv", "backprojection"), 1),
+    **dict.fromkeys(
+        ("hardware", "pipeline", "progress", "interrupt", "ffmpeg", "opencv", "backprojection"), 1
+    ),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
     "foreign": 2,
