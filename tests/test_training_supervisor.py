@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from test_training import FAITHFUL, folder, play, recipe, stage
-from vidgan import losses
+from vidgan import dataset, losses
 from vidgan.errors import VidganError
 from vidgan.recipe import Supervisor
-from vidgan.training import loop, supervisor
+from vidgan.training import supervisor
 from vidgan.training.supervisor import Watch
 
 __all__ = ["folder"]  # a fixture
@@ -168,14 +168,14 @@ def test_what_the_supervisor_remembers_survives_a_kill(folder, monkeypatch):
 
 def test_other_samples_are_drawn_after_a_roll_back(folder, monkeypatch):
     seen = {}
-    honest = loop.dataset.Batches.__getitem__
+    honest = dataset.Batches.__getitem__
 
     def noted(self, step):
         found = honest(self, step)
         seen.setdefault(self.attempt, {})[step] = found[1]
         return found
 
-    monkeypatch.setattr(loop.dataset.Batches, "__getitem__", noted)
+    monkeypatch.setattr(dataset.Batches, "__getitem__", noted)
     sabotaged(monkeypatch, "charbonnier", 25, lambda loss: loss * float("nan"))
     play(long(), folder, workers=0)
     assert not torch.equal(seen[0][21], seen[1][21])
