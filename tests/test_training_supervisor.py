@@ -10,7 +10,7 @@ from test_training import FAITHFUL, folder, play, recipe, stage
 from vidgan import dataset, losses
 from vidgan.errors import VidganError
 from vidgan.recipe import Supervisor
-from vidgan.training import supervisor
+from vidgan.training import loop, supervisor
 from vidgan.training.supervisor import Watch
 
 __all__ = ["folder"]  # a fixture
