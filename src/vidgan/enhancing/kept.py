@@ -113,6 +113,8 @@ class Kept:
         if not stays:
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
+        if not self.segments and isinstance(error, KeyboardInterrupt | SystemExit):
+            self._say("stopped before the first segment was whole: nothing is kept")
         if not stays or error is None:
             return
         told = f"{self.num_frames} frames are kept in {self.folder}: the same command goes on"
