@@ -220,13 +220,20 @@ def test_a_real_signal_ends_all_threads_and_cleans_up_where_nothing_is_kept_yet(
         "--model",
         models / "tiny.safetensors",
     ]
-    # Heard also where the tests are a shell's background job, which has Ctrl-C ignored.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Heard also where the tests are a shell's background job, which has Ctrl-C ignored, or under nohup.
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in (
+            (signal.SIGINT, signal.default_int_handler),
+            (signal.SIGHUP, signal.SIG_DFL),
+        )
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "vidgan", *map(str, words)], cwd=tmp_path, text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, stdout=-1, stderr=-1,
     )  # fmt: skip
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     began = time.monotonic()
     while not (partial := list(tmp_path.glob(".out*"))) and time.monotonic() < began + 60:
         time.sleep(0.01)
