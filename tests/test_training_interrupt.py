@@ -172,3 +172,13 @@ def test_a_full_disk_is_said_and_the_state_before_stays_whole(folder, monkeypatc
     assert state.step == 2
     assert not list(folder.rglob("*.partial"))
     assert play(recipe(), folder).step == 8
+
+
+def test_a_loading_process_leaves_every_polite_signal_to_the_one_that_reads():
+    before = {number: signal.getsignal(number) for number in interrupt.POLITE}
+    try:
+        interrupt.deaf(0)
+        assert all(signal.getsignal(number) is signal.SIG_IGN for number in interrupt.POLITE)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -52,5 +52,5 @@ def remembered(asked: Asked) -> Iterator[None]:
 
 def deaf(worker: int) -> None:
     """For a process that prepares batches: its end comes from the one that reads them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which systemd, docker and timeout send to the whole group
+    for number in POLITE:  # which a terminal, systemd, docker and timeout send to the whole group
+        signal.signal(number, signal.SIG_IGN)
