@@ -1,11 +1,13 @@
 """A comparison as rows of words: the same on a terminal and on a page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from vidgan.errors import BadOutput
 from vidgan.metrics import Metric
+from vidgan.report.page import write
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Efficiency
 
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
@@ -95,6 +97,16 @@ def told(path: Path) -> Iterator[None]:
         raise BadOutput(
             f"{path} could not be written: {error.strerror or error}", "Make room, or choose another place."
         ) from None
+
+
+def write_texts(texts: Mapping[Path | None, Callable[[], str]]) -> None:
+    """Each text to its place, "-" being standard output; none where no place is named. Raises BadOutput."""
+    for path, text in texts.items():
+        if path is not None and str(path) == "-":
+            sys.stdout.write(text())
+        elif path is not None:
+            with told(path):
+                write(text(), path)
 
 
 def check_places(paths: Sequence[Path | None]) -> None:

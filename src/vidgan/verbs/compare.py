@@ -1,7 +1,6 @@
 """`vidgan compare REFERENCE OUTPUT...`: outputs against the truth, or against the source that they were made from."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from vidgan.measuring.alignment import Aligned, Part
 from vidgan.measuring.moments import Join, num_moments
 from vidgan.report import comparison as page
 from vidgan.report import table
-from vidgan.report.page import write
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment
 from vidgan.video import Source
 
@@ -349,16 +347,12 @@ def _efficiency(path: Path, told: sidecar.Sidecar | None) -> Efficiency:
 
 
 def _write(found: Comparison, options: Options) -> None:
-    texts = {
-        options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
-        options.csv: found.as_csv,
-    }
-    for path, text in texts.items():
-        if path is not None and str(path) == "-":
-            sys.stdout.write(text())
-        elif path is not None:
-            with table.told(path):
-                write(text(), path)
+    table.write_texts(
+        {
+            options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
+            options.csv: found.as_csv,
+        }
+    )
 
 
 def _print(found: Comparison, options: Options) -> None:

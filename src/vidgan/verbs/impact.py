@@ -1,7 +1,6 @@
 """`vidgan impact SOURCE ENHANCED`: did enhancing help those who analyse the video?"""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from vidgan.measuring.lookers import Looker, Plug
 from vidgan.measuring.moments import Join, num_moments
 from vidgan.report import impact as page
 from vidgan.report import table
-from vidgan.report.page import write
 from vidgan.score import Impact, Search, Sight
 from vidgan.score.blocks import FEWEST, SECONDS, blocks
 from vidgan.score.evaluation import CONFIDENCE, DRAWS
@@ -178,16 +176,12 @@ def _write(found: Impact, recorder: page.Recorder, options: Options) -> None:
     if options.report is not None:
         with table.told(options.report):
             page.write_report(found, recorder, options.report)
-    texts = {
-        options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
-        options.csv: found.as_csv,
-    }
-    for path, text in texts.items():
-        if path is not None and str(path) == "-":
-            sys.stdout.write(text())
-        elif path is not None:
-            with table.told(path):
-                write(text(), path)
+    table.write_texts(
+        {
+            options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
+            options.csv: found.as_csv,
+        }
+    )
 
 
 def _print(found: Impact, options: Options) -> None:
