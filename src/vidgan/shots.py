@@ -6,8 +6,9 @@ changes the picture as much, but goes on doing so.
 
 import numpy as np
 
-# Percent of full scale; on 55 training clips motion reached 6.8, and 918 cuts between them began at 10.4.
-THRESHOLD = 8.0
+# Percent of full scale. On 55 training clips motion reached 6.8, on five held-out ones 8.1 (a pan from the first frame
+# on, which nothing goes before); 918 cuts between clips began at 10.4.
+THRESHOLD = 9.0
 SIDE = 96  # the pictures are compared at about this height: noise averages out, and it costs nothing
 
 
