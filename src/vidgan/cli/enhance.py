@@ -129,6 +129,14 @@ def enhance(
     tile: Annotated[
         str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Tiles of N input pixels save memory.")
     ] = "auto",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="The most memory to take, as 3G or 800M: tiles, queues and the encoder are made to fit.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Threads = 0,
     codec: Annotated[
         str | None,
@@ -214,6 +222,7 @@ def enhance(
             device=device,
             precision="fp32" if fp32 else precision,
             tile=tile_size,
+            memory=memory,
             codec=codec,
             crf=crf,
             preset=preset,

@@ -73,7 +73,10 @@ def _enhanced(
             invented, mean = job.trust.measure(folded, _small(job, frame), begins=begins)
             written.invented.append(round(mean, 3))
             made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
+            del invented
+        del folded, picture, frame  # or they would be held while the next frame is made
         yield made
+        del made
 
 
 def _small(job: Job, frame: Frame) -> Tensor:
