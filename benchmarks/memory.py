@@ -74,7 +74,9 @@ def grid(folder: Path, only: list[str] | None, model: str | None) -> None:
     if model is None:
         model = str(folder / "small.safetensors")
         small_models(folder)
-    print("| case | cap, MB | measured peak, MB | share | what was lowered |\n|---|---|---|---|---|", flush=True)
+    print(
+        "| case | cap, MB | measured peak, MB | share | what was lowered |\n|---|---|---|---|---|", flush=True
+    )
     faults = 0
     for name, (size, count, suffix, words) in CASES.items():
         if only and not any(word in name for word in only):

@@ -85,9 +85,7 @@ def keep_memory() -> None:
     another, and so those heaps would grow by 3 KB a frame for as long as the video lasts: one heap for all does
     not grow. Elsewhere nothing is done.
     """
-    _tell_allocator(
-        (ARENA_MAX, 1), (MMAP_THRESHOLD, 1 << 30), (TRIM_THRESHOLD, 1 << 30), (TOP_PAD, 64 << 20)
-    )
+    _tell_allocator((ARENA_MAX, 1), (MMAP_THRESHOLD, 1 << 30), (TRIM_THRESHOLD, 1 << 30), (TOP_PAD, 64 << 20))
 
 
 def return_memory() -> None:

@@ -18,7 +18,7 @@ from vidgan.video import Source
 MEBI = 1 << 20
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 ROUNDED_TO = 50 * MEBI  # the smallest cap that would do is told in steps of this
-# Of Python, torch, FFmpeg and torch's kernels, as of a processor's build; what a process has already counts where it is more.
+# Of Python, torch, FFmpeg and torch's kernels, with a processor's build; where a process has more already, that counts.
 PROCESS = 350 * MEBI
 FRAME_OF_FILM = 800  # bytes for each: the output's index, times, and the kept segments' lists
 TILES = (1024, 768, 512, 384, 256, 192, 128, 96, stream.SMALLEST_TILE)
@@ -96,10 +96,10 @@ def fit(work: Work, cap: int, wished: str) -> Plan:
     Raises BadOption where none fits.
     """
     tiles = (None, *TILES) if wished == "auto" else (work.settings.tile,)
-    levels = ({}, {"between": 1, "decoding_threads": 1}, {"between": 1, "decoding_threads": 1, "light": True})
-    for level in levels:
+    short = Plan(tile=None, between=1, decoding_threads=1)
+    for level in (Plan(tile=None), short, replace(short, light=True)):
         for tile in tiles:
-            plan = Plan(tile=tile, **level)  # type: ignore[arg-type]
+            plan = replace(level, tile=tile)
             small = tile is not None and tile < 256 and len(tiles) > 1
             if small and not plan.light:  # a halo costs more time than a shorter queue or less foresight
                 break

@@ -23,6 +23,7 @@ class Options:
     output: Path
     model: str | Path = "fast"
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
+    denoise: float | None = None  # 0 keeps noise .. 1: between realesr-general-x4v3's two published files
     consistent: bool = False
     trust: Path | None = None  # a second video: how much of each pixel is invented
     scale: float | None = None
@@ -148,6 +149,12 @@ def _once(console: Console) -> Callable[[str], None]:
 
 
 def _network(options: Options) -> nn.Module:
+    if options.denoise is not None:
+        if options.fidelity is not None:
+            raise BadOption(
+                "--denoise-strength and --fidelity mix different networks", "Leave one of them out."
+            )
+        return checkpoint.load_denoising(options.model, options.denoise)
     if options.fidelity is None:
         return checkpoint.load_generator(options.model)
     if not 0 <= options.fidelity <= 1:
@@ -197,6 +204,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
     coded = " ".join(f"{key} {value}" for key, value in choice.options.items())
     words = {
         "--fidelity": options.fidelity,
+        "--denoise-strength": options.denoise,
         "--consistent": options.consistent,
         "--trust": None if options.trust is None else options.trust.resolve(),
         "--scale": options.scale,
@@ -260,13 +268,13 @@ def _lowered(options: Options, work: budget.Work, cap: int | None, say: Callable
     """The tile; with --memory also what else is lowered until it fits. Raises BadOption where it cannot."""
     if cap is not None:
         plan = budget.fit(work, cap, options.tile)
-        say(f"--memory {options.memory}: {plan.told()}; about {budget.told(budget.needed(work, plan))} are needed")
+        say(
+            f"--memory {options.memory}: {plan.told()}; about {budget.told(budget.needed(work, plan))} are needed"
+        )
         return plan
     tile = work.settings.tile
     if options.tile == "auto":
-        tile = stream.choose_tile(
-            work.network, work.window[2], work.window[3], work.settings, MEMORY_BUDGET
-        )
+        tile = stream.choose_tile(work.network, work.window[2], work.window[3], work.settings, MEMORY_BUDGET)
     return budget.Plan(tile=tile)
 
 

@@ -34,7 +34,7 @@ class _Held:
 
 _HELD = {
     "h264": _Held(fixed=9, own=6, a_frame_held=8, a_frame_ahead=2.7, a_thread=12),
-    "hevc": _Held(fixed=42, own=40, a_frame_held=7, a_frame_ahead=2.8, a_thread=11),
+    "hevc": _Held(fixed=42, own=18, a_frame_held=12.5, a_frame_ahead=2.8, a_thread=11),
     "av1": _Held(fixed=45, own=80, a_frame_ahead=1.5),
     "vp9": _Held(fixed=33, own=56, a_frame_ahead=1.6),
     "mpeg4": _Held(fixed=7, own=9, a_thread=10),
@@ -73,5 +73,7 @@ def _own_choice(codec: str) -> int:
     if codec == "h264":
         return cores * 3 // 2
     if codec == "hevc":  # pictures that it codes at once; all cores work on each
-        return next(number for least, number in ((32, 6), (16, 5), (8, 4), (4, 3), (2, 2), (0, 1)) if cores >= least)
+        return next(
+            number for least, number in ((32, 6), (16, 5), (8, 4), (4, 3), (2, 2), (0, 1)) if cores >= least
+        )
     return cores

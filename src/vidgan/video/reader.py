@@ -201,6 +201,11 @@ class _Decoded:
                 frames = self._stream.decode(packet) if packet is not None or self._stopped_by else []
             except EOFError:
                 frames = []
+            except MemoryError:  # FFmpeg's, which is no damage: the frame would be lost
+                raise BadVideo(
+                    f"{self._source.path}: not enough memory to decode it",
+                    "Close other programs, or give --memory.",
+                ) from None
             except av.FFmpegError:
                 frames = []
                 self._num_bad_packets += 1
