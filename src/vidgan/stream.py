@@ -228,7 +228,12 @@ def rendered(folded: Tensor, plan: Map, window: Window, depth: np.dtype) -> np.n
         canvas = plan.render(large, factor=scale, window=window)
         return np.ascontiguousarray(canvas[0].permute(1, 2, 0).numpy())
     with torch.inference_mode():
-        return as_pixels(plan.render(unfolded(folded, scale), factor=scale, window=window), depth)
+        if plan.kept_bytes(scale) is not None:  # a warp: its places are found once for all colours
+            return as_pixels(plan.render(unfolded(folded, scale), factor=scale, window=window), depth)
+        # Resized colour by colour: of a 4K frame, enlarged, one unfolded copy takes 1.5 GiB.
+        colours = (unfolded(colour, scale) for colour in folded.split(scale**2, dim=1))
+        codes = [_codes(plan.render(colour, factor=scale, window=window), depth) for colour in colours]
+        return _as_array(torch.cat(codes, dim=1), depth)
 
 
 def _codes(picture: Tensor, depth: np.dtype) -> Tensor:

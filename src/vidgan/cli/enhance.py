@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -220,11 +221,15 @@ def enhance(
     destination = Path(target) if is_folder else _file_for(Path(source), target, suffix)
     name, tile_size = _not_another_projects(model), _tile(tile)
 
-    from vidgan.verbs import enhance as verb
+    from vidgan.verbs.enhance import Options, run
 
-    work = partial(verb.run_folder, suffix=suffix, jobs=jobs) if is_folder else verb.run
+    work: Callable[[Options], object] = run
+    if is_folder:
+        from vidgan.verbs.enhance import run_folder
+
+        work = partial(run_folder, suffix=suffix, jobs=jobs)
     work(
-        verb.Options(
+        Options(
             input=Path(source),
             output=destination,
             model=name,

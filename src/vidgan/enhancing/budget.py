@@ -25,7 +25,7 @@ TILES = (1024, 768, 512, 384, 256, 192, 128, 96, stream.SMALLEST_TILE)
 A_TILE_MORE = 8 * MEBI  # that even the smallest takes
 # Alive at once at the fullest moment of each way onto the canvas: in enlargements in float32, that of the network
 # included, and in canvases in float32.
-MOVED, MOVED_DEEP, RESIZED, WARPED = (2.5, 0.0), (3.7, 0.0), (2.6, 2.4), (6.2, 2.4)
+MOVED, MOVED_DEEP, RESIZED, WARPED = (2.5, 0.0), (3.7, 0.0), (1.4, 2.4), (6.2, 2.4)
 CONSISTENT, TRUSTED = (6.7, 0.0), (6.0, 3.0)
 
 
