@@ -141,8 +141,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a memory is full: the processor's, an accelerator's, or FFmpeg's."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    # As the processor's allocator, Metal and the CUDA libraries say it.
-    signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    # As the processor's allocator, Metal, the CUDA libraries, and oneDNN, a processor's convolutions, say it.
+    signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "could not create a primitive")
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 

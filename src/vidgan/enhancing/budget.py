@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from vidgan import geometry, hardware, stream, video
-from vidgan.errors import BadOption
+from vidgan.errors import BadOption, VidganError
 from vidgan.pipeline import FRAMES_BETWEEN
 from vidgan.video import Source
 
@@ -89,11 +89,11 @@ def told(size: int) -> str:
     return f"{math.ceil(10 * size / (1 << 30)) / 10:g}G"
 
 
-def fit(work: Work, cap: int, wished: str) -> Plan:
+def fit(work: Work, cap: int, *, wished: str) -> Plan:
     """The least lowered plan within the cap.
 
     wished  --tile in the user's words: a tile of their own is kept
-    Raises BadOption where none fits.
+    Raises VidganError, with the smallest cap that would do, where none fits.
     """
     tiles = (None, *TILES) if wished == "auto" else (work.settings.tile,)
     short = Plan(tile=None, between=1, decoding_threads=1)
@@ -107,7 +107,7 @@ def fit(work: Work, cap: int, wished: str) -> Plan:
                 return plan
     least = needed(work, plan)
     least += -least % ROUNDED_TO
-    raise BadOption(
+    raise VidganError(
         f"--memory {told(cap)} is too little: {work.source.width}x{work.source.height} to "
         f"{work.map.width}x{work.map.height} with {work.choices[True].codec} takes {told(least)} at least",
         f"Give --memory {told(least)} or more, or ask for a smaller part or size.",

@@ -265,9 +265,9 @@ def _work(
 
 
 def _lowered(options: Options, work: budget.Work, cap: int | None, say: Callable[[str], None]) -> budget.Plan:
-    """The tile; with --memory also what else is lowered until it fits. Raises BadOption where it cannot."""
+    """The tile; with --memory also what else is lowered until it fits. Raises VidganError where it cannot."""
     if cap is not None:
-        plan = budget.fit(work, cap, options.tile)
+        plan = budget.fit(work, cap, wished=options.tile)
         say(
             f"--memory {options.memory}: {plan.told()}; about {budget.told(budget.needed(work, plan))} are needed"
         )
