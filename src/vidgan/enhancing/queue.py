@@ -133,8 +133,9 @@ class _Process:
         return True
 
     def _read(self, pipe: IO[bytes], kind: str) -> None:
-        for line in pipe:
-            self._events.put((self._number, kind, line.decode(errors="replace").rstrip("\n")))
+        with pipe:
+            for line in pipe:
+                self._events.put((self._number, kind, line.decode(errors="replace").rstrip("\n")))
 
     def _wait(self, readers: list[threading.Thread]) -> None:
         for reader in readers:
