@@ -118,7 +118,8 @@ def looped(folder: Path, rng: random.Random, minutes: float) -> None:
     until, num_frames, peaks = time.monotonic() + 60 * minutes, 0, []
     times = [when for when, _ in digests(folder / "in.mkv")]
     while time.monotonic() < until:
-        start, length = round(rng.uniform(0, 6), 2), round(rng.uniform(0.04, 2), 2)
+        # Between two frames, 0.04 s apart: at the edges it is known which are asked for.
+        start, length = round(0.04 * rng.randint(0, 150) + 0.013, 3), round(0.04 * rng.randint(1, 50), 2)
         flags = [flag.format(folder=folder) for flag in rng.sample(FLAGS, rng.randint(0, 3))]
         if len({flag.split()[0] for flag in flags}) < len(flags):
             continue
