@@ -55,6 +55,7 @@ def run(options: Options, generator: nn.Module | None = None, tick: progress.Tic
         if options.sidecar:
             sidecar.write(describe(job, kept, written, result), options.output)
         kept.done()
+    _own_up(job, result)
     if options.json:
         sys.stdout.write(dumps(asdict(result)) + "\n")
     elif not options.quiet:
@@ -178,6 +179,15 @@ def _made(job: Job, kept: Kept, tick: progress.Tick) -> Written:
         "not enough memory: the network's tiles are not what needs it",
         "Close other programs, or cap what is held: --memory 2G, for example, says whether that will do.",
     )
+
+
+def _own_up(job: Job, result: Result) -> None:
+    """Where a command took more than --memory allows: the reckoning was wrong, and that is ours to mend."""
+    took, is_command = result.peak_memory_mb or 0.0, job.options.started is not None
+    if job.cap is not None and is_command and took * budget.MEBI > job.cap:
+        job.say(
+            f"--memory {job.options.memory}: {took:.0f}M were taken at the peak, which is our mistake: report it"
+        )
 
 
 def _say(job: Job, result: Result) -> None:
