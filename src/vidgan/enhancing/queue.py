@@ -173,7 +173,8 @@ def _take(entry: Entry, told: dict[str, object]) -> None:
         entry.status, entry.note = "failed", str(told["failed"])
     elif "result" in told:
         entry.status, entry.share = "done", 1.0
-        entry.result = told["result"]  # type: ignore[assignment]
+        result = entry.result = dict(told["result"])  # type: ignore[call-overload]
+        entry.note = f"{result['frames']} frames of {result['width']}x{result['height']}"
 
 
 def _close(entry: Entry, process: _Process) -> None:
