@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test browser check fix
+.PHONY: help setup demo test browser soak check fix
 
 help:  ## show the goals
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-8s%s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ test: $(READY)  ## run the tests, except those that take minutes, an accelerator
 
 browser: $(READY)  ## run the tests that look at pages in chromium; without one they say that they are skipped
 	$(BIN)/python -m pytest -q -rs -m browser
+
+soak: $(READY)  ## half an hour of kills and of enhance in a loop: not part of CI
+	$(BIN)/python benchmarks/soak.py
 
 check: $(READY)  ## look for faults without running anything: ruff and mypy
 	$(BIN)/ruff check .

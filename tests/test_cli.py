@@ -24,6 +24,7 @@ class EnhanceOptions:
     output: Path
     model: str = "fast"
     fidelity: float | None = None
+    denoise: float | None = None
     consistent: bool = False
     trust: Path | None = None
     scale: float | None = None
@@ -36,6 +37,7 @@ class EnhanceOptions:
     device: str = "auto"
     precision: str = "auto"
     tile: str = "auto"
+    memory: str | None = None
     codec: str | None = None
     crf: float | None = None
     preset: str | None = None

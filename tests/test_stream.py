@@ -1,6 +1,9 @@
 """Frames through the generator: tiles without seams, memory that ends at cuts, and no frame ever lost."""
 
 import math
+import os
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -215,6 +218,7 @@ class Hungry(Generator):
     RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried"),
     RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"),
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("could not create a primitive"),
 ])  # fmt: skip
 def test_out_of_memory_makes_the_tiles_smaller_and_drops_no_frame(generator, error, monkeypatch):
     monkeypatch.setattr(Hungry, "error", error)
@@ -230,6 +234,39 @@ def test_out_of_memory_makes_the_tiles_smaller_and_drops_no_frame(generator, err
     for frame, _, folded in made:
         expected = whole.folded(stream.as_tensor(frame.pixels))
         torch.testing.assert_close(folded, expected, atol=1e-4, rtol=0)
+
+
+LIMITED = """
+import resource, torch
+from vidgan import stream
+from vidgan.generators.recurrent import Config, Generator
+torch.set_num_threads(1)
+torch.manual_seed(0)
+network, said = Generator(Config(blocks=1)), []
+settings = stream.Settings(device=torch.device("cpu"), precision=torch.float32)
+free, tight = stream.Upscaler(network, settings, print), stream.Upscaler(network, settings, said.append)
+frames = torch.rand(2, 1, 3, 400, 600)
+expected = [free.folded(frame).clone() for frame in frames]
+for frame, picture in zip(frames, expected):
+    pages = int(open("/proc/self/statm").read().split()[0])
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (190 << 20), resource.RLIM_INFINITY))
+    found = tight.folded(frame)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    torch.testing.assert_close(found, picture, atol=1e-4, rtol=0)
+    del found
+assert tight.tile in (300, 150, 75), tight.tile
+assert said[0] == "out of memory: going on in tiles of 300 pixels", said
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on a process's memory, and how much it has")
+def test_a_process_that_may_have_no_more_memory_goes_on_in_tiles():
+    """190 MiB for a frame that takes 250: what fails is the system's own answer, in whichever layer it comes."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_memory_for_the_smallest_tile_is_an_error(generator, monkeypatch):

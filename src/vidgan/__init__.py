@@ -57,6 +57,7 @@ def enhance(
     device: str = "auto",
     precision: str = "auto",
     tile: str | int = "auto",
+    memory: str | None = None,
     codec: str | None = None,
     crf: float | None = None,
     preset: str | None = None,
@@ -77,6 +78,7 @@ def enhance(
     size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
     rotate   degrees clockwise
     crop     "WxH+X+Y" in upright source pixels
+    memory   the most that the process may hold, as "3G" or "800M"
     start, duration  seconds
     start_over  throw away what a stopped call has kept; without it, the same call goes on where that one was
     mark     the output's metadata says that a network altered it, which, and how
@@ -101,6 +103,7 @@ def enhance(
         device=device,
         precision=precision,
         tile=str(tile),
+        memory=memory,
         codec=codec,
         crf=crf,
         preset=preset,

@@ -117,11 +117,42 @@ def load_between(model: str | Path, fidelity: float) -> nn.Module:
     """
     assert 0 <= fidelity <= 1, fidelity
     realistic, faithful = load_twins(model, option="--fidelity")
-    weights = faithful.state_dict()
-    realistic.load_state_dict(
-        {name: torch.lerp(value, weights[name], fidelity) for name, value in realistic.state_dict().items()}
-    )
+    _mix(realistic, faithful, fidelity)
     return realistic
+
+
+def load_denoising(model: str | Path, strength: float) -> nn.Module:
+    """realesr-general-x4v3 between its companion, which keeps noise (0), and itself (1), as Real-ESRGAN's -dn does.
+
+    The companion lies beside it: general-wdn-x4v3 in place of general-x4v3 in its name. Source: Wang et al. 2019, "Deep
+    network interpolation for continuous imagery effect transition".
+
+    Raises BadWeights where there is no companion, or another network.
+    """
+    assert 0 <= strength <= 1, strength
+    path = find(model)
+    companion = path.with_name(path.name.replace("general-x4v3", "general-wdn-x4v3"))
+    strong = load_generator(path)
+    if strength == 1:
+        return strong
+    if companion == path or not companion.is_file():
+        raise BadWeights(
+            f"--denoise-strength needs two files, and {companion} is not there",
+            "Put realesr-general-x4v3.pth and realesr-general-wdn-x4v3.pth side by side, or leave it out.",
+        )
+    weak = load_generator(companion)
+    if type(strong) is not type(weak) or strong.config != weak.config:
+        raise BadWeights(f"{companion} is for another network than {path}", "Fetch both files again.")
+    _mix(strong, weak, 1 - strength)
+    return strong
+
+
+def _mix(one: nn.Module, other: nn.Module, share: float) -> None:
+    """Put weights between theirs into the first: 0 leaves it as it is, 1 makes it the other."""
+    weights = other.state_dict()
+    one.load_state_dict(
+        {name: torch.lerp(value, weights[name], share) for name, value in one.state_dict().items()}
+    )
 
 
 def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]:

@@ -85,16 +85,27 @@ def keep_memory() -> None:
     another, and so those heaps would grow by 3 KB a frame for as long as the video lasts: one heap for all does
     not grow. Elsewhere nothing is done.
     """
+    _tell_allocator((ARENA_MAX, 1), (MMAP_THRESHOLD, 1 << 30), (TRIM_THRESHOLD, 1 << 30), (TOP_PAD, 64 << 20))
+
+
+def return_memory() -> None:
+    """Ask the C library to hand every large block back to the system at once.
+
+    What a process holds is then what it uses, with no gaps between: where memory is capped, that counts for more than
+    the tenth of a frame's time that clearing it again takes. One heap for all threads, as in `keep_memory`.
+    """
+    _tell_allocator((ARENA_MAX, 1), (MMAP_THRESHOLD, 1 << 20), (TRIM_THRESHOLD, 1 << 20))
+
+
+def _tell_allocator(*wishes: tuple[int, int]) -> None:
     if sys.platform != "linux":
         return
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return
-    mallopt(ARENA_MAX, 1)
-    mallopt(MMAP_THRESHOLD, 1 << 30)
-    mallopt(TRIM_THRESHOLD, 1 << 30)
-    mallopt(TOP_PAD, 64 << 20)
+    for name, value in wishes:
+        mallopt(name, value)
 
 
 def peak_memory_mb(device: torch.device | None = None) -> float | None:
@@ -115,6 +126,24 @@ def peak_memory_mb(device: torch.device | None = None) -> float | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
+
+
+def memory_mb() -> float | None:
+    """What this process holds now, in 2**20 bytes; None where the system does not tell."""
+    try:
+        lines = STATUS.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+    except (OSError, StopIteration):
+        return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a memory is full: the processor's, an accelerator's, or FFmpeg's."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    # As the processor's allocator, Metal, the CUDA libraries, and oneDNN, a processor's convolutions, say it.
+    signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "could not create a primitive")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 class Energy:

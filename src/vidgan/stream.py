@@ -91,6 +91,16 @@ def gflop_per_pixel(generator: nn.Module) -> float:
     return counter.get_total_flops() / 1e9 / COUNTED**2
 
 
+def needs(generator: nn.Module, precision: torch.dtype) -> tuple[int, int, int]:
+    """Its scale; what a small pixel takes while it is computed, and what it leaves for the next frame, in bytes."""
+    network = cast(Recurrent, generator)
+    place = next((weight.device for weight in generator.parameters()), torch.device("cpu"))
+    with torch.inference_mode():
+        _, memory = network.folded(torch.zeros(1, 3, COUNTED, COUNTED, device=place))
+    left = sum(part.numel() for part in memory) * precision.itemsize
+    return network.scale, network.bytes_per_pixel(precision.itemsize), -(-left // COUNTED**2)
+
+
 class Upscaler:
     """A generator at work on one video.
 
@@ -160,7 +170,7 @@ class Upscaler:
                     return cast(Recurrent, network).folded(frame, memory)
                 return _tiled(cast(Recurrent, network), frame, memory, self.tile)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not hardware.is_out_of_memory(error):
                     raise
             # Outside the handler: there, the traceback would keep the failed attempt's tensors alive.
             self.tile = _smaller(self.tile, frame)
@@ -218,7 +228,12 @@ def rendered(folded: Tensor, plan: Map, window: Window, depth: np.dtype) -> np.n
         canvas = plan.render(large, factor=scale, window=window)
         return np.ascontiguousarray(canvas[0].permute(1, 2, 0).numpy())
     with torch.inference_mode():
-        return as_pixels(plan.render(unfolded(folded, scale), factor=scale, window=window), depth)
+        if plan.kept_bytes(scale) is not None:  # a warp: its places are found once for all colours
+            return as_pixels(plan.render(unfolded(folded, scale), factor=scale, window=window), depth)
+        # Resized colour by colour: of a 4K frame, enlarged, one unfolded copy takes 1.5 GiB.
+        colours = (unfolded(colour, scale) for colour in folded.split(scale**2, dim=1))
+        codes = [_codes(plan.render(colour, factor=scale, window=window), depth) for colour in colours]
+        return _as_array(torch.cat(codes, dim=1), depth)
 
 
 def _codes(picture: Tensor, depth: np.dtype) -> Tensor:
@@ -285,14 +300,6 @@ def _smaller(tile: int | None, frame: Tensor) -> int:
             "Close other programs, or use --device cpu.",
         )
     return smaller
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    # As the processor's allocator, Metal and the CUDA libraries say it.
-    signs = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return any(sign in str(error) for sign in signs)
 
 
 def _not_finite() -> BadWeights:

@@ -3,18 +3,18 @@
 import math
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from vidgan.cli.app import Debug, Device, Threads, app, finite
+from vidgan.enhancing.naming import name_for
 from vidgan.errors import BadOption
 
 STARTED = time.monotonic()  # before anything heavy is imported: start-up is counted from here
-
-# An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
-KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 
 
 def _not_needed(parameter: typer.CallbackParam, value: str | None) -> None:
@@ -29,12 +29,17 @@ NotNeeded = Annotated[str | None, typer.Option(hidden=True, callback=_not_needed
 @app.command()
 def enhance(
     input: Annotated[
-        str | None, typer.Argument(metavar="INPUT", help="The video to enhance.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="INPUT", help="The video to enhance, or a folder of videos.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Argument(
-            metavar="OUTPUT", help="The video to write, or a folder that exists.", show_default=False
+            metavar="OUTPUT",
+            help="The video to write, or a folder for it or for all of them.",
+            show_default=False,
         ),
     ] = None,
     *,
@@ -64,6 +69,19 @@ def enhance(
             metavar="0..1",
             help="From realistic (0) to faithful (1): less invented detail, less sharpness.",
             show_default="the network as it is",
+        ),
+    ] = None,
+    denoise: Annotated[
+        float | None,
+        typer.Option(
+            "--denoise-strength",
+            "-dn",
+            min=0,
+            max=1,
+            callback=finite,
+            metavar="0..1",
+            help="Of realesr-general-x4v3.pth: from its wdn companion beside it (0, keeps noise) to itself (1).",
+            show_default=False,
         ),
     ] = None,
     consistent: Annotated[
@@ -129,6 +147,14 @@ def enhance(
     tile: Annotated[
         str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Tiles of N input pixels save memory.")
     ] = "auto",
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="The most memory to take, as 3G or 800M: tiles, queues and the encoder are made to fit.",
+            show_default=False,
+        ),
+    ] = None,
     threads: Threads = 0,
     codec: Annotated[
         str | None,
@@ -144,6 +170,7 @@ def enhance(
     suffix: Annotated[
         str, typer.Option(metavar="WORD", help="In an OUTPUT folder, the file is named <input>_WORD.")
     ] = "out",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Of a folder, so many videos at a time.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
     start_over: Annotated[
         bool,
@@ -166,9 +193,6 @@ def enhance(
     tile_pad: NotNeeded = None,
     pre_pad: NotNeeded = None,
     face_enhance: Annotated[bool, typer.Option("--face-enhance", hidden=True, callback=_not_needed)] = False,
-    denoise_strength: Annotated[
-        str | None, typer.Option("--denoise-strength", "-dn", hidden=True, callback=_not_needed)
-    ] = None,
     fps: NotNeeded = None,
     ffmpeg_bin: NotNeeded = None,
     num_process_per_gpu: NotNeeded = None,
@@ -191,17 +215,26 @@ def enhance(
     length = None if duration is None else _seconds("--duration", duration)
     if length == 0:
         raise BadOption("--duration 0 asks for no frames", "Give a longer one, or leave it out.")
-    destination = _file_for(Path(source), target, suffix)
+    is_folder = Path(source).is_dir()
+    if jobs > 1 and not is_folder:
+        raise BadOption(f"--jobs {jobs}: {source} is one video", "Leave it out, or name a folder of videos.")
+    destination = Path(target) if is_folder else _file_for(Path(source), target, suffix)
     name, tile_size = _not_another_projects(model), _tile(tile)
 
     from vidgan.verbs.enhance import Options, run
 
-    run(
+    work: Callable[[Options], object] = run
+    if is_folder:
+        from vidgan.verbs.enhance import run_folder
+
+        work = partial(run_folder, suffix=suffix, jobs=jobs)
+    work(
         Options(
             input=Path(source),
             output=destination,
             model=name,
             fidelity=fidelity,
+            denoise=_denoise(denoise, name),
             consistent=consistent,
             trust=None if trust is None else Path(trust),
             scale=scale,
@@ -214,6 +247,7 @@ def enhance(
             device=device,
             precision="fp32" if fp32 else precision,
             tile=tile_size,
+            memory=memory,
             codec=codec,
             crf=crf,
             preset=preset,
@@ -248,8 +282,7 @@ def _file_for(source: Path, target: str, suffix: str) -> Path:
     """The output file: the target itself, or a name of ours inside it if it is a folder."""
     path = Path(target)
     if path.is_dir():
-        container = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
-        return path / f"{source.stem}{'_' if suffix else ''}{suffix}{container}"
+        return path / name_for(source, suffix)
     if target.endswith(("/", os.sep)):
         raise BadOption(f"there is no folder {target}", "Create it first, or name a file.")
     return path
@@ -262,6 +295,17 @@ def _not_another_projects(model: str) -> str:
             "Give the path of its .pth file, or use --model fast.",
         )
     return model
+
+
+def _denoise(strength: float | None, model: str) -> float | None:
+    """Where the model is none that can be mixed so, Real-ESRGAN's script passes over it, too."""
+    if strength is not None and "general-x4v3" not in Path(model).name:
+        typer.echo(
+            "vidgan enhance: --denoise-strength is for realesr-general-x4v3.pth alone, ignored; see --fidelity",
+            err=True,
+        )
+        return None
+    return strength
 
 
 def _seconds(option: str, text: str) -> float:

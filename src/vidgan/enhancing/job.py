@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from vidgan import __version__, checkpoint, geometry, hardware, sidecar, stream, trust, video
-from vidgan.enhancing import kept
+from vidgan.enhancing import budget, kept
 from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.video import Encoding, Source
 
@@ -23,6 +23,7 @@ class Options:
     output: Path
     model: str | Path = "fast"
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
+    denoise: float | None = None  # 0 keeps noise .. 1: between realesr-general-x4v3's two published files
     consistent: bool = False
     trust: Path | None = None  # a second video: how much of each pixel is invented
     scale: float | None = None
@@ -35,6 +36,7 @@ class Options:
     device: str = "auto"
     precision: str = "auto"
     tile: str = "auto"  # or "off", or a side in small pixels
+    memory: str | None = None  # the most that the process may hold, as 3G or 800M
     codec: str | None = None
     crf: float | None = None
     preset: str | None = None
@@ -61,6 +63,8 @@ class Job:
     source: Source
     plan: geometry.Map
     settings: stream.Settings
+    budget: budget.Plan  # what --memory has lowered
+    cap: int | None  # bytes
     generator: nn.Module
     given: bool  # whether it was passed in; else it is that of options.model
     upscaler: stream.Upscaler
@@ -76,7 +80,8 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     started = time.monotonic() if options.started is None else options.started
     console = Console(stderr=True, quiet=options.quiet)
     say = _once(console)
-    hardware.keep_memory()
+    cap = None if options.memory is None else budget.bytes_of(options.memory)
+    hardware.keep_memory() if cap is None else hardware.return_memory()
     if options.threads < 0:
         raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
     if options.threads:
@@ -99,11 +104,11 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         )
     window = map.window(network.reach)  # type: ignore[arg-type]
     settings = stream.settings_of(options.device, options.precision, options.tile)
-    if options.tile == "auto":
-        tile = stream.choose_tile(network, window[2], window[3], settings, MEMORY_BUDGET)
-        settings = replace(settings, tile=tile)
+    work = _work(options, source, map, window, network, settings)
+    lowered = _lowered(options, work, cap, say)
+    settings = replace(settings, tile=lowered.tile)
     weights = checkpoint.sha256_of_weights(network)
-    writers = _writers(options, source, map, say, _mark(options, source, map, weights))
+    writers = _writers(options, work, lowered, say, _mark(options, source, map, weights))
     return Job(
         options=options,
         console=console,
@@ -112,6 +117,8 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         source=source,
         plan=map,
         settings=settings,
+        budget=lowered,
+        cap=cap,
         generator=network,
         given=generator is not None,
         upscaler=stream.Upscaler(network, settings, say),
@@ -142,6 +149,12 @@ def _once(console: Console) -> Callable[[str], None]:
 
 
 def _network(options: Options) -> nn.Module:
+    if options.denoise is not None:
+        if options.fidelity is not None:
+            raise BadOption(
+                "--denoise-strength and --fidelity mix different networks", "Leave one of them out."
+            )
+        return checkpoint.load_denoising(options.model, options.denoise)
     if options.fidelity is None:
         return checkpoint.load_generator(options.model)
     if not 0 <= options.fidelity <= 1:
@@ -191,6 +204,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
     coded = " ".join(f"{key} {value}" for key, value in choice.options.items())
     words = {
         "--fidelity": options.fidelity,
+        "--denoise-strength": options.denoise,
         "--consistent": options.consistent,
         "--trust": None if options.trust is None else options.trust.resolve(),
         "--scale": options.scale,
@@ -205,7 +219,8 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
         "--duration": options.duration,
         "the device": settings.device.type,
         "the precision": str(settings.precision).removeprefix("torch."),
-        "the codec": f"{choice.encoder} {choice.pixel_format} {choice.quantiser or ''} {coded}".strip(),
+        "the codec": f"{choice.encoder} {choice.pixel_format} {choice.quantiser or ''} {coded}".strip()
+        + (f", {choice.threads} thread" if choice.threads else ""),
     }
     return {key: "left out" if value is None else str(value) for key, value in words.items()}
 
@@ -224,16 +239,56 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
     )
 
 
+def _work(
+    options: Options,
+    source: Source,
+    map: geometry.Map,
+    window: stream.Window,
+    network: nn.Module,
+    settings: stream.Settings,
+) -> budget.Work:
+    """What is to be done, as far as memory is concerned."""
+    heavy = _encoding(options)
+    return budget.Work(
+        source=source,
+        map=map,
+        window=window,
+        network=network,
+        settings=settings,
+        outputs=1 if options.trust is None else 2,
+        consistent=options.consistent,
+        choices={
+            light: video.choose(options.output, replace(heavy, light=light), source)
+            for light in (False, True)
+        },
+    )
+
+
+def _lowered(options: Options, work: budget.Work, cap: int | None, say: Callable[[str], None]) -> budget.Plan:
+    """The tile; with --memory also what else is lowered until it fits. Raises VidganError where it cannot."""
+    if cap is not None:
+        plan = budget.fit(work, cap, wished=options.tile)
+        say(
+            f"--memory {options.memory}: {plan.told()}; about {budget.told(budget.needed(work, plan))} are needed"
+        )
+        return plan
+    tile = work.settings.tile
+    if options.tile == "auto":
+        tile = stream.choose_tile(work.network, work.window[2], work.window[3], work.settings, MEMORY_BUDGET)
+    return budget.Plan(tile=tile)
+
+
 def _writers(
-    options: Options, source: Source, map: geometry.Map, say: Callable[[str], None], mark: str
+    options: Options, work: budget.Work, lowered: budget.Plan, say: Callable[[str], None], mark: str
 ) -> list[video.Writer]:
     """Of the output and, where it was asked for, of the trust map."""
+    source, map = work.source, work.map
     output = video.Writer(
         options.output,
         source=source,
         width=map.width,
         height=map.height,
-        encoding=_encoding(options),
+        encoding=replace(_encoding(options), light=lowered.light),
         orientation=map.orientation,
         start=options.start,
         duration=options.duration,

@@ -72,8 +72,8 @@ def _make_segments(
     failure: BaseException | None = None
     try:
         with (
-            pipeline.ahead(_frames(job, list(seen))) as decoded,
-            pipeline.behind(segments.take) as hand_over,
+            pipeline.ahead(_frames(job, list(seen)), depth=job.budget.between) as decoded,
+            pipeline.behind(segments.take, depth=job.budget.between) as hand_over,
         ):
             try:
                 for made in enhance(_watched(decoded, seen), written, cuts):
@@ -110,7 +110,8 @@ def _tell(job: Job, written: Written, first_frame_at: float, tick: Tick) -> None
 
 
 def _frames(job: Job, seen: list[Seen]) -> Iterator[Frame]:
-    part = {"start": job.options.start, "duration": job.options.duration}
+    options, threads = job.options, job.budget.decoding_threads
+    part = {"start": options.start, "duration": options.duration, "threads": threads}
     if not seen:
         return video.read(job.source, say=job.say, **part)  # type: ignore[arg-type]
     return video.read_after(job.source, seen, say=job.say, **part)  # type: ignore[arg-type]

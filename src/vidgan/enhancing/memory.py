@@ -58,7 +58,7 @@ def restore(path: Path, networks: list[Upscaler], cuts: CutDetector) -> None:
     tensors, header = checkpoint.load_tensors(path)
     told = loads(header[HEADER])
     for number, (network, strides) in enumerate(zip(networks, told["strides"], strict=True)):
-        network.tile = told["tiles"][number]
+        network.tile = _smaller(network.tile, told["tiles"][number])
         network.memory = None
         if strides is not None:
             parts = (tensors[f"{number}.{place}"] for place in range(len(strides)))
@@ -66,6 +66,12 @@ def restore(path: Path, networks: list[Upscaler], cuts: CutDetector) -> None:
             network.memory = tuple(_laid_out(*pair, device) for pair in zip(parts, strides, strict=True))
     small = tensors["cuts"].numpy() if "cuts" in tensors else None
     cuts.remembered = small, float.fromhex(told["change"])
+
+
+def _smaller(one: int | None, other: int | None) -> int | None:
+    """Of two tiles; None is a whole frame. A run may have been given less memory than the one before."""
+    known = [tile for tile in (one, other) if tile is not None]
+    return min(known, default=None)
 
 
 def _laid_out(values: Tensor, stride: list[int], device: torch.device) -> Tensor:

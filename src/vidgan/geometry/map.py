@@ -120,6 +120,16 @@ class Map:
         found = render.straight(self, factor)
         return found is not None and found.is_permutation
 
+    def kept_bytes(self, factor: int) -> int | None:
+        """What rendering in float32 keeps between frames: places and weights of a warp, 0 where they are too many.
+
+        None where the map is no warp at this factor: it moves or resizes whole pixels, and keeps nothing.
+        """
+        if render.straight(self, factor) is not None:
+            return None
+        needed = render.READ_BYTES * self.width * self.height
+        return needed if needed <= render.CACHE_BYTES else 0
+
     def render(
         self, picture: Tensor, *, factor: int, window: tuple[int, int, int, int] | None = None
     ) -> Tensor:

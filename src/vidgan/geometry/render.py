@@ -38,6 +38,7 @@ POLE = (math.sqrt(105) - 13) / 8  # of the filter that turns pixels into coeffic
 CUBIC_RADIUS = 16  # its tail beyond is under 1e-7
 BLOCK = 64  # filtered pixels per product with a banded matrix
 CHUNK_PIXELS = 1 << 16  # small enough for a processor's cache, large enough that Python does not count
+READ_BYTES = 12 * 4  # for each pixel of the canvas, in float32: four places, four weights
 CACHE_BYTES = 1 << 29  # reads of a whole canvas are kept between frames up to here: 4k fits
 WHOLE = 1e-6  # nearer than this to a whole pixel is whole
 

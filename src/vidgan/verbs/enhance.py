@@ -1,51 +1,193 @@
-"""`vidgan enhance INPUT OUTPUT`: the same frames, larger, upright and better.
+"""`vidgan enhance INPUT OUTPUT`: the same frames, larger, upright and better; of one video or of a folder of them.
 
 Stopped by whatever it may be, the same command goes on where it was: see enhancing/.
 """
 
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from json import dumps
 
 import torch
+from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from vidgan import backprojection, hardware, progress, sidecar, stream, trust
+from vidgan.enhancing import budget, naming, queue, table
 from vidgan.enhancing.job import Job, Options, prepare
 from vidgan.enhancing.kept import Kept
 from vidgan.enhancing.making import make
+from vidgan.enhancing.queue import Entry
 from vidgan.enhancing.telling import Result, Written, describe, result_of
+from vidgan.errors import BadOption, BadOutput, VidganError
 from vidgan.frame import Frame
 from vidgan.report import heat
 from vidgan.shots import CutDetector
 
-__all__ = ["Options", "Result", "run"]
+__all__ = ["Options", "Result", "run", "run_folder"]
+
+QUEUE_MEMORY = 256 << 20  # bytes, of the process that looks after the others
 
 
-def run(options: Options, generator: nn.Module | None = None) -> Result:
+def run(options: Options, generator: nn.Module | None = None, tick: progress.Tick | None = None) -> Result:
     """Make the video; gives what was made. A generator that is passed in takes the place of options.model.
 
+    tick  told how far it is, in place of a bar
     Raises VidganError, and then leaves nothing under the output's name: only the hidden folder of what is done, from
     which the same options go on.
     """
     job = prepare(options, generator)
     energy = hardware.Energy(job.settings.device)
     with Kept(options.output, job.identity, start_over=options.start_over, say=job.say) as kept:
-        with progress.bar(job.console, quiet=options.quiet or options.json) as tick:
-            written = make(job, kept, partial(_enhanced, job), tick)
+        bar = (
+            progress.bar(job.console, quiet=options.quiet or options.json)
+            if tick is None
+            else nullcontext(tick)
+        )
+        with bar as told:
+            written = _made(job, kept, told)
         written = replace(written, joules=energy.joules())
         result = result_of(job, written)
         if options.sidecar:
             sidecar.write(describe(job, kept, written, result), options.output)
         kept.done()
+    _own_up(job, result)
     if options.json:
         sys.stdout.write(dumps(asdict(result)) + "\n")
     elif not options.quiet:
         _say(job, result)
     return result
+
+
+def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, object]]:
+    """Make every video of the folder options.input; gives what became of each, as --json prints it.
+
+    suffix  an output is called <input>_SUFFIX
+    jobs    videos at a time
+    Raises VidganError for what cannot be before any is begun, and in the end where some failed: the others are made.
+    """
+    console = Console(stderr=True, quiet=options.quiet)
+    entries = _entries(options, suffix, console)
+    try:
+        with table.shown(entries, options.input, console) as show:
+            queue.run(
+                entries,
+                partial(_options_of, options, min(jobs, len(entries))),
+                jobs=jobs,
+                show=show,
+                say=lambda entry, line: _pass_on(console, table.name_of(entry, options.input), line),
+            )
+    finally:
+        told = [_row(entry) for entry in entries]
+        if options.json:
+            sys.stdout.write(dumps(told) + "\n")
+        failed = [entry for entry in entries if entry.status == "failed"]
+        errors = Console(stderr=True)  # which --quiet does not silence
+        errors.print(table.counted(entries), highlight=False)
+        for entry in failed:
+            line = f"  {table.name_of(entry, options.input)}: {entry.note}"
+            errors.print(line, highlight=False, markup=False, soft_wrap=True)
+        if any(entry.status == "stopped" for entry in entries):
+            errors.print("the same command goes on", highlight=False)
+    if failed:
+        raise VidganError(
+            f"{len(failed)} of {len(entries)} videos failed",
+            "Mend them or take them away; the same command goes on with those that are not done.",
+        )
+    return told
+
+
+def serve() -> None:
+    """One video of a folder, in a process of its own: what queue.py starts."""
+    sys.exit(queue.serve(lambda options, tick: run(options, tick=tick)))
+
+
+def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
+    if options.trust is not None:
+        raise BadOption(
+            f"--trust {options.trust} names one file, and {options.input} holds many videos",
+            "Give --trust with one video at a time.",
+        )
+    found = naming.tasks(options.input, options.output, suffix)
+    entries = [Entry(task) for task in found.tasks]
+    for entry in entries:
+        if entry.task.output.exists() and not options.overwrite:
+            entry.status, entry.note = (
+                "skipped",
+                f"{entry.task.output} exists already: --overwrite makes it again",
+            )
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    if found.others:
+        names = ", ".join(path.name for path in found.others[:3]) + (" ..." if len(found.others) > 3 else "")
+        say(f"left out, by their names no videos: {len(found.others)} ({names})")
+    if found.made:
+        say(f"left out, made by earlier runs: {len(found.made)}")
+    try:
+        for place in sorted({entry.task.output.parent for entry in entries}):
+            place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadOutput(
+            f"{options.output} cannot be made: {error.strerror}", "Choose another folder."
+        ) from None
+    return entries
+
+
+def _options_of(options: Options, jobs: int, task: naming.Task) -> Options:
+    """Of one video: with several at a time, its share of processors and memory."""
+    threads, memory = options.threads, options.memory
+    if jobs > 1:
+        threads = threads or max(1, (os.cpu_count() or 1) // jobs)
+    if memory is not None:
+        share = (budget.bytes_of(memory) - QUEUE_MEMORY) // jobs
+        memory = f"{max(share // budget.MEBI, 1)}M"
+    return replace(
+        options,
+        input=task.source,
+        output=task.output,
+        threads=threads,
+        memory=memory,
+        json=False,
+        started=None,
+    )
+
+
+def _pass_on(console: Console, name: str, line: str) -> None:
+    console.print(line if name in line else f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    return {
+        "input": str(entry.task.source),
+        "output": str(entry.task.output),
+        "status": entry.status,
+        "reason": None if entry.status == "done" else entry.note or None,
+        "result": entry.result,
+    }
+
+
+def _made(job: Job, kept: Kept, tick: progress.Tick) -> Written:
+    try:
+        return make(job, kept, partial(_enhanced, job), tick)
+    except (MemoryError, RuntimeError) as error:
+        if not hardware.is_out_of_memory(error):
+            raise
+    raise VidganError(
+        "not enough memory: the network's tiles are not what needs it",
+        "Close other programs, or cap what is held: --memory 2G, for example, says whether that will do.",
+    )
+
+
+def _own_up(job: Job, result: Result) -> None:
+    """Where a command took more than --memory allows: the reckoning was wrong, and that is ours to mend."""
+    took, is_command = result.peak_memory_mb or 0.0, job.options.started is not None
+    if job.cap is not None and is_command and took * budget.MEBI > job.cap:
+        job.say(
+            f"--memory {job.options.memory}: {took:.0f}M were taken at the peak, which is our mistake: report it"
+        )
 
 
 def _say(job: Job, result: Result) -> None:
@@ -73,7 +215,10 @@ def _enhanced(
             invented, mean = job.trust.measure(folded, _small(job, frame), begins=begins)
             written.invented.append(round(mean, 3))
             made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
+            del invented
+        del folded, picture, frame  # or they would be held while the next frame is made
         yield made
+        del made
 
 
 def _small(job: Job, frame: Frame) -> Tensor:

@@ -3,8 +3,9 @@
 from vidgan.video.codec import compress, decode_all, turn_upright
 from vidgan.video.colour import Colour
 from vidgan.video.containers import CONTAINERS
-from vidgan.video.encoders import Encoding, size_multiple
+from vidgan.video.encoders import Choice, Encoding, choose, size_multiple
 from vidgan.video.film import Film
+from vidgan.video.needs import frame_bytes, of_decoder, of_encoder
 from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
 from vidgan.video.probe import OtherStream, Source, probe
 from vidgan.video.reader import Seen, read, read_after
@@ -13,6 +14,7 @@ from vidgan.video.writer import Writer
 
 __all__ = [
     "CONTAINERS",
+    "Choice",
     "Colour",
     "Encoding",
     "Film",
@@ -21,9 +23,13 @@ __all__ = [
     "SegmentWriter",
     "Source",
     "Writer",
+    "choose",
     "compress",
     "decode_all",
+    "frame_bytes",
     "jpeg_bytes",
+    "of_decoder",
+    "of_encoder",
     "png_bytes",
     "probe",
     "read",

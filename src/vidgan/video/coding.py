@@ -62,6 +62,11 @@ class Coding:
         reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, FileNotFoundError):
             return BadOutput(f"{self.path} could not be written: its folder is gone", "Put the folder back.")
+        if isinstance(error, MemoryError):  # which FFmpeg's is, too
+            return BadOutput(
+                f"{self.path}: not enough memory for {self.choice.encoder}",
+                "Close other programs, or give --memory, which makes the encoder fit.",
+            )
         return BadOutput(
             f"{self.path} could not be written with {self.choice.encoder}: {reason}",
             "Check the space on the disk, or choose another --codec or suffix.",

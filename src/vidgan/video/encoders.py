@@ -28,6 +28,7 @@ class Encoding:
     crf: float | None = None  # constant quality, on the codec's own scale; lower is better
     preset: str | None = None  # speed, in the codec's own words (x264, x265) or numbers (av1, vp9)
     threads: int = 0  # 0 leaves it to the encoder
+    light: bool = False  # as little memory as the encoder can do with: nothing looked ahead at, one thread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,9 @@ class Choice:
     pixel_format: str
     options: dict[str, str]
     quantiser: int | None = None  # for encoders without constant quality
+    threads: int = 0  # 0 leaves it to the encoder
+    frames_ahead: int = 0  # that it holds before it codes the first of them
+    frames_held: int = 0  # that it refers to and reorders
     notes: tuple[str, ...] = ()
 
 
@@ -67,6 +71,16 @@ _ALIASES = {
 _X26X_PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
+# Frames that are looked ahead at, by preset: x264's and x265's own tables.
+_X264_AHEAD = dict(zip(_X26X_PRESETS, (0, 0, 10, 20, 30, 40, 50, 60, 60, 60), strict=True))
+_X265_AHEAD = dict(zip(_X26X_PRESETS, (5, 10, 15, 15, 15, 20, 25, 40, 40, 60), strict=True))
+# Frames that are referred to, and between two of them: the same.
+_HELD = {
+    "h264": dict(zip(_X26X_PRESETS, (1, 4, 4, 5, 5, 6, 8, 11, 24, 32), strict=True)),
+    "hevc": dict(zip(_X26X_PRESETS, (4, 4, 4, 4, 5, 7, 8, 13, 13, 13), strict=True)),
+}
+_LEAST_HEVC_AHEAD, _LEAST_HEVC_B = 4, 3  # x265 looks further ahead than it reorders
+_AV1_AHEAD, _VP9_AHEAD = 40, 25
 _LEAST_HEVC_WIDTH = 64  # x265 writes outside its memory at widths of 33 to 48
 
 
@@ -97,6 +111,9 @@ def choose(path: Path, encoding: Encoding, source: Source) -> Choice:
         pixel_format=pixel_format,
         options=_options(codec, encoding, source.colour),
         quantiser=quantiser,
+        threads=1 if encoding.light else encoding.threads,
+        frames_ahead=_frames_ahead(codec, encoding),
+        frames_held=_HELD.get(codec, {}).get(encoding.preset or encoder.preset or "", 0),
         notes=tuple(notes),
     )
 
@@ -194,6 +211,7 @@ def _options(codec: str, encoding: Encoding, colour: Colour) -> dict[str, str]:
                 f"{codec} has no preset {preset!r}", f"Choose one of: {', '.join(_X26X_PRESETS)}."
             )
         params = _x264_light(colour) if codec == "h264" else ["log-level=error", *_x265_light(colour)]
+        params += _short_sighted(codec) if encoding.light else []
         options = {"crf": crf, "preset": preset}
         return options | (
             {f"x{codec[1:] if codec == 'h264' else '265'}-params": ":".join(params)} if params else {}
@@ -205,11 +223,30 @@ def _options(codec: str, encoding: Encoding, colour: Colour) -> dict[str, str]:
                 f"{codec} has no preset {preset!r}", f"Give a number from 0 (slow) to {most} (fast)."
             )
         if codec == "vp9":
-            return {"crf": crf, "deadline": "realtime", "cpu-used": preset, "row-mt": "1"}
+            options = {"crf": crf, "deadline": "realtime", "cpu-used": preset, "row-mt": "1"}
+            return options | ({"lag-in-frames": "0"} if encoding.light else {})
         os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 greets on stderr; it listens to nothing else
-        light = _svt_light(colour)
+        light = _svt_light(colour) + (_short_sighted(codec) if encoding.light else [])
         return {"crf": crf, "preset": preset} | ({"svtav1-params": ":".join(light)} if light else {})
     return {"level": "3", "slicecrc": "1"} if codec == "ffv1" else {}
+
+
+def _short_sighted(codec: str) -> list[str]:
+    """What makes an encoder look no further ahead than it must."""
+    return {
+        "h264": ["rc-lookahead=0"],
+        "hevc": [f"rc-lookahead={_LEAST_HEVC_AHEAD}", f"bframes={_LEAST_HEVC_B}"],
+        "av1": ["lp=1", "lookahead=0"],
+    }[codec]
+
+
+def _frames_ahead(codec: str, encoding: Encoding) -> int:
+    preset = encoding.preset or _ENCODERS[codec].preset or ""
+    if encoding.light:
+        return _LEAST_HEVC_AHEAD if codec == "hevc" else 0
+    if codec in ("h264", "hevc"):
+        return (_X264_AHEAD if codec == "h264" else _X265_AHEAD)[preset]
+    return {"av1": _AV1_AHEAD, "vp9": _VP9_AHEAD}.get(codec, 0)
 
 
 def _x264_light(colour: Colour) -> list[str]:

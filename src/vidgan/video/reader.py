@@ -33,17 +33,23 @@ def silent(_: str) -> None:
 
 
 def read(
-    source: Source, *, start: float = 0.0, duration: float | None = None, say: Callable[[str], None] = silent
+    source: Source,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    say: Callable[[str], None] = silent,
+    threads: int = 0,
 ) -> Iterator[Frame]:
     """Decode the frames shown in [start, start + duration), in order, as stored (not yet upright).
 
     start, duration  seconds, from the file's zero (source.start_seconds)
     say              told about damage: packets that do not decode, an end that comes too early
+    threads          of the decoder, each with a frame in memory; 0 leaves it to FFmpeg
     Interlaced frames come out whole, one for one, through bwdif.
     Raises BadVideo where nothing can be decoded there, or the pictures change size or format on the way.
     """
     begin, end = _ticks_of(source, start, duration)
-    frames = _frames(source, _pictures_from(source, begin, say), begin, end)
+    frames = _frames(source, _pictures_from(source, begin, say, threads), begin, end)
     first = next(frames, None)
     if first is None:
         length = "" if source.duration_seconds is None else f"; it is {source.duration_seconds:.2f} s long"
@@ -72,6 +78,7 @@ def read_after(
     start: float = 0.0,
     duration: float | None = None,
     say: Callable[[str], None] = silent,
+    threads: int = 0,
 ) -> Iterator[Frame]:
     """What `read` gives after the frames that were seen last: the very same frames.
 
@@ -83,7 +90,8 @@ def read_after(
     """
     begin, end = _ticks_of(source, start, duration)
     first = seen[0].pts
-    for pictures in (_pictures(source, first, say), _pictures_from(source, begin, say)):
+    ways = _pictures(source, first, say, threads), _pictures_from(source, begin, say, threads)
+    for pictures in ways:
         frames = _frames(source, pictures, first, end)
         if all(_is(next(frames, None), known) for known in seen):
             yield from frames
@@ -121,11 +129,11 @@ def _frames(
 
 
 def _pictures_from(
-    source: Source, begin: int | None, say: Callable[[str], None]
+    source: Source, begin: int | None, say: Callable[[str], None], threads: int
 ) -> Generator[_Timed, None, None]:
     """Whole pictures in order of time, from `begin` or somewhat before it."""
     if begin is not None:
-        pictures = _pictures(source, begin, say)
+        pictures = _pictures(source, begin, say, threads)
         first = next(pictures, None)
         # Some indices lead past the frame they were asked for; then the file is read from its beginning.
         if first is not None and first[0] <= begin:
@@ -133,14 +141,15 @@ def _pictures_from(
             yield from pictures
             return
         pictures.close()
-    yield from _pictures(source, None, say)
+    yield from _pictures(source, None, say, threads)
 
 
 def _pictures(
-    source: Source, seek_to: int | None, say: Callable[[str], None]
+    source: Source, seek_to: int | None, say: Callable[[str], None], threads: int
 ) -> Generator[_Timed, None, None]:
     with open_video(source.path) as container:
         stream = _stream(container, source)
+        stream.codec_context.thread_count = threads
         if seek_to is not None:
             try:
                 container.seek(seek_to, stream=stream)
@@ -192,6 +201,11 @@ class _Decoded:
                 frames = self._stream.decode(packet) if packet is not None or self._stopped_by else []
             except EOFError:
                 frames = []
+            except MemoryError:  # FFmpeg's, which is no damage: the frame would be lost
+                raise BadVideo(
+                    f"{self._source.path}: not enough memory to decode it",
+                    "Close other programs, or give --memory.",
+                ) from None
             except av.FFmpegError:
                 frames = []
                 self._num_bad_packets += 1

@@ -250,7 +250,7 @@ class Writer:
             source_tick=source.time_base,
             tick=tick_for(self.path, container, choice, source.average_rate, source.time_base),
             rate=source.average_rate or Fraction(25),
-            threads=self.encoding.threads,
+            threads=choice.threads,
         )
 
     def _check_geometry(self, codec: str) -> None:

@@ -1,0 +1,161 @@
+"""`--memory`: what an enhancement holds at its fullest, reckoned before the first frame, and made to fit a cap.
+
+The parts are added up, and each is the most that was measured for it: the process with its libraries and weights, the
+decoder, the frames between the threads, the frame at work (network, then rendering, one after the other), the encoders,
+and what grows with the film. `python benchmarks/memory.py --grid` holds the sum against whole runs.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from vidgan import geometry, hardware, stream, video
+from vidgan.errors import BadOption, VidganError
+from vidgan.pipeline import FRAMES_BETWEEN
+from vidgan.video import Source
+
+MEBI = 1 << 20
+UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+ROUNDED_TO = 50 * MEBI  # the smallest cap that would do is told in steps of this
+# Of Python, torch, FFmpeg and torch's kernels, with a processor's build; where a process has more already, that counts.
+PROCESS = 350 * MEBI
+FRAME_OF_FILM = 800  # bytes for each: the output's index, times, and the kept segments' lists
+TILES = (1024, 768, 512, 384, 256, 192, 128, 96, stream.SMALLEST_TILE)
+A_TILE_MORE = 8 * MEBI  # that even the smallest takes
+# Alive at once at the fullest moment of each way onto the canvas: in enlargements in float32, that of the network
+# included, and in canvases in float32.
+MOVED, MOVED_DEEP, RESIZED, WARPED = (2.5, 0.0), (3.7, 0.0), (1.4, 2.4), (6.2, 2.4)
+CONSISTENT, TRUSTED = (6.7, 0.0), (6.0, 3.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is lowered so that it fits.
+
+    tile     small pixels, None for whole frames
+    between  frames that wait between two threads, at most
+    decoding_threads  0 for as many as FFmpeg takes
+    light    whether the encoder looks no further ahead than it must, on one thread
+    """
+
+    tile: int | None
+    between: int = FRAMES_BETWEEN
+    decoding_threads: int = 0
+    light: bool = False
+
+    def told(self) -> str:
+        """In the user's words."""
+        parts = ["whole frames" if self.tile is None else f"tiles of {self.tile} pixels"]
+        if self.between < FRAMES_BETWEEN:
+            parts.append("one frame between the threads, one thread decodes")
+        if self.light:
+            parts.append("the encoder does not look ahead and has one thread")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One enhancement, as far as memory is concerned."""
+
+    source: Source
+    map: geometry.Map
+    window: stream.Window
+    network: nn.Module
+    settings: stream.Settings
+    outputs: int  # 1, or 2 with a trust map
+    consistent: bool
+    choices: dict[bool, video.Choice]  # of the encoder: light, and not
+
+
+def bytes_of(text: str) -> int:
+    """3G, 800M, 1.5 GiB -> bytes; units are powers of 1024. Raises BadOption."""
+    word = text.strip().lower()
+    number = word.rstrip("bikmgt ").strip()
+    unit = word[len(number) :].strip().removesuffix("b").removesuffix("i")
+    try:
+        size = float(number) * UNITS[unit]
+    except (ValueError, KeyError):
+        size = math.nan
+    if not math.isfinite(size) or size < MEBI:
+        raise BadOption(f"--memory {text} is no amount of memory", "Give a number with a unit: 800M or 3G.")
+    return int(size)
+
+
+def told(size: int) -> str:
+    """Bytes in the units that `bytes_of` takes, rounded up."""
+    if size < 10 * 1024 * MEBI:
+        return f"{-(-size // MEBI)}M"
+    return f"{math.ceil(10 * size / (1 << 30)) / 10:g}G"
+
+
+def fit(work: Work, cap: int, *, wished: str) -> Plan:
+    """The least lowered plan within the cap.
+
+    wished  --tile in the user's words: a tile of their own is kept
+    Raises VidganError, with the smallest cap that would do, where none fits.
+    """
+    tiles = (None, *TILES) if wished == "auto" else (work.settings.tile,)
+    short = Plan(tile=None, between=1, decoding_threads=1)
+    for level in (Plan(tile=None), short, replace(short, light=True)):
+        for tile in tiles:
+            plan = replace(level, tile=tile)
+            small = tile is not None and tile < 256 and len(tiles) > 1
+            if small and not plan.light:  # a halo costs more time than a shorter queue or less foresight
+                break
+            if needed(work, plan) <= cap:
+                return plan
+    least = needed(work, plan)
+    least += -least % ROUNDED_TO
+    raise VidganError(
+        f"--memory {told(cap)} is too little: {work.source.width}x{work.source.height} to "
+        f"{work.map.width}x{work.map.height} with {work.choices[True].codec} takes {told(least)} at least",
+        f"Give --memory {told(least)} or more, or ask for a smaller part or size.",
+    )
+
+
+def needed(work: Work, plan: Plan) -> int:
+    """The most bytes that the process holds at once; with CUDA, of the two memories the larger."""
+    source, map = work.source, work.map
+    deep = 2 if source.bit_depth > 8 else 1
+    small, large = 3 * deep * source.width * source.height, 3 * deep * map.width * map.height
+    passing = (plan.between + 4) * small + (plan.between + 3) * large * work.outputs
+    coders = video.of_decoder(source, threads=plan.decoding_threads)
+    coders += work.outputs * video.of_encoder(work.choices[plan.light], map.width, map.height)
+    weights = sum(weight.numel() for weight in work.network.parameters())
+    film = FRAME_OF_FILM * round(float(source.average_rate or 25) * float(source.duration_seconds or 0))
+    resident = _process() + 12 * weights * work.outputs + passing + coders + film
+    frame = _frame(work, plan, deep)
+    if work.settings.device.type == "cuda":
+        return max(resident, frame)
+    return resident + frame
+
+
+def _process() -> int:
+    """In steps, so that the same command reckons the same again."""
+    held = hardware.memory_mb()
+    return PROCESS if held is None or held * MEBI < PROCESS else math.ceil(held / 256) * 256 * MEBI
+
+
+def _frame(work: Work, plan: Plan, deep: int) -> int:
+    """Of the frame at work: through the network, then onto the canvas."""
+    width, height = work.window[2:]
+    scale, per_pixel, remembered = stream.needs(work.network, work.settings.precision)
+    large = 12 * scale**2 * width * height  # the enlargement in float32
+    memory = remembered * width * height * work.outputs
+    side = max(width, height) if plan.tile is None else plan.tile + 2 * int(work.network.reach)  # type: ignore[arg-type]
+    tile = min(side, width) * min(side, height)
+    network = large + memory + remembered * width * height + tile * per_pixel + A_TILE_MORE
+    kept = work.map.kept_bytes(scale)
+    if work.map.is_permutation(scale):
+        ways = [MOVED_DEEP if deep == 2 else MOVED]
+    else:
+        ways = [RESIZED if kept is None else WARPED]
+    if work.consistent:
+        ways.append(CONSISTENT)
+    if work.outputs > 1:
+        ways.append(TRUSTED)
+        network += large  # the twin's turn comes while the first one's is kept
+    canvas = 12 * work.map.width * work.map.height
+    rendering = memory + max(round(here * large + there * canvas) for here, there in ways)
+    return max(network, rendering) + (kept or 0) + 12 * width * height
