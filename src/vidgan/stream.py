@@ -6,7 +6,6 @@ frame's output can depend on, and keeps only its own centre: no seam, and nothin
 Letters: H W height and width of the small frame, S scale.
 """
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan import hardware
+from vidgan import backends, hardware
 from vidgan.errors import BadOption, BadWeights, VidganError
 from vidgan.frame import Frame
 from vidgan.geometry import Map
@@ -50,6 +49,7 @@ class Settings:
     device: torch.device
     precision: torch.dtype
     tile: int | None = None  # small pixels; None for whole frames until memory runs out
+    backend: backends.Name = "torch"
 
 
 def settings_of(device: str, precision: str, tile: str) -> Settings:
@@ -98,8 +98,11 @@ class Upscaler:
     """
 
     def __init__(self, generator: nn.Module, settings: Settings, say: Callable[[str], None]) -> None:
-        self._exact = generator  # in float32, and not ours to change
-        self._network = _ready(copy.deepcopy(generator), settings.device, settings.precision)
+        self._generator = generator  # in float32, and not ours to change
+        self._exact: backends.Running | None = None
+        self._network = backends.load(
+            settings.backend, generator, device=settings.device, precision=settings.precision
+        )
         self.settings = settings
         self.tile = settings.tile
         self.say = say
@@ -110,7 +113,7 @@ class Upscaler:
 
     @property
     def scale(self) -> int:
-        return cast(Recurrent, self._network).scale
+        return self._network.scale
 
     @property
     def memory(self) -> Memory | None:
@@ -144,7 +147,10 @@ class Upscaler:
             raise _not_finite()
         if not self.num_repaired:
             self.say(f"a frame was not finite in {_name(self.settings.precision)}: computed again in float32")
-            self._exact = _ready(copy.deepcopy(self._exact), self.settings.device, torch.float32)
+            self._exact = backends.load(
+                "torch", self._generator, device=self.settings.device, precision=torch.float32
+            )
+        assert self._exact is not None
         self.num_repaired += 1
         before = before and tuple(part.float() for part in before)
         large, memory = self._run(self._exact, frame, before)
@@ -153,12 +159,14 @@ class Upscaler:
         kept = tuple(part.to(self.settings.precision) for part in memory)
         return large, kept if all(map(_all_finite, kept)) else None
 
-    def _run(self, network: nn.Module, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
+    def _run(
+        self, network: backends.Running, frame: Tensor, memory: Memory | None
+    ) -> tuple[Tensor, Memory]:
         while True:
             try:
                 if self.tile is None:
-                    return cast(Recurrent, network).folded(frame, memory)
-                return _tiled(cast(Recurrent, network), frame, memory, self.tile)
+                    return network.folded(frame, memory)
+                return _tiled(network, frame, memory, self.tile)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -238,9 +246,9 @@ def choose_tile(generator: nn.Module, width: int, height: int, settings: Setting
     return AUTO_TILE if needed > budget else None
 
 
-def _tiled(network: Recurrent, frame: Tensor, memory: Memory | None, tile: int) -> tuple[Tensor, Memory]:
+def _tiled(network: backends.Running, frame: Tensor, memory: Memory | None, tile: int) -> tuple[Tensor, Memory]:
     height, width = frame.shape[-2:]
-    fold: int = getattr(network, "fold", 1)  # how much smaller the memory is than the frame, each side
+    fold = network.fold  # how much smaller the memory is than the frame, each side
     large = frame.new_empty(1, 3 * network.scale**2, height, width)
     after: Memory | None = None
     tile += -tile % fold
@@ -301,11 +309,6 @@ def _not_finite() -> BadWeights:
 
 def _all_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(tensor.sum(dtype=torch.float32)))
-
-
-def _ready(network: nn.Module, device: torch.device, precision: torch.dtype) -> nn.Module:
-    network.eval().requires_grad_(False)
-    return network.to(device=device, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _name(precision: torch.dtype) -> str:
