@@ -7,9 +7,10 @@ needs the package onnx alone; torch's newer one needs two more. Opset 17 is what
 Letters: H W height and width of the small frame, S scale, M what one frame leaves for the next.
 """
 
-import io
+import tempfile
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
@@ -93,23 +94,27 @@ def _traced(generator: nn.Module, wrapped: nn.Module) -> Graph:
     inputs = [FRAME, *([BEGINS] if has_shots else []), *memories]
     given = (frame, *([torch.tensor(False)] if has_shots else []), *memory)
     scale = int(cast(Any, generator).scale) if isinstance(wrapped, _Film) else 1
-    file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # of branches on the sample's size, and that this exporter is the older one
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter(
+            "ignore"
+        )  # of branches on the sample's size, and that this exporter is the older one
+        file = Path(folder) / "traced.onnx"
         torch.onnx.export(
             wrapped.eval(),
             given,
-            file,
+            str(file),
             dynamo=False,
             opset_version=OPSET,
             input_names=inputs,
             output_names=[LARGE, *left],
             dynamic_axes=_axes(memories, left, fold=getattr(generator, "fold", 1), scale=scale),
         )
-    return Graph(model=file.getvalue(), memories=memories, left=left)
+        return Graph(model=file.read_bytes(), memories=memories, left=left)
 
 
-def _axes(memories: tuple[str, ...], left: tuple[str, ...], *, fold: int, scale: int) -> dict[str, dict[int, str]]:
+def _axes(
+    memories: tuple[str, ...], left: tuple[str, ...], *, fold: int, scale: int
+) -> dict[str, dict[int, str]]:
     """The names of the sides that are free."""
     names = {FRAME: "", LARGE: f" * {scale}" if scale > 1 else ""}
     names |= dict.fromkeys((*memories, *left), f" / {fold}" if fold > 1 else "")

@@ -41,6 +41,7 @@ class Settings(Part):
     scale: float  # of the network
     device: str
     precision: str
+    backend: str = "torch"
     tile: int | None
     start: float
     duration: float | None

@@ -159,9 +159,7 @@ class Upscaler:
         kept = tuple(part.to(self.settings.precision) for part in memory)
         return large, kept if all(map(_all_finite, kept)) else None
 
-    def _run(
-        self, network: backends.Running, frame: Tensor, memory: Memory | None
-    ) -> tuple[Tensor, Memory]:
+    def _run(self, network: backends.Running, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
         while True:
             try:
                 if self.tile is None:
@@ -246,7 +244,9 @@ def choose_tile(generator: nn.Module, width: int, height: int, settings: Setting
     return AUTO_TILE if needed > budget else None
 
 
-def _tiled(network: backends.Running, frame: Tensor, memory: Memory | None, tile: int) -> tuple[Tensor, Memory]:
+def _tiled(
+    network: backends.Running, frame: Tensor, memory: Memory | None, tile: int
+) -> tuple[Tensor, Memory]:
     height, width = frame.shape[-2:]
     fold = network.fold  # how much smaller the memory is than the frame, each side
     large = frame.new_empty(1, 3 * network.scale**2, height, width)

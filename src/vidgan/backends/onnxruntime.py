@@ -83,7 +83,7 @@ class _Step:
         assert self._fresh is not None
         before = tuple(part.float() for part in (self._fresh(frame) if memory is None else memory))
         _, _, height, width = frame.shape
-        outputs = {graph.LARGE: (1, 3 * self._scale**2, height, width)}
+        outputs: dict[str, tuple[int, ...]] = {graph.LARGE: (1, 3 * self._scale**2, height, width)}
         outputs |= {name: tuple(part.shape) for name, part in zip(self._graph.left, before, strict=True)}
         given = {graph.FRAME: frame.float(), **dict(zip(self._graph.memories, before, strict=True))}
         large, *left = self._run(outputs, given)

@@ -125,6 +125,10 @@ def enhance(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The network's numbers.")
     ] = "auto",
+    backend: Annotated[
+        Literal["auto", "torch", "openvino", "onnxruntime"],
+        typer.Option(help="What computes the network; auto is the quickest of those that are installed."),
+    ] = "auto",
     fp32: Annotated[bool, typer.Option("--fp32", help="The same as --precision fp32.")] = False,
     tile: Annotated[
         str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Tiles of N input pixels save memory.")
@@ -213,6 +217,7 @@ def enhance(
             orientation=orientation,
             device=device,
             precision="fp32" if fp32 else precision,
+            backend=backend,
             tile=tile_size,
             codec=codec,
             crf=crf,

@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from vidgan import __version__, checkpoint, geometry, hardware, sidecar, stream, trust, video
+from vidgan import __version__, checkpoint, geometry, hardware, quickest, sidecar, stream, trust, video
 from vidgan.enhancing import kept
 from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.video import Encoding, Source
@@ -34,6 +34,7 @@ class Options:
     orientation: str = "upright"
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"  # or one of backends.NAMES
     tile: str = "auto"  # or "off", or a side in small pixels
     codec: str | None = None
     crf: float | None = None
@@ -98,11 +99,8 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
             f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
         )
     window = map.window(network.reach)  # type: ignore[arg-type]
-    settings = stream.settings_of(options.device, options.precision, options.tile)
-    if options.tile == "auto":
-        tile = stream.choose_tile(network, window[2], window[3], settings, MEMORY_BUDGET)
-        settings = replace(settings, tile=tile)
     weights = checkpoint.sha256_of_weights(network)
+    settings = _settings(options, network, window, weights, say)
     writers = _writers(options, source, map, say, _mark(options, source, map, weights))
     return Job(
         options=options,
@@ -127,6 +125,21 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         },
         state=state_of(options.input),
     )
+
+
+def _settings(
+    options: Options, network: nn.Module, window: stream.Window, weights: str, say: Callable[[str], None]
+) -> stream.Settings:
+    """With the backend that was asked for or, for auto, that of the work that is gone on with, or the quickest."""
+    settings = stream.settings_of(options.device, options.precision, options.tile)
+    before = None if options.start_over else kept.begun_with(options.output).get("the backend")
+    backend = before if options.backend == "auto" and before is not None else options.backend
+    asked = quickest.Asked(backend=backend, precision=options.precision, device=settings.device)
+    choice = quickest.choose(asked, network, size=window[2:], weights=weights, say=say)
+    settings = replace(settings, backend=choice.backend, precision=choice.precision)
+    if options.tile != "auto":
+        return settings
+    return replace(settings, tile=stream.choose_tile(network, *window[2:], settings, MEMORY_BUDGET))
 
 
 def _once(console: Console) -> Callable[[str], None]:
@@ -204,6 +217,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
         "--start": options.start,
         "--duration": options.duration,
         "the device": settings.device.type,
+        "the backend": settings.backend,
         "the precision": str(settings.precision).removeprefix("torch."),
         "the codec": f"{choice.encoder} {choice.pixel_format} {choice.quantiser or ''} {coded}".strip(),
     }

@@ -214,6 +214,12 @@ def folder_for(output: Path) -> Path:
     return output.with_name(f".{short(output.name)}.vidgan")
 
 
+def begun_with(output: Path) -> dict[str, str]:
+    """The settings of what is kept of an output; none where nothing is."""
+    begun, segments = _read(folder_for(output) / JOURNAL)
+    return begun.settings if begun is not None and segments else {}
+
+
 def fingerprint(path: Path) -> str:
     """By which a file is recognised: its size, and a hash over all of it or, where it is large, over pieces of it."""
     size = path.stat().st_size

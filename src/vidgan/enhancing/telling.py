@@ -20,6 +20,7 @@ class Result:
     model: str
     device: str
     precision: str
+    backend: str
     peak_memory_mb: float | None
     consistency: float | None = None  # dB: the output, brought down, against the input; with --consistent
     invented: float | None = None  # code values of 255, the mean over pixels and frames; with --trust
@@ -68,6 +69,7 @@ def result_of(job: Job, written: Written) -> Result:
         precision=next(
             name for name, dtype in hardware.PRECISIONS.items() if dtype is job.settings.precision
         ),
+        backend=job.settings.backend,
         peak_memory_mb=hardware.peak_memory_mb(),
         consistency=round(sum(written.consistency) / count, 2) if written.consistency else None,
         invented=round(sum(written.invented) / count, 2) if written.invented else None,
@@ -108,6 +110,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
             scale=job.upscaler.scale,
             device=job.settings.device.type,
             precision=str(job.settings.precision).removeprefix("torch."),
+            backend=job.settings.backend,
             tile=job.upscaler.tile,
             start=options.start,
             duration=options.duration,

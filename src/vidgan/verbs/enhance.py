@@ -51,9 +51,10 @@ def run(options: Options, generator: nn.Module | None = None) -> Result:
 def _say(job: Job, result: Result) -> None:
     told = f", {result.consistency} dB consistent with the input" if job.options.consistent else ""
     told += f", {result.invented} code values invented on average" if job.options.trust else ""
+    by = "" if result.backend == "torch" else f", {result.backend}"
     job.say(
         f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of {result.width}x{result.height}, "
-        f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}){told}"
+        f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}{by}){told}"
     )
 
 
