@@ -49,6 +49,9 @@ def film(generator: nn.Module, notes: dict[str, str]) -> Graph:
     graph = _traced(generator, _Film(generator))
     model = onnx.load_from_string(graph.model)
     onnx.helper.set_model_props(model, notes)
+    large = next(value for value in model.graph.output if value.name == LARGE)
+    for dim, size in zip(large.type.tensor_type.shape.dim, (1, 3), strict=False):
+        dim.dim_value = size  # which the tracer did not see behind the unfolding
     model.producer_name, model.producer_version = "vidgan", notes.get("vidgan", "")
     onnx.checker.check_model(model, full_check=True)
     return Graph(model=model.SerializeToString(), memories=graph.memories, left=graph.left)

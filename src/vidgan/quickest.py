@@ -170,7 +170,8 @@ def _machine(device: torch.device) -> list[object]:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         name += next(line.partition(":")[2] for line in lines if line.startswith("model name"))
     able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return [platform.machine(), name, str(able), torch.get_num_threads(), device.type]
+    instructions = sorted(word for word, has in able.items() if has is True)
+    return [platform.machine(), name, instructions, torch.get_num_threads(), device.type]
 
 
 def _version(name: backends.Name) -> str:

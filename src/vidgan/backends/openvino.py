@@ -37,13 +37,10 @@ def load(generator: nn.Module, *, device: torch.device, precision: torch.dtype) 
     return running(generator, _Step(generator, precision))
 
 
-def save(model: bytes, notes: dict[str, str], path: str) -> None:
-    """Write an ONNX model as OpenVINO's own two files, path ending in .xml and its .bin beside it."""
+def save(model: bytes, path: str) -> None:
+    """Write an ONNX model and its notes as OpenVINO's own two files, path ending in .xml and its .bin beside it."""
     openvino = _openvino()
-    converted = openvino.Core().read_model(model=model)
-    for key, value in notes.items():
-        converted.set_rt_info(value, ["vidgan", key])
-    openvino.save_model(converted, path, compress_to_fp16=False)
+    openvino.save_model(openvino.Core().read_model(model=model), path, compress_to_fp16=False)
 
 
 class Compiled:
