@@ -19,7 +19,7 @@ with av.open(source) as small, av.open(target, "w") as large:
     film = small.streams.video[0]
     sides = -(-film.height // fold), -(-film.width // fold)
     state = {given.name: np.zeros((1, given.shape[1], *sides), np.float32) for given in memories}
-    coded = large.add_stream("libx264", rate=film.average_rate)
+    coded = large.add_stream("libx264", rate=film.average_rate, options={"crf": "17"})
     coded.width, coded.height = film.width * scale, film.height * scale
     for number, frame in enumerate(small.decode(film)):
         pixels = frame.to_ndarray(format="rgb24").transpose(2, 0, 1)[None]
