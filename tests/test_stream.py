@@ -1,7 +1,9 @@
 """Frames through the generator: tiles without seams, memory that ends at cuts, and no frame ever lost."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -115,10 +117,43 @@ def test_a_scene_cut_ends_the_memory(generator):
     alone = stream.upscale(iter(after), upscaler(generator), window=window, cuts=CutDetector())
     joined = stream.upscale(iter(before + after), upscaler(generator), window=window, cuts=CutDetector())
     first, second = list(alone), list(joined)
-    assert [begins for _, begins, _ in second] == [True, False, False, True, False, False]
-    assert [frame.pts for frame, _, _ in second] == [0, 1, 2, 0, 1, 2]
-    for (_, _, expected), (_, _, found) in zip(first, second[3:], strict=True):
-        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert [large.begins for large in second] == [True, False, False, True, False, False]
+    assert [large.frame.pts for large in second] == [0, 1, 2, 0, 1, 2]
+    for expected, found in zip(first, second[3:], strict=True):
+        torch.testing.assert_close(found.folded, expected.folded, rtol=0, atol=0)
+
+
+def shown_twice(frames: list[Frame]) -> list[Frame]:
+    again = [(frame, replace(frame, pixels=frame.pixels.copy())) for frame in frames]
+    return [replace(frame, pts=pts) for pts, frame in enumerate(chain.from_iterable(again))]
+
+
+def test_a_film_whose_frames_are_shown_twice_is_the_same_film(generator):
+    frames, window = clip(5), (0, 0, 32, 24)
+    once = list(stream.upscale(iter(frames), upscaler(generator), window=window, cuts=CutDetector()))
+    network = upscaler(generator)
+    twice = list(stream.upscale(iter(shown_twice(frames)), network, window=window, cuts=CutDetector()))
+    assert network.num_frames == 5
+    assert [large.repeats for large in twice] == [False, True] * 5
+    assert [large.begins for large in twice] == [True] + 9 * [False]
+    assert [large.frame.pts for large in twice] == list(range(10))
+    for number, large in enumerate(twice):
+        assert torch.equal(large.folded, once[number // 2].folded)
+
+
+def test_one_code_value_in_one_pixel_is_another_frame(generator):
+    first, second = clip(1)[0], clip(1)[0]
+    second.pixels[23, 31, 2] ^= 1
+    network = upscaler(generator)
+    list(stream.upscale(iter([first, second]), network, window=(0, 0, 32, 24), cuts=CutDetector()))
+    assert network.num_frames == 2
+
+
+def test_the_first_frame_of_a_segment_is_computed_though_it_is_a_repeat(generator):
+    made = stream.upscale(
+        iter(clip(1) * 7), upscaler(generator), window=(0, 0, 32, 24), cuts=CutDetector(), segment=3
+    )
+    assert [large.repeats for large in made] == [False, True, True, False, True, True, False]
 
 
 def test_within_a_shot_the_memory_goes_on(generator):
@@ -133,7 +168,7 @@ def test_within_a_shot_the_memory_goes_on(generator):
 def test_only_the_window_is_computed(generator):
     frames = clip(2)
     made = stream.upscale(iter(frames), upscaler(generator), window=(4, 2, 20, 16), cuts=CutDetector())
-    _, _, folded = next(made)
+    folded = next(made).folded
     assert folded.shape == (1, 48, 16, 20)
     expected = upscaler(generator).folded(stream.as_tensor(frames[0].pixels[2:18, 4:24]))
     torch.testing.assert_close(folded, expected)
@@ -223,13 +258,13 @@ def test_out_of_memory_makes_the_tiles_smaller_and_drops_no_frame(generator, err
     network, frames = upscaler(hungry, said=said), clip(3, 120, 300)
     window, no_cuts = (0, 0, 300, 120), CutDetector(threshold=101)
     made = list(stream.upscale(iter(frames), network, window=window, cuts=no_cuts))
-    assert [frame.pts for frame, _, _ in made] == [0, 1, 2]
+    assert [large.frame.pts for large in made] == [0, 1, 2]
     assert network.tile == 75
     assert [line.rpartition(" of ")[2] for line in said] == ["150 pixels", "75 pixels"]
     whole = upscaler(generator)
-    for frame, _, folded in made:
-        expected = whole.folded(stream.as_tensor(frame.pixels))
-        torch.testing.assert_close(folded, expected, atol=1e-4, rtol=0)
+    for large in made:
+        expected = whole.folded(stream.as_tensor(large.frame.pixels))
+        torch.testing.assert_close(large.folded, expected, atol=1e-4, rtol=0)
 
 
 def test_no_memory_for_the_smallest_tile_is_an_error(generator, monkeypatch):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
@@ -175,16 +175,44 @@ class Upscaler:
             self.say(f"out of memory: going on in tiles of {self.tile} pixels")
 
 
+class Enlarged(NamedTuple):
+    frame: Frame
+    begins: bool  # a shot
+    repeats: bool  # the frame before, pixel for pixel
+    folded: Tensor  # its window's enlargement, as Upscaler.folded gives it
+
+
 def upscale(
-    frames: Iterator[Frame], upscaler: Upscaler, *, window: Window, cuts: CutDetector
-) -> Iterator[tuple[Frame, bool, Tensor]]:
-    """Each frame, whether a shot begins with it, and its window's folded enlargement (Upscaler.folded)."""
+    frames: Iterator[Frame],
+    upscaler: Upscaler,
+    *,
+    window: Window,
+    cuts: CutDetector,
+    segment: int | None = None,
+) -> Iterator[Enlarged]:
+    """Each frame with its enlargement. A repeated frame gets that of the first, and leaves the memory as it is.
+
+    segment  frames; the first of each is computed whatever came before it, since a run that goes on with a segment
+             knows nothing of that
+    """
     x, y, width, height = window
-    for frame in frames:
-        begins = cuts.begins_shot(frame.pixels)
-        if begins:
-            upscaler.forget()
-        yield frame, begins, upscaler.folded(as_tensor(frame.pixels[y : y + height, x : x + width]))
+    last: Enlarged | None = None
+    for number, frame in enumerate(frames):
+        stands_alone = last is None or (segment is not None and number % segment == 0)
+        if last is not None and not stands_alone and _are_equal(frame.pixels, last.frame.pixels):
+            last = Enlarged(frame, begins=False, repeats=True, folded=last.folded)
+        else:
+            begins = cuts.begins_shot(frame.pixels)
+            if begins:
+                upscaler.forget()
+            folded = upscaler.folded(as_tensor(frame.pixels[y : y + height, x : x + width]))
+            last = Enlarged(frame, begins=begins, repeats=False, folded=folded)
+        yield last
+
+
+def _are_equal(pixels: np.ndarray, others: np.ndarray) -> bool:
+    """A few rows first: pictures of a film that moves differ in them already."""
+    return np.array_equal(pixels[::16], others[::16]) and np.array_equal(pixels, others)
 
 
 def as_tensor(pixels: np.ndarray) -> Tensor:

@@ -53,6 +53,7 @@ class Segment(Line):
     seen: list[tuple[int, int]]  # the last frames of the source: times and checksums
     pts: list[int]
     began_shot: list[bool]
+    repeats: list[bool] = []
     consistency: list[float]
     invented: list[float]
 

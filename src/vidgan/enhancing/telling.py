@@ -25,6 +25,7 @@ class Result:
     consistency: float | None = None  # dB: the output, brought down, against the input; with --consistent
     invented: float | None = None  # code values of 255, the mean over pixels and frames; with --trust
     frames_of_earlier_runs: int = 0  # that were kept, and gone on from
+    repeats: int = 0  # frames that were the one before once more, and were not computed again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ class Written:
 
     pts: list[int] = field(default_factory=list)
     began_shot: list[bool] = field(default_factory=list)
+    repeats: list[bool] = field(default_factory=list)  # of the frame before: not computed again
     consistency: list[float] = field(default_factory=list)  # dB, where it was asked for
     invented: list[float] = field(default_factory=list)  # code values of 255, where they were asked for
     num_kept: int = 0  # frames of earlier runs
@@ -47,6 +49,7 @@ def recalled(kept: Kept) -> Written:
     for segment in kept.segments:
         written.pts.extend(segment.pts)
         written.began_shot.extend(segment.began_shot)
+        written.repeats.extend(segment.repeats)
         written.consistency.extend(segment.consistency)
         written.invented.extend(segment.invented)
     return written
@@ -74,6 +77,7 @@ def result_of(job: Job, written: Written) -> Result:
         consistency=round(sum(written.consistency) / count, 2) if written.consistency else None,
         invented=round(sum(written.invented) / count, 2) if written.invented else None,
         frames_of_earlier_runs=written.num_kept,
+        repeats=sum(written.repeats),
     )
 
 
@@ -122,6 +126,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
         frames=sidecar.PerFrame(
             seconds=[float(pts * job.source.time_base) for pts in written.pts],
             began_shot=written.began_shot,
+            repeats=written.repeats,
             consistency=written.consistency,
             trust=written.invented,
         ),

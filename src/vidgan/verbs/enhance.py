@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from vidgan import backprojection, hardware, progress, sidecar, stream, trust
+from vidgan.enhancing import making
 from vidgan.enhancing.job import Job, Options, prepare
 from vidgan.enhancing.kept import Kept
 from vidgan.enhancing.making import make
@@ -49,7 +50,8 @@ def run(options: Options, generator: nn.Module | None = None) -> Result:
 
 
 def _say(job: Job, result: Result) -> None:
-    told = f", {result.consistency} dB consistent with the input" if job.options.consistent else ""
+    told = f", {result.repeats} of them repeats" if result.repeats else ""
+    told += f", {result.consistency} dB consistent with the input" if job.options.consistent else ""
     told += f", {result.invented} code values invented on average" if job.options.trust else ""
     by = "" if result.backend == "torch" else f", {result.backend}"
     job.say(
@@ -62,19 +64,33 @@ def _enhanced(
     job: Job, decoded: Iterator[Frame], written: Written, cuts: CutDetector
 ) -> Iterator[list[Frame]]:
     """The frames at each moment: the output's and, where it was asked for, the trust map's."""
-    large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts)
-    for frame, begins, folded in large:
-        if job.options.consistent:
-            folded = _made_consistent(job, frame, folded, written)
-        written.pts.append(frame.pts)
-        written.began_shot.append(begins)
-        picture = stream.rendered(folded, job.plan, job.window, frame.pixels.dtype)
-        made = [replace(frame, pixels=picture)]
-        if job.trust is not None:
-            invented, mean = job.trust.measure(folded, _small(job, frame), begins=begins)
-            written.invented.append(round(mean, 3))
-            made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
+    made: list[Frame] = []
+    for large in stream.upscale(
+        decoded, job.upscaler, window=job.window, cuts=cuts, segment=making.SEGMENT_FRAMES
+    ):
+        written.pts.append(large.frame.pts)
+        written.began_shot.append(large.begins)
+        written.repeats.append(large.repeats)
+        if large.repeats:
+            made = [replace(large.frame, pixels=frame.pixels) for frame in made]
+            for values in (written.consistency, written.invented):
+                values.extend(values[-1:])
+        else:
+            made = _made(job, large, written)
         yield made
+
+
+def _made(job: Job, large: stream.Enlarged, written: Written) -> list[Frame]:
+    frame, folded = large.frame, large.folded
+    if job.options.consistent:
+        folded = _made_consistent(job, frame, folded, written)
+    picture = stream.rendered(folded, job.plan, job.window, frame.pixels.dtype)
+    made = [replace(frame, pixels=picture)]
+    if job.trust is not None:
+        invented, mean = job.trust.measure(folded, _small(job, frame), begins=large.begins)
+        written.invented.append(round(mean, 3))
+        made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
+    return made
 
 
 def _small(job: Job, frame: Frame) -> Tensor:
