@@ -197,6 +197,7 @@ def enhance(
         raise BadOption("--duration 0 asks for no frames", "Give a longer one, or leave it out.")
     destination = _file_for(Path(source), target, suffix)
     name, tile_size = _not_another_projects(model), _tile(tile)
+    _share_the_cores()
 
     from vidgan.verbs.enhance import Options, run
 
@@ -234,6 +235,16 @@ def enhance(
             started=STARTED,
         )
     )
+
+
+def _share_the_cores() -> None:
+    """Threads of the network that wait for each other sleep, and leave their core to the decoder and the encoder.
+
+    OpenMP's own way is to spin: on two busy cores the same video took twice the processor's time. It is read when torch
+    is loaded, and not again.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")  # the same to Intel's and LLVM's OpenMP
 
 
 def _ends(given: list[str | None], source: str | None, target: str | None) -> tuple[str, str]:
