@@ -35,6 +35,7 @@ class EnhanceOptions:
     orientation: str = "upright"
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"
     tile: str = "auto"
     codec: str | None = None
     crf: float | None = None
