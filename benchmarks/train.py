@@ -161,7 +161,9 @@ def _loader(chosen: recipe.Recipe, data: Path, step_ms: float) -> dict[str, floa
 
 def _print(report: dict[str, object]) -> None:
     times, gflop = report["times_ms"], report["gflop"]
-    peaks = {name: times[f"control {name}"]["gflops"] for name in ("fp32", "bf16")}
+    peaks = {
+        name: times[f"control {name}"]["gflops"] for name in ("fp32", "bf16") if f"control {name}" in times
+    }
     print("| | ms, median (quartiles) | GFLOP | GFLOP/s | of the matrix peak |\n|---|---|---|---|---|")
     for name, taken in times.items():
         cells = [name, f"{taken['median']:.0f} ({taken['q1']:.0f} - {taken['q3']:.0f})", "", "", ""]

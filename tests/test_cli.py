@@ -36,6 +36,7 @@ class EnhanceOptions:
     orientation: str = "upright"
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"
     tile: str = "auto"
     memory: str | None = None
     codec: str | None = None

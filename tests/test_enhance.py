@@ -292,6 +292,7 @@ def test_the_sidecar_says_where_the_output_comes_from(enhance, models):
         "scale": 4,
         "device": "cpu",
         "precision": "float32",
+        "backend": "torch",
         "tile": 64,
         "start": 0.08,
         "duration": None,

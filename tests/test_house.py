@@ -24,7 +24,7 @@ FLOORS = {
     **dict.fromkeys(("errors", "frame"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
     **dict.fromkeys(
-        ("hardware", "pipeline", "progress", "interrupt", "ffmpeg", "opencv", "backprojection"), 1
+        ("hardware", "pipeline", "progress", "interrupt", "ffmpeg", "opencv", "backprojection", "graph"), 1
     ),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
@@ -32,6 +32,7 @@ FLOORS = {
     "recipe": 3.0,
     "checkpoint": 3.1,
     "dataset": 3.2,
+    "quickest": 3.25,
     "stream": 3.3,
     "trust": 3.4,
     "score": 3.5,
@@ -46,7 +47,9 @@ CORE = {"torch", "numpy", "av", "safetensors", "pydantic", "typer", "rich"}
 EXTRAS = {
     "cv2": "opencv",
     "rapidocr": "analysers",
-    "onnxruntime": "analysers",
+    "onnx": "graph",
+    "onnxruntime": "backends",
+    "openvino": "backends",
     "scipy": "metrics",
     "imageio_ffmpeg": "ffmpeg",
     "ncnn": "measuring",

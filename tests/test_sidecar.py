@@ -36,7 +36,7 @@ def test_it_stands_beside_the_output_and_says_its_version(made, tmp_path):
     told = json.loads(path.read_text(encoding="utf-8"))
     assert told["schema"] == 1 and "version" not in told
     assert told["frames"] == {
-        "seconds": [0.0, 0.04], "began_shot": [True, False], "consistency": [], "trust": []
+        "seconds": [0.0, 0.04], "began_shot": [True, False], "repeats": [], "consistency": [], "trust": []
     }  # fmt: skip
 
 

@@ -4,7 +4,9 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -118,10 +120,43 @@ def test_a_scene_cut_ends_the_memory(generator):
     alone = stream.upscale(iter(after), upscaler(generator), window=window, cuts=CutDetector())
     joined = stream.upscale(iter(before + after), upscaler(generator), window=window, cuts=CutDetector())
     first, second = list(alone), list(joined)
-    assert [begins for _, begins, _ in second] == [True, False, False, True, False, False]
-    assert [frame.pts for frame, _, _ in second] == [0, 1, 2, 0, 1, 2]
-    for (_, _, expected), (_, _, found) in zip(first, second[3:], strict=True):
-        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    assert [large.begins for large in second] == [True, False, False, True, False, False]
+    assert [large.frame.pts for large in second] == [0, 1, 2, 0, 1, 2]
+    for expected, found in zip(first, second[3:], strict=True):
+        torch.testing.assert_close(found.folded, expected.folded, rtol=0, atol=0)
+
+
+def shown_twice(frames: list[Frame]) -> list[Frame]:
+    again = [(frame, replace(frame, pixels=frame.pixels.copy())) for frame in frames]
+    return [replace(frame, pts=pts) for pts, frame in enumerate(chain.from_iterable(again))]
+
+
+def test_a_film_whose_frames_are_shown_twice_is_the_same_film(generator):
+    frames, window = clip(5), (0, 0, 32, 24)
+    once = list(stream.upscale(iter(frames), upscaler(generator), window=window, cuts=CutDetector()))
+    network = upscaler(generator)
+    twice = list(stream.upscale(iter(shown_twice(frames)), network, window=window, cuts=CutDetector()))
+    assert network.num_frames == 5
+    assert [large.folded is None for large in twice] == [False, True] * 5
+    assert [large.begins for large in twice] == [True] + 9 * [False]
+    assert [large.frame.pts for large in twice] == list(range(10))
+    for number, large in enumerate(twice):
+        assert number % 2 or torch.equal(large.folded, once[number // 2].folded)
+
+
+def test_one_code_value_in_one_pixel_is_another_frame(generator):
+    first, second = clip(1)[0], clip(1)[0]
+    second.pixels[23, 31, 2] ^= 1
+    network = upscaler(generator)
+    list(stream.upscale(iter([first, second]), network, window=(0, 0, 32, 24), cuts=CutDetector()))
+    assert network.num_frames == 2
+
+
+def test_the_first_frame_of_a_segment_is_computed_though_it_is_a_repeat(generator):
+    made = stream.upscale(
+        iter(clip(1) * 7), upscaler(generator), window=(0, 0, 32, 24), cuts=CutDetector(), segment=3
+    )
+    assert [large.folded is None for large in made] == [False, True, True, False, True, True, False]
 
 
 def test_within_a_shot_the_memory_goes_on(generator):
@@ -136,7 +171,7 @@ def test_within_a_shot_the_memory_goes_on(generator):
 def test_only_the_window_is_computed(generator):
     frames = clip(2)
     made = stream.upscale(iter(frames), upscaler(generator), window=(4, 2, 20, 16), cuts=CutDetector())
-    _, _, folded = next(made)
+    folded = next(made).folded
     assert folded.shape == (1, 48, 16, 20)
     expected = upscaler(generator).folded(stream.as_tensor(frames[0].pixels[2:18, 4:24]))
     torch.testing.assert_close(folded, expected)
@@ -227,13 +262,13 @@ def test_out_of_memory_makes_the_tiles_smaller_and_drops_no_frame(generator, err
     network, frames = upscaler(hungry, said=said), clip(3, 120, 300)
     window, no_cuts = (0, 0, 300, 120), CutDetector(threshold=101)
     made = list(stream.upscale(iter(frames), network, window=window, cuts=no_cuts))
-    assert [frame.pts for frame, _, _ in made] == [0, 1, 2]
+    assert [large.frame.pts for large in made] == [0, 1, 2]
     assert network.tile == 75
     assert [line.rpartition(" of ")[2] for line in said] == ["150 pixels", "75 pixels"]
     whole = upscaler(generator)
-    for frame, _, folded in made:
-        expected = whole.folded(stream.as_tensor(frame.pixels))
-        torch.testing.assert_close(folded, expected, atol=1e-4, rtol=0)
+    for large in made:
+        expected = whole.folded(stream.as_tensor(large.frame.pixels))
+        torch.testing.assert_close(large.folded, expected, atol=1e-4, rtol=0)
 
 
 LIMITED = """
@@ -307,13 +342,13 @@ def test_pixels_are_rounded_and_clipped(depth, peak):
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_unfolded_pixels_are_the_pixels_of_the_unfolded(depth, layout, scale):
-    folded = (torch.rand(1, 3 * scale**2, 5, 7) * 1.2 - 0.1).contiguous(memory_format=layout)
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+def test_unfolded_codes_are_the_pixels_of_the_unfolded(depth, layout, scale):
+    folded = (torch.rand(1, 3 * scale**2, 13, 7) * 1.2 - 0.1).contiguous(memory_format=layout)
     slow = stream.as_pixels(stream.unfolded(folded, scale), np.dtype(depth))
-    quick = stream.unfolded_pixels(folded, scale, np.dtype(depth))
-    assert quick.shape == (5 * scale, 7 * scale, 3) and quick.dtype == depth
-    assert np.array_equal(quick, slow)
+    quick = stream.unfolded_codes(folded, scale, np.dtype(depth))[0].numpy().view(depth)
+    assert quick.shape == (3, 13 * scale, 7 * scale)
+    assert np.array_equal(quick.transpose(1, 2, 0), slow)
 
 
 def test_sixteen_bits_keep_more_than_eight(generator):
@@ -321,5 +356,5 @@ def test_sixteen_bits_keep_more_than_eight(generator):
     slope = np.linspace(30_000, 30_256, 32).astype(np.uint16)
     pixels = np.broadcast_to(slope[None, :, None], (8, 32, 3))
     folded = F.pixel_unshuffle(F.interpolate(stream.as_tensor(pixels), scale_factor=2), 2)
-    assert len(np.unique(stream.unfolded_pixels(folded, 2, np.dtype(np.uint16)))) == 32
-    assert len(np.unique(stream.unfolded_pixels(folded, 2, np.dtype(np.uint8)))) <= 2
+    assert len(np.unique(stream.unfolded_codes(folded, 2, np.dtype(np.uint16)).numpy())) == 32
+    assert len(np.unique(stream.unfolded_codes(folded, 2, np.dtype(np.uint8)).numpy())) <= 2

@@ -295,6 +295,7 @@ def test_an_interruption_leaves_neither_and_older_ones_as_they_were(offset, monk
             raise KeyboardInterrupt
         return folded(self, frame, memory)
 
+    exact(Path("in.mkv"), [GREY, GREY + 9, GREY])  # a frame that is shown again would not be computed
     Path("trust.mkv").write_text("precious")
     before = names()
     monkeypatch.setattr(Generator, "folded", interrupted)

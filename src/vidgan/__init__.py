@@ -7,6 +7,7 @@ The whole road as functions, each importing what it needs only when it is called
     train, test                                        on a video of one's own
     enhance (also generate_video)                      a new video
     compare, evaluate                                  how it differs from another; how good and fast networks are
+    export                                             a network as a file for other programs
     impact                                             whether it helps those who analyse it
 """
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from vidgan.score import Comparison, Evaluation, Impact
     from vidgan.verbs.enhance import Result
+    from vidgan.verbs.export import Exported
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "create_generator",
     "enhance",
     "evaluate",
+    "export",
     "gan_loss",
     "generate_video",
     "impact",
@@ -56,6 +59,7 @@ def enhance(
     orientation: str = "upright",
     device: str = "auto",
     precision: str = "auto",
+    backend: str = "auto",
     tile: str | int = "auto",
     memory: str | None = None,
     codec: str | None = None,
@@ -102,6 +106,7 @@ def enhance(
         orientation=orientation,
         device=device,
         precision=precision,
+        backend=backend,
         tile=str(tile),
         memory=memory,
         codec=codec,
@@ -120,6 +125,26 @@ def enhance(
 
 
 generate_video = enhance
+
+
+def export(
+    model: str | Path | nn.Module,
+    output: str | Path,
+    *,
+    fidelity: float | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a network as a file that runs without vidgan: the road of `vidgan export`.
+
+    model   a name, the path of a model file, or a generator
+    output  ends in .onnx, or in .xml for OpenVINO's own form with a .bin beside it
+    Raises VidganError, and then leaves what was there before.
+    """
+    from vidgan.verbs.export import Options, run
+
+    name = model if isinstance(model, (str, Path)) else type(model).__name__
+    options = Options(model=name, output=Path(output), fidelity=fidelity, overwrite=overwrite, quiet=True)
+    return run(options, None if isinstance(model, (str, Path)) else model)
 
 
 def create_generator(

@@ -41,6 +41,7 @@ class Settings(Part):
     scale: float  # of the network
     device: str
     precision: str
+    backend: str = "torch"
     tile: int | None
     start: float
     duration: float | None
@@ -54,6 +55,7 @@ class PerFrame(Part):
 
     seconds: list[float] = []  # presentation time in the source
     began_shot: list[bool] = []  # where the network's memory was cleared
+    repeats: list[bool] = []  # the frame before, pixel for pixel: its picture was taken again
     consistency: list[float] = []  # dB: the enlargement, brought down, against the input; with --consistent
     trust: list[
         float

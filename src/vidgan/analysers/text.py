@@ -4,6 +4,7 @@ Both networks are named by their paths: nothing is ever fetched.
 """
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,11 @@ def load() -> Look:
 def _engine() -> Any:
     """One for all videos: it keeps nothing from picture to picture."""
     try:
-        import onnxruntime  # noqa: F401  rapidocr itself waits with it until it reads
         import rapidocr
     except ImportError as missing:
         raise MissingExtra("rapidocr with onnxruntime", "analysis") from missing
+    if find_spec("onnxruntime") is None:  # rapidocr itself waits with it until it reads
+        raise MissingExtra("rapidocr with onnxruntime", "analysis")
     folder = Path(rapidocr.__file__).parent / "models"
     if not (folder / FINDER).is_file() or not (folder / READER).is_file():
         raise MissingExtra(f"a rapidocr whose wheel holds {FINDER}", "analysis")

@@ -143,6 +143,10 @@ def enhance(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The network's numbers.")
     ] = "auto",
+    backend: Annotated[
+        Literal["auto", "torch", "openvino", "onnxruntime"],
+        typer.Option(help="What computes the network; auto is the quickest of those that are installed."),
+    ] = "auto",
     fp32: Annotated[bool, typer.Option("--fp32", help="The same as --precision fp32.")] = False,
     tile: Annotated[
         str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Tiles of N input pixels save memory.")
@@ -220,6 +224,7 @@ def enhance(
         raise BadOption(f"--jobs {jobs}: {source} is one video", "Leave it out, or name a folder of videos.")
     destination = Path(target) if is_folder else _file_for(Path(source), target, suffix)
     name, tile_size = _not_another_projects(model), _tile(tile)
+    _share_the_cores()
 
     from vidgan.verbs.enhance import Options, run
 
@@ -246,6 +251,7 @@ def enhance(
             orientation=orientation,
             device=device,
             precision="fp32" if fp32 else precision,
+            backend=backend,
             tile=tile_size,
             memory=memory,
             codec=codec,
@@ -263,6 +269,16 @@ def enhance(
             started=STARTED,
         )
     )
+
+
+def _share_the_cores() -> None:
+    """Threads of the network that wait for each other sleep, and leave their core to the decoder and the encoder.
+
+    OpenMP's own way is to spin: on two busy cores the same video took twice the processor's time. It is read when torch
+    is loaded, and not again.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")  # the same to Intel's and LLVM's OpenMP
 
 
 def _ends(given: list[str | None], source: str | None, target: str | None) -> tuple[str, str]:

@@ -119,7 +119,7 @@ def needed(work: Work, plan: Plan) -> int:
     source, map = work.source, work.map
     deep = 2 if source.bit_depth > 8 else 1
     small, large = 3 * deep * source.width * source.height, 3 * deep * map.width * map.height
-    passing = (plan.between + 4) * small + (plan.between + 3) * large * work.outputs
+    passing = (plan.between + 4) * small + (plan.between + 4) * large * work.outputs
     coders = video.of_decoder(source, threads=plan.decoding_threads)
     coders += work.outputs * video.of_encoder(work.choices[plan.light], map.width, map.height)
     weights = sum(weight.numel() for weight in work.network.parameters())

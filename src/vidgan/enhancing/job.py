@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from vidgan import __version__, checkpoint, geometry, hardware, sidecar, stream, trust, video
+from vidgan import __version__, checkpoint, geometry, hardware, quickest, sidecar, stream, trust, video
 from vidgan.enhancing import budget, kept
 from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.video import Encoding, Source
@@ -35,6 +35,7 @@ class Options:
     orientation: str = "upright"
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"  # or one of backends.NAMES
     tile: str = "auto"  # or "off", or a side in small pixels
     memory: str | None = None  # the most that the process may hold, as 3G or 800M
     codec: str | None = None
@@ -103,11 +104,11 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
             f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
         )
     window = map.window(network.reach)  # type: ignore[arg-type]
-    settings = stream.settings_of(options.device, options.precision, options.tile)
+    weights = checkpoint.sha256_of_weights(network)
+    settings = _settings(options, network, window, weights, say)
     work = _work(options, source, map, window, network, settings)
     lowered = _lowered(options, work, cap, say)
     settings = replace(settings, tile=lowered.tile)
-    weights = checkpoint.sha256_of_weights(network)
     writers = _writers(options, work, lowered, say, _mark(options, source, map, weights))
     return Job(
         options=options,
@@ -134,6 +135,30 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         },
         state=state_of(options.input),
     )
+
+
+def _settings(
+    options: Options, network: nn.Module, window: stream.Window, weights: str, say: Callable[[str], None]
+) -> stream.Settings:
+    """With the backend that was asked for or, for auto, that of the work that is gone on with, or the quickest."""
+    settings = stream.settings_of(options.device, options.precision, options.tile)
+    if options.memory is not None:
+        return _reckoned(options, settings)
+    before = None if options.start_over else kept.begun_with(options.output).get("the backend")
+    backend = before if options.backend == "auto" and before is not None else options.backend
+    asked = quickest.Asked(backend=backend, precision=options.precision, device=settings.device)
+    choice = quickest.choose(asked, network, size=window[2:], weights=weights, say=say)
+    return replace(settings, backend=choice.backend, precision=choice.precision)
+
+
+def _reckoned(options: Options, settings: stream.Settings) -> stream.Settings:
+    """With torch, whose memory is known beforehand."""
+    if options.backend not in ("auto", "torch"):
+        raise BadOption(
+            f"--memory cannot tell what {options.backend} will hold",
+            "Leave one of them out, or use --backend torch.",
+        )
+    return settings
 
 
 def _once(console: Console) -> Callable[[str], None]:
@@ -218,6 +243,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
         "--start": options.start,
         "--duration": options.duration,
         "the device": settings.device.type,
+        "the backend": settings.backend,
         "the precision": str(settings.precision).removeprefix("torch."),
         "the codec": f"{choice.encoder} {choice.pixel_format} {choice.quantiser or ''} {coded}".strip()
         + (f", {choice.threads} thread" if choice.threads else ""),

@@ -53,6 +53,7 @@ class Segment(Line):
     seen: list[tuple[int, int]]  # the last frames of the source: times and checksums
     pts: list[int]
     began_shot: list[bool]
+    repeats: list[bool] = []
     consistency: list[float]
     invented: list[float]
 
@@ -212,6 +213,12 @@ class Kept:
 
 def folder_for(output: Path) -> Path:
     return output.with_name(f".{short(output.name)}.vidgan")
+
+
+def begun_with(output: Path) -> dict[str, str]:
+    """The settings of what is kept of an output; none where nothing is."""
+    begun, segments = _read(folder_for(output) / JOURNAL)
+    return begun.settings if begun is not None and segments else {}
 
 
 def fingerprint(path: Path) -> str:

@@ -161,6 +161,7 @@ class _Segments:
             seen=[tuple(frame) for frame in end.seen],
             pts=written.pts[end.rows],
             began_shot=written.began_shot[end.rows],
+            repeats=written.repeats[end.rows],
             consistency=written.consistency[end.rows],
             invented=written.invented[end.rows],
         )

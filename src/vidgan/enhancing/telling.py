@@ -20,10 +20,12 @@ class Result:
     model: str
     device: str
     precision: str
+    backend: str
     peak_memory_mb: float | None
     consistency: float | None = None  # dB: the output, brought down, against the input; with --consistent
     invented: float | None = None  # code values of 255, the mean over pixels and frames; with --trust
     frames_of_earlier_runs: int = 0  # that were kept, and gone on from
+    repeats: int = 0  # frames that were the one before once more, and were not computed again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class Written:
 
     pts: list[int] = field(default_factory=list)
     began_shot: list[bool] = field(default_factory=list)
+    repeats: list[bool] = field(default_factory=list)  # of the frame before: not computed again
     consistency: list[float] = field(default_factory=list)  # dB, where it was asked for
     invented: list[float] = field(default_factory=list)  # code values of 255, where they were asked for
     num_kept: int = 0  # frames of earlier runs
@@ -46,6 +49,7 @@ def recalled(kept: Kept) -> Written:
     for segment in kept.segments:
         written.pts.extend(segment.pts)
         written.began_shot.extend(segment.began_shot)
+        written.repeats.extend(segment.repeats)
         written.consistency.extend(segment.consistency)
         written.invented.extend(segment.invented)
     return written
@@ -68,10 +72,12 @@ def result_of(job: Job, written: Written) -> Result:
         precision=next(
             name for name, dtype in hardware.PRECISIONS.items() if dtype is job.settings.precision
         ),
+        backend=job.settings.backend,
         peak_memory_mb=hardware.peak_memory_mb(),
         consistency=round(sum(written.consistency) / count, 2) if written.consistency else None,
         invented=round(sum(written.invented) / count, 2) if written.invented else None,
         frames_of_earlier_runs=written.num_kept,
+        repeats=sum(written.repeats),
     )
 
 
@@ -108,6 +114,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
             scale=job.upscaler.scale,
             device=job.settings.device.type,
             precision=str(job.settings.precision).removeprefix("torch."),
+            backend=job.settings.backend,
             tile=job.upscaler.tile,
             start=options.start,
             duration=options.duration,
@@ -119,6 +126,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
         frames=sidecar.PerFrame(
             seconds=[float(pts * job.source.time_base) for pts in written.pts],
             began_shot=written.began_shot,
+            repeats=written.repeats,
             consistency=written.consistency,
             trust=written.invented,
         ),

@@ -59,6 +59,10 @@ class Generator(nn.Module):
         folded, memory = self.folded(frame)
         return F.pixel_shuffle(folded, self.scale), memory
 
+    def fresh(self, frame: Tensor) -> Memory:
+        """What a shot begins with: nothing."""
+        return ()
+
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
         x = frame.to(self.body[0].weight.dtype, memory_format=torch.channels_last)  # type: ignore[arg-type]

@@ -104,17 +104,17 @@ class Generator(nn.Module):
         folded, memory = self.folded(frame, memory)
         return F.pixel_shuffle(folded, self.scale), memory
 
+    def fresh(self, frame: Tensor) -> Memory:
+        """What a shot begins with, in the place of None: the frame once more, and no features."""
+        small = self._small(frame)
+        B, _, h, w = small.shape
+        return Memory(small, small.new_zeros(B, self.config.features, h, w))
+
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
         H, W = frame.shape[-2:]
-        rest = -W % self.fold, -H % self.fold
-        small = F.pad(frame, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else frame
-        small = F.pixel_unshuffle(small, self.fold) if self.fold > 1 else small
-        small = small.to(self.head.weight.dtype, memory_format=torch.channels_last)
-        if memory is None:
-            B, _, h, w = small.shape
-            memory = Memory(small, small.new_zeros(B, self.config.features, h, w))
-        x = torch.cat((small, *memory), 1)
+        small = self._small(frame)
+        x = torch.cat((small, *(self.fresh(frame) if memory is None else memory)), 1)
         x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
         if self.kernels.device != frame.device:
             self.kernels = self.kernels.to(frame.device)
@@ -122,6 +122,14 @@ class Generator(nn.Module):
         if self.fold > 1:
             added = F.pixel_shuffle(added, self.fold)[..., :H, :W]
         return enlarge(frame, self.kernels).add_(added), Memory(small, x)
+
+    def _small(self, frame: Tensor) -> Tensor:
+        """The frame as the inner layers see it: in squares of pixels, in their precision."""
+        H, W = frame.shape[-2:]
+        rest = -W % self.fold, -H % self.fold
+        small = F.pad(frame, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else frame
+        small = F.pixel_unshuffle(small, self.fold) if self.fold > 1 else small
+        return small.to(self.head.weight.dtype, memory_format=torch.channels_last)
 
 
 def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:

@@ -105,6 +105,10 @@ class Generator(nn.Module):
         large = self.conv_last(F.leaky_relu(self.conv_hr(x), SLOPE)).float()
         return large[..., : height * self.scale, : width * self.scale], ()
 
+    def fresh(self, frame: Tensor) -> Memory:
+        """What a shot begins with: nothing."""
+        return ()
+
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         """As step, the large frame's pixels folded into channels: (B, 3 * S * S, H, W), float32."""
         large, memory = self.step(frame)

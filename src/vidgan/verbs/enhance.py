@@ -20,7 +20,7 @@ from vidgan import backprojection, hardware, progress, sidecar, stream, trust
 from vidgan.enhancing import budget, naming, queue, table
 from vidgan.enhancing.job import Job, Options, prepare
 from vidgan.enhancing.kept import Kept
-from vidgan.enhancing.making import make
+from vidgan.enhancing.making import SEGMENT_FRAMES, make
 from vidgan.enhancing.queue import Entry
 from vidgan.enhancing.telling import Result, Written, describe, result_of
 from vidgan.errors import BadOption, BadOutput, VidganError
@@ -191,11 +191,13 @@ def _own_up(job: Job, result: Result) -> None:
 
 
 def _say(job: Job, result: Result) -> None:
-    told = f", {result.consistency} dB consistent with the input" if job.options.consistent else ""
+    told = f", {result.repeats} of them repeats" if result.repeats else ""
+    told += f", {result.consistency} dB consistent with the input" if job.options.consistent else ""
     told += f", {result.invented} code values invented on average" if job.options.trust else ""
+    by = "" if result.backend == "torch" else f", {result.backend}"
     job.say(
         f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of {result.width}x{result.height}, "
-        f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}){told}"
+        f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}{by}){told}"
     )
 
 
@@ -203,22 +205,29 @@ def _enhanced(
     job: Job, decoded: Iterator[Frame], written: Written, cuts: CutDetector
 ) -> Iterator[list[Frame]]:
     """The frames at each moment: the output's and, where it was asked for, the trust map's."""
-    large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts)
+    large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts, segment=SEGMENT_FRAMES)
+    made: list[Frame] = []
     for frame, begins, folded in large:
-        if job.options.consistent:
-            folded = _made_consistent(job, frame, folded, written)
         written.pts.append(frame.pts)
         written.began_shot.append(begins)
-        picture = stream.rendered(folded, job.plan, job.window, frame.pixels.dtype)
-        made = [replace(frame, pixels=picture)]
-        if job.trust is not None:
-            invented, mean = job.trust.measure(folded, _small(job, frame), begins=begins)
-            written.invented.append(round(mean, 3))
-            made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
-            del invented
-        del folded, picture, frame  # or they would be held while the next frame is made
+        written.repeats.append(folded is None)
+        if folded is None:
+            made = [replace(frame, pixels=before.pixels) for before in made]
+            for values in (written.consistency, written.invented):
+                values.extend(values[-1:])
+        else:
+            if job.options.consistent:
+                folded = _made_consistent(job, frame, folded, written)
+            picture = stream.rendered(folded, job.plan, job.window, frame.pixels.dtype)
+            made = [replace(frame, pixels=picture)]
+            if job.trust is not None:
+                invented, mean = job.trust.measure(folded, _small(job, frame), begins=begins)
+                written.invented.append(round(mean, 3))
+                made.append(replace(frame, pixels=heat.over(picture, invented, hottest=trust.MOST)))
+                del invented
+            del picture
+        del folded, frame  # or they would be held while the next frame is made
         yield made
-        del made
 
 
 def _small(job: Job, frame: Frame) -> Tensor:

@@ -195,9 +195,8 @@ class Converter:
         if pixels.dtype == np.uint16 and self._is_deep_full_range(pixel_format):
             frame = self._from_rgb_in_float(pixels, pixel_format)
         else:
-            name = "rgb48le" if pixels.dtype == np.uint16 else "rgb24"
             frame = self._reformatter.reformat(
-                av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format=name),
+                _framed(pixels),
                 format=pixel_format,
                 src_color_range=ColorRange.JPEG,
                 dst_colorspace=self._matrix,
@@ -245,6 +244,19 @@ class Converter:
         for plane, values in zip(_planes(full), (luma, *chroma), strict=True):
             plane[:] = np.clip(np.rint(values), 0, top)
         return self._resample_chroma(full, pixel_format)
+
+
+def _framed(pixels: np.ndarray) -> av.VideoFrame:
+    """(H, W, 3) RGB as a frame; where each colour is a plane in memory already, as three planes, which is quicker."""
+    if pixels.dtype == np.uint16 or not pixels.transpose(2, 0, 1).flags.c_contiguous:
+        name = "rgb48le" if pixels.dtype == np.uint16 else "rgb24"
+        return av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(pixels), format=name)
+    height, width, _ = pixels.shape
+    frame = av.VideoFrame(width, height, "gbrp")
+    for plane, colour in zip(frame.planes, (1, 2, 0), strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+        rows[:, :width] = pixels[..., colour]
+    return frame
 
 
 def _planes(frame: av.VideoFrame) -> list[np.ndarray]:

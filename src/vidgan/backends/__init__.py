@@ -1,0 +1,69 @@
+"""Runtimes that compute a generator: one file each, and the file's name is the runtime's name.
+
+Each offers
+
+    is_here(device)     whether it is installed, and computes there
+    precisions(device)  in what numbers it does, the quickest first
+    load(generator, device=, precision=) -> Running
+
+and equals torch in float32 within a twentieth of a code value (1/255) in every pixel, with what is remembered carried
+over 20 frames; in bfloat16 it stays above 50 dB (docs/speed.md). Memories are torch's tensors, whatever computes: they
+are saved, tiled and cleared alike.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+
+from vidgan import hardware, shelf
+from vidgan.errors import BadOption
+
+Name = Literal["torch", "openvino", "onnxruntime"]
+NAMES: tuple[Name, ...] = get_args(Name)
+SHELF = "vidgan.backends"
+
+Memory = tuple[Tensor, ...]
+Step = Callable[..., tuple[Tensor, Memory]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A generator as a runtime computes it: what streaming asks of a generator."""
+
+    folded: Step  # (frame (1, 3, H, W) float32, memory or None) -> ((1, 3 * S * S, H, W) float32, memory)
+    scale: int
+    reach: int
+    fold: int
+
+
+def running(generator: nn.Module, folded: Step) -> Running:
+    network = cast(Any, generator)
+    fold: int = getattr(network, "fold", 1)
+    return Running(folded=folded, scale=network.scale, reach=network.reach, fold=fold)
+
+
+def is_here(name: Name, device: torch.device) -> bool:
+    """Whether it is installed, and computes on the device."""
+    return bool(shelf.take(SHELF, name).is_here(device))
+
+
+def precision_of(name: Name, word: str, device: torch.device) -> torch.dtype:
+    """auto, fp32, bf16, fp16 -> the precision; auto is the quickest that it has there. Raises BadOption."""
+    able: tuple[torch.dtype, ...] = shelf.take(SHELF, name).precisions(device)
+    precision = able[0] if word == "auto" else hardware.precision_of(word, device)
+    if precision not in able:
+        words = ", ".join(key for key, value in hardware.PRECISIONS.items() if value in able)
+        raise BadOption(
+            f"{name} does not compute in {word} on {device.type}",
+            f"Use --precision {words}, or leave it out.",
+        )
+    return precision
+
+
+def load(name: Name, generator: nn.Module, *, device: torch.device, precision: torch.dtype) -> Running:
+    """A copy of the generator, ready to compute. Raises MissingExtra, or BadOption where the device is not its own."""
+    made: Running = shelf.take(SHELF, name).load(generator, device=device, precision=precision)
+    return made

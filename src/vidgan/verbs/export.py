@@ -1,0 +1,204 @@
+"""`vidgan export MODEL OUTPUT`: a network as a file that runs without vidgan, held against the network itself.
+
+The file is written and run in a hidden folder beside its place, and gets its name when it is whole and right.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidgan import __version__, checkpoint, graph, stream
+from vidgan.backends import onnxruntime, openvino
+from vidgan.errors import BadOption, BadOutput
+
+SUFFIXES = (".onnx", ".xml")
+CPU = torch.device("cpu")
+SIZES = (48, 64), (35, 61)  # height, width of the pictures that it is tried on; even, and odd
+TOLERANCE = 0.05 / 255  # a twentieth of a code value
+Run = Callable[[Tensor, bool, list[Tensor]], list[Tensor]]  # frame, whether a shot begins, memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    model: str | Path
+    output: Path
+    fidelity: float | None = None
+    overwrite: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    output: str
+    scale: int
+    memories: tuple[str, ...]  # inputs; the output of each is called like it, with _next
+    checked_by: str | None  # the runtime; None where none is installed that reads the file
+    largest_difference: float | None  # in code values of 255
+
+
+def run(options: Options, generator: nn.Module | None = None) -> Exported:
+    """Write the file; a generator takes the model's place. Raises VidganError, and leaves what was there."""
+    _check_place(options)
+    network = _network(options) if generator is None else stream.checked(generator).eval()
+    made = graph.film(network, _notes(options, network))
+    with tempfile.TemporaryDirectory(prefix=f".{options.output.name}.", dir=options.output.parent) as folder:
+        path = Path(folder) / options.output.name
+        try:
+            if path.suffix.lower() == ".xml":
+                openvino.save(made.model, str(path))
+            else:
+                path.write_bytes(made.model)
+        except OSError as error:
+            raise BadOutput(
+                f"{options.output} could not be written: {error.strerror or error}",
+                "Check the space on the disk.",
+            ) from None
+        checked_by, difference = _check(path, network, made)
+        _name(path, options.output)
+    exported = Exported(
+        output=str(options.output),
+        scale=cast(Any, network).scale,
+        memories=made.memories,
+        checked_by=checked_by,
+        largest_difference=None if difference is None else round(255 * difference, 6),
+    )
+    if not options.quiet:
+        _say(exported)
+    return exported
+
+
+def _say(exported: Exported) -> None:
+    remembers = f"its memory in {', '.join(exported.memories)}" if exported.memories else "without a memory"
+    print(f"{exported.output}: x{exported.scale}, frames of any size, {remembers}")
+    if exported.checked_by is None:
+        print("not tried: no onnxruntime and no openvino is installed")
+    else:
+        print(
+            f"tried with {exported.checked_by}: within {exported.largest_difference:.2g} code values of torch"
+        )
+
+
+def _check_place(options: Options) -> None:
+    output = options.output
+    if output.suffix.lower() not in SUFFIXES:
+        raise BadOption(f"{output} is no name for a network", f"End it in {' or '.join(SUFFIXES)}.")
+    if output.is_dir():
+        raise BadOutput(f"{output} is a folder", "Name a file.")
+    if not output.parent.is_dir():
+        raise BadOutput(f"there is no folder {output.parent}", "Create it first.")
+    there = [place for place in (output, output.with_suffix(".bin")) if place.exists()]
+    if output.suffix.lower() == ".onnx":
+        there = [place for place in there if place == output]
+    if there and not options.overwrite:
+        raise BadOutput(f"{there[0]} exists already", "Add --overwrite, or choose another name.")
+    if output.exists() and Path(options.model).exists() and output.samefile(options.model):
+        raise BadOutput(f"{output} is the model itself", "Choose another name.")
+    if not os.access(output.parent, os.W_OK):
+        raise BadOutput(f"{output.parent} may not be written to", "Choose another folder.")
+
+
+def _network(options: Options) -> nn.Module:
+    if options.fidelity is None:
+        return checkpoint.load_generator(options.model)
+    if not 0 <= options.fidelity <= 1:
+        raise BadOption(f"a fidelity of {options.fidelity:g} is out of range", "Give 0 to 1.")
+    return checkpoint.load_between(options.model, options.fidelity)
+
+
+def _notes(options: Options, network: nn.Module) -> dict[str, str]:
+    """What the file says of itself."""
+    told = Path(options.model).name
+    known = told in checkpoint.embedded_names()
+    return {
+        "vidgan": __version__,
+        "model": told if options.fidelity is None else f"{told}, fidelity {options.fidelity:g}",
+        "weights": checkpoint.sha256_of_weights(network),
+        "licence": "Apache-2.0" if known else "that of the weights it was made from",
+        "scale": str(cast(Any, network).scale),
+        "fold": str(getattr(network, "fold", 1)),
+        "use": (
+            "frame: (1, 3, height, width), RGB in 0..1; large: the same, larger. memory_N: of the frame before, its "
+            "memory_N_next, (1, any, height / fold, width / fold) rounded up; while begins is true, as it is for a "
+            "video's first frame and for the first after a cut, any numbers will do."
+        ),
+    }
+
+
+def _name(path: Path, output: Path) -> None:
+    """Give the whole file its name; OpenVINO's weights first, without which its .xml is nothing."""
+    try:
+        weights = path.with_suffix(".bin")
+        if weights.exists():
+            os.replace(weights, output.with_suffix(".bin"))
+        os.replace(path, output)
+    except OSError as error:
+        raise BadOutput(
+            f"{output} could not be written: {error.strerror or error}", "Choose another name."
+        ) from None
+
+
+def _check(path: Path, network: nn.Module, made: graph.Graph) -> tuple[str | None, float | None]:
+    """Run the file beside the network: which runtime did, and the largest difference of a pixel or of what is left."""
+    if path.suffix.lower() == ".onnx" and onnxruntime.is_here(CPU):
+        name, run = "onnxruntime", _under_onnxruntime(path, made, cast(Any, network).scale)
+    elif openvino.is_here(CPU):
+        name, run = "openvino", _under_openvino(path)
+    else:
+        return None, None
+    largest = max(_apart(network, run, size) for size in SIZES)
+    if not largest <= TOLERANCE:
+        raise BadOutput(
+            f"under {name} the network gives other pixels than under torch, by {255 * largest:.2g} code values",
+            "Nothing was written. Please report it, with the versions of both.",
+        )
+    return name, largest
+
+
+def _apart(network: nn.Module, run: Run, size: tuple[int, int]) -> float:
+    """Over four frames, with a shot that begins at the third."""
+    largest = 0.0
+    memory: tuple[Tensor, ...] = ()
+    left: list[Tensor] = []
+    chance = torch.Generator().manual_seed(0)
+    for number in range(4):
+        frame = torch.rand(1, 3, *size, generator=chance)
+        memory = memory if number % 2 else cast(Any, network).fresh(frame)
+        left = left or [torch.rand(part.shape, generator=chance) for part in memory]
+        with torch.no_grad():
+            folded, memory = cast(Any, network).folded(frame, memory)
+        expected = F.pixel_shuffle(folded, cast(Any, network).scale).clamp(0, 1)
+        large, *left = run(frame, number % 2 == 0, left)
+        pairs = zip((large, *left), (expected, *memory), strict=True)
+        largest = max(largest, *(float((found - right).abs().max()) for found, right in pairs))
+    return largest
+
+
+def _under_onnxruntime(path: Path, made: graph.Graph, scale: int) -> Run:
+    session = onnxruntime.Session(str(path), CPU)
+
+    def run(frame: Tensor, begins: bool, memory: list[Tensor]) -> list[Tensor]:
+        _, _, height, width = frame.shape
+        outputs: dict[str, tuple[int, ...]] = {graph.LARGE: (1, 3, height * scale, width * scale)}
+        outputs |= {name: tuple(part.shape) for name, part in zip(made.left, memory, strict=True)}
+        given = {graph.FRAME: frame, **dict(zip(made.memories, memory, strict=True))}
+        if made.memories:
+            given[graph.BEGINS] = torch.tensor(begins)
+        return session(outputs, given)
+
+    return run
+
+
+def _under_openvino(path: Path) -> Run:
+    compiled = openvino.Compiled(str(path), torch.float32)
+
+    def run(frame: Tensor, begins: bool, memory: list[Tensor]) -> list[Tensor]:
+        return compiled(frame, *([torch.tensor(begins)] if memory else []), *memory)
+
+    return run
