@@ -97,7 +97,11 @@ def killed(folder: Path, rng: random.Random, kills: int) -> None:
             process.send_signal(signal.SIGKILL)
             process.wait()
             done += 1
-            continue
+            if not (folder / "out.mkv").exists():
+                continue
+            # Killed in its last moment: the output has its name, and the hidden folder may not be gone yet.
+            shutil.rmtree(folder / ".out.mkv.vidgan", ignore_errors=True)
+            process = None
         runs += 1
         finish(process, folder, expected)
     subprocess.run([*program, *words, "--overwrite"], cwd=folder, check=True)

@@ -48,6 +48,7 @@ def enhance(
     *,
     model: str | Path | nn.Module = "fast",
     fidelity: float | None = None,
+    denoise: float | None = None,
     consistent: bool = False,
     trust: str | Path | None = None,
     scale: float | None = None,
@@ -78,6 +79,7 @@ def enhance(
 
     model    a name, the path of a model file, or a generator
     fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
+    denoise  0 keeps noise .. 1: of realesr-general-x4v3.pth, with its wdn companion beside it
     trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented
     size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
     rotate   degrees clockwise
@@ -95,6 +97,7 @@ def enhance(
         output=Path(output),
         model=model if isinstance(model, (str, Path)) else "given",
         fidelity=fidelity,
+        denoise=denoise,
         consistent=consistent,
         trust=Path(trust) if trust is not None else None,
         scale=scale,

@@ -75,6 +75,7 @@ def enhance(
         float | None,
         typer.Option(
             "--denoise-strength",
+            "--denoise",
             "-dn",
             min=0,
             max=1,

@@ -229,7 +229,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
     coded = " ".join(f"{key} {value}" for key, value in choice.options.items())
     words = {
         "--fidelity": options.fidelity,
-        "--denoise-strength": options.denoise,
+        "--denoise": options.denoise,
         "--consistent": options.consistent,
         "--trust": None if options.trust is None else options.trust.resolve(),
         "--scale": options.scale,
