@@ -154,7 +154,7 @@ def test_every_option_of_the_picture_is_in_the_identity(enhance):
     """A new option must be put there, or among those that leave the frames as they are."""
     others = {
         "input", "output", "model", "overwrite", "start_over", "mark", "sidecar", "json", "quiet", "threads", "started",
-        "device", "precision", "codec", "crf", "preset",
+        "device", "precision", "backend", "codec", "crf", "preset",
     }  # fmt: skip
     write_source()
     job = prepare(Options(input=Path("in.mkv"), output=Path("out.mkv"), quiet=True), Generator())
