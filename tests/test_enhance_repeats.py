@@ -96,3 +96,18 @@ def test_a_stopped_film_of_repeats_goes_on_to_the_same_file(more, enhance, compu
     np.testing.assert_array_equal(found.pixels, expected.pixels)
     assert told()["frames"]["repeats"] == repeats == REPEATS
     assert told()["timings"]["frames_of_earlier_runs"] == SEGMENT
+
+
+def test_a_stopped_film_goes_on_with_its_backend_and_with_no_other(enhance, computed, monkeypatch, capsys):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    computed.stops_at = 10
+    assert enhance(*WORDS) == 130
+    computed.stops_at = 0
+    capsys.readouterr()
+    assert enhance(*WORDS, "--backend", "onnxruntime") == 1
+    assert "the backend was torch, not onnxruntime" in capsys.readouterr().err
+    monkeypatch.setenv("VIDGAN_BACKEND", "onnxruntime")  # what auto would be for a new film
+    assert enhance(*WORDS) == 0
+    assert told()["settings"]["backend"] == "torch"
+    assert told()["timings"]["frames_of_earlier_runs"] == SEGMENT

@@ -154,7 +154,8 @@ def test_every_option_of_the_picture_is_in_the_identity(enhance):
     """A new option must be put there, or among those that leave the frames as they are."""
     others = {
         "input", "output", "model", "overwrite", "start_over", "mark", "sidecar", "json", "quiet", "threads", "started",
-        "device", "precision", "codec", "crf", "preset", "memory",  # what it changes of the codec is told there
+        "device", "precision", "backend", "codec", "crf", "preset",
+        "memory",  # what it changes of the codec is told there
     }  # fmt: skip
     write_source()
     job = prepare(Options(input=Path("in.mkv"), output=Path("out.mkv"), quiet=True), Generator())
