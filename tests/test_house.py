@@ -36,7 +36,7 @@ FLOORS = {
     "trust": 3.4,
     "score": 3.5,
     "journal": 3.6,
-    **dict.fromkeys(("training", "preparation", "measuring", "enhancing", "report"), 4),
+    **dict.fromkeys(("training", "preparation", "measuring", "enhancing", "watching", "report"), 4),
     "verbs": 5,
     "cli": 6,
     "__init__": 7,  # the package's face towards Python, as cli is towards the shell

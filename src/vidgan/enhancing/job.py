@@ -219,7 +219,7 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
     if options.consistent:
         how.append("made consistent with the source")
     return (
-        f"Altered by a neural network: every picture was made by vidgan {__version__} "
+        f"{sidecar.MARK}: every picture was made by vidgan {__version__} "
         f"with the model {model} ({weights[:12]}), {', '.join(how)}"
     )
 

@@ -6,9 +6,10 @@ from vidgan.video.containers import CONTAINERS
 from vidgan.video.encoders import Encoding, size_multiple
 from vidgan.video.film import Film
 from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
-from vidgan.video.probe import OtherStream, Source, probe
+from vidgan.video.probe import OtherStream, Source, metadata, probe
 from vidgan.video.reader import Seen, read, read_after
 from vidgan.video.segments import SegmentWriter
+from vidgan.video.timing import origin_of
 from vidgan.video.writer import Writer
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "compress",
     "decode_all",
     "jpeg_bytes",
+    "metadata",
+    "origin_of",
     "png_bytes",
     "probe",
     "read",
