@@ -106,7 +106,7 @@ def axis(found: Analysis) -> str:
                 if length / step <= 6)  # fmt: skip
     first = math.ceil(found.times[0] / step - 1e-9)
     ticks = []
-    while math.isfinite(step) and (second := first * step) <= found.end:
+    while math.isfinite(step) and (second := first * step) <= found.end - 0.06 * length:
         share = _across(found, second) / WIDTH
         ticks.append(
             f'<span style="left:{100 * share:.2f}%">{clock(second, digits=1 if step < 1 else 0)}</span>'

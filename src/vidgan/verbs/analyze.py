@@ -66,7 +66,7 @@ def run(options: Options) -> Analysis:
     with remembered(asked):
         watched = _watched(task, options, recorder, (console, say), asked)
         found = _analysis(watched, task, options, notes)
-        found, failure = _cut(found, task, options, console, say)
+        found, failure = _cut(found, task, options, (console, say), asked)
         _write(found, recorder, options)
     if not options.quiet and str(options.json) != "-":
         _print(found, options)
@@ -184,11 +184,16 @@ def _analysis(watched: Watched, task: Task, options: Options, notes: list[str]) 
 
 
 def _cut(
-    found: Analysis, task: Task, options: Options, console: Console, say: Callable[[str], None]
+    found: Analysis,
+    task: Task,
+    options: Options,
+    heard: tuple[Console, Callable[[str], None]],
+    asked: Asked,
 ) -> tuple[Analysis, VidganError | None]:
     """With the clips that could be cut out; a failure is for later, or hours of looking would be lost."""
-    if options.clips is None:
+    if options.clips is None or asked.signal:
         return found, None
+    console, say = heard
     kinds = ["anomaly"] if task.normal else [kind.name for kind in found.kinds if kind.name != SHOT]
     events = clips.chosen(found.events, kinds)
     if (left := sum(event.kind in kinds for event in found.events) - len(events)) > 0:
@@ -203,6 +208,8 @@ def _cut(
             for number, name in cutting:
                 made[number] = name
                 tick(len(made), len(events), f"{len(made)} clips")
+                if asked.signal:
+                    break
         except VidganError as error:
             return replace(found, clips=made), error
     return replace(found, clips=made), None

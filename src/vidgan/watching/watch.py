@@ -224,10 +224,11 @@ class _Work:
         (tracker,) = (each for each in self._trackers if each.rule.score == realism.SCALE.name)
         for verdict in verdicts:
             moment = self._unjudged.popleft()
-            value = math.nan if verdict is None else verdict.score
-            self.found.scores[realism.SCALE.name][moment.number] = value
-            where = None if verdict is None else Where(1 - verdict.map, 1 - realism.LIMIT)
-            self._tell(tracker.see(moment, value, where))
+            if verdict is None:  # of an event that goes on, frames that nobody judged are a part
+                continue
+            self.found.scores[realism.SCALE.name][moment.number] = verdict.score
+            where = Where(1 - verdict.map, 1 - realism.LIMIT)
+            self._tell(tracker.see(moment, verdict.score, where))
 
     def _tell(self, ended: Noted | None) -> None:
         if ended is not None:
