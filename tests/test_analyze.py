@@ -80,7 +80,7 @@ def with_red(count: int = 60, first: int = 20, last: int = 34) -> np.ndarray:
 def test_json_and_csv_say_the_same_for_every_frame(tmp_path, film):
     told, table = tmp_path / "out.json", tmp_path / "out.csv"
     assert cli.main(["analyze", str(film), "--json", str(told), "--csv", str(table), "-q"]) == 0
-    found, lines = json.loads(told.read_text()), list(csv.DictReader(table.open()))
+    found, lines = json.loads(told.read_text()), list(csv.DictReader(table.read_text().splitlines()))
     assert len(found["frames"]) == len(lines) == found["num_frames"] == 106
     for row, line in zip(found["frames"], lines, strict=True):
         assert row.keys() == line.keys()
@@ -294,12 +294,10 @@ def test_realism_is_the_sigmoid_of_the_difference_where_it_is():
     frame = np.full((64, 64, 3), 90, np.uint8)
     frame[:, 32::2] += 20
     court = judge()
-    verdict = [verdict for _ in range(3) for verdict in court.see(frame)][0]
+    verdict = next(verdict for _ in range(3) for verdict in court.see(frame))
     real = 1 / (1 + math.exp(-100 * 20 / 255))
-    assert verdict.map[0, 1] == pytest.approx(real, abs=0.02) and verdict.map[0, 0] == pytest.approx(
-        0.5, abs=0.02
-    )
-    assert verdict.score == pytest.approx((real + 0.5) / 2, abs=0.02)
+    assert verdict.map[0].tolist() == pytest.approx([0.5, real], abs=0.04), "the border is of both"
+    assert verdict.score == pytest.approx((real + 0.5) / 2, abs=0.04)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +369,7 @@ def test_a_clip_holds_exactly_its_frames_and_the_sound(tmp_path):
     clip = folder / found.clips[number]
     frames, whole = decode_all(clip), decode_all(source)
     assert len(frames) == 20 + 2 * 25
-    assert np.abs(frames.astype(int) - whole[15:85]).mean() < 1.5
+    assert np.abs(frames.astype(int) - whole[15:85]).mean() < 3, "a frame beside it would be 9 off"
     with av.open(str(clip)) as container:
         times = [frame.time for frame in container.decode(video=0)]
         assert times == pytest.approx([index / 25 for index in range(70)], abs=1e-3)
