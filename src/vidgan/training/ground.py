@@ -156,7 +156,7 @@ def measures(held_out: list[score.Pair], say: Tell) -> Mapping[str, score.Metric
 
 def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[score.Pair]:
     """The beginnings of videos that have the three frames that the discriminator looks at; spread over the store."""
-    names = [name for name in store.videos if store.shapes[name][0] >= 3]
+    names = [name for name in store.videos if store.shapes[name][0] >= 3 + run.ahead]
     names = (
         [names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most)]
         if len(names) > most
@@ -169,8 +169,9 @@ def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[s
             slice((side - shown) // 2, (side - shown) // 2 + shown)
             for side, shown in ((height, min(height, JUDGED_HEIGHT)), (width, min(width, JUDGED_WIDTH)))
         )
-        clips.append(store.read(name, slice(VALIDATION_FRAMES), *middle))
-    return score.pairs(clips, cast(int, run.generator.scale), frames=VALIDATION_FRAMES)
+        clips.append(store.read(name, slice(VALIDATION_FRAMES + run.ahead), *middle))
+    scale = cast(int, run.generator.scale)
+    return score.pairs(clips, scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
 
 
 def _mute(line: str) -> None:
