@@ -13,7 +13,7 @@ from vidgan.errors import BadVideo
 from vidgan.interrupt import Asked
 from vidgan.journal import Journal
 from vidgan.progress import Tick
-from vidgan.recipe import Losses, Recipe
+from vidgan.recipe import Data, Losses, Recipe
 from vidgan.training import game, together
 from vidgan.training.run import Run
 
@@ -71,11 +71,7 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     if not first:
         together.wait()
     data = run.recipe.data
-    store = dataset.pack(data.train, folder / "train.store", say=say)
-    if data.val == data.train and "val" not in store.sides:
-        store, judges = store.split(say=say)
-    else:
-        judges = dataset.pack(data.val, folder / "val.store", say=say, split="val")
+    store, judges = stores(data, folder, say)
     replay = dataset.pack(data.replay, folder / "replay.store", say=say) if data.replay else None
     if first:
         together.wait()
@@ -96,6 +92,14 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
         journal=Journal(folder) if first else None,
         asked=Asked(),
     )
+
+
+def stores(data: Data, folder: Path, say: Tell) -> tuple[dataset.Store, dataset.Store]:
+    """What is trained on, and what is held out to judge by; packed into the run's folder. Raises BadVideo."""
+    store = dataset.pack(data.train, folder / "train.store", say=say)
+    if data.val == data.train and "val" not in store.sides:
+        return store.split(say=say)
+    return store, dataset.pack(data.val, folder / "val.store", say=say, split="val")
 
 
 def table_of(recipe: Recipe, setup: Setup) -> game.Table:
