@@ -34,6 +34,7 @@ FLOORS = {
     "dataset": 3.2,
     "stream": 3.3,
     "trust": 3.4,
+    "anomaly": 3.45,
     "score": 3.5,
     "journal": 3.6,
     **dict.fromkeys(("training", "preparation", "measuring", "enhancing", "watching", "report"), 4),

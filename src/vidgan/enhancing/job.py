@@ -143,7 +143,7 @@ def _once(console: Console) -> Callable[[str], None]:
 
 def _network(options: Options) -> nn.Module:
     if options.fidelity is None:
-        return checkpoint.load_generator(options.model)
+        return stream.checked(checkpoint.load_generator(options.model))
     if not 0 <= options.fidelity <= 1:
         raise BadOption(
             f"--fidelity {options.fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful)."
