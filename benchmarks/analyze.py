@@ -46,16 +46,12 @@ def main() -> None:
             source = Path(folder) / f"{count}.mp4"
             make_video(source, width, height, count)
             told = {"video": str(source), "report": f"{folder}/out.html"}
-            told |= {
-                name: getattr(options, name) for name in ("realism", "normal") if getattr(options, name)
-            }
+            told |= {name: getattr(options, name) for name in ("realism", "normal") if getattr(options, name)}
             command = [sys.executable, "-c", RUN, json.dumps(told)]
             run = subprocess.run(command, capture_output=True, text=True, check=True)
             seen, elapsed, worked, memory = json.loads(run.stdout)
             assert seen == count, seen
-            print(
-                f"| {count} | {count / elapsed:.1f} | {1000 * worked / count:.1f} | {memory} |", flush=True
-            )
+            print(f"| {count} | {count / elapsed:.1f} | {1000 * worked / count:.1f} | {memory} |", flush=True)
 
 
 def make_video(path: Path, width: int, height: int, count: int) -> None:

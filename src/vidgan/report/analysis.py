@@ -162,7 +162,7 @@ def _pictures(noted: Noted) -> list[tuple[str, bytes]]:
         return []
     found = [("the frame", jpeg_bytes(noted.picture))]
     if noted.heat is not None:
-        drawn = _overlay(noted.picture, noted.heat, 2 * noted.limit)
+        drawn = _overlay(noted.picture, noted.heat, max(2 * noted.limit, float(noted.heat.max())))
         found.append(("where", jpeg_bytes(drawn)))
     return found
 

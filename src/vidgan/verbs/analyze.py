@@ -201,9 +201,7 @@ def _cut(
     made: dict[int, str] = {}
     with ExitStack() as stack:
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
-        cutting = clips.cut(
-            task.source, events, options.clips, overwrite=options.overwrite, say=lambda line: None
-        )
+        cutting = clips.cut(task.source, events, options.clips, overwrite=options.overwrite, say=say)
         try:
             for number, name in cutting:
                 made[number] = name

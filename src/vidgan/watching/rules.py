@@ -5,6 +5,7 @@ docs/analyze.md has the figures. A stretch begins at the limit and ends at the r
 does not make a hundred events; shorter gaps are closed, and what is shorter than the least is dropped.
 """
 
+import math
 from dataclasses import dataclass
 
 from vidgan.score import SHOT, Kind
@@ -151,6 +152,6 @@ def unreal(kind: Kind, limit: float) -> Rule:
 
 
 def anomaly(kind: Kind, threshold: float) -> Rule:
-    """The release lies a tenth below the threshold, which normal footage has set."""
-    release = threshold - 0.1 * abs(threshold)
-    return Rule(kind=kind, score="anomaly", limit=threshold, release=release, least=0.2, gap=0.5, black=True)
+    """Above the threshold, which normal footage has set; the release lies a tenth below it."""
+    limit, release = math.nextafter(threshold, math.inf), threshold - 0.1 * abs(threshold)
+    return Rule(kind=kind, score="anomaly", limit=limit, release=release, least=0.2, gap=0.5, black=True)

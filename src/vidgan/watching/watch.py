@@ -94,8 +94,8 @@ def anomaly_kind(normal: Normal) -> Kind:
         name="anomaly",
         title="anomaly",
         unit="score",
-        protocol=f"a score of {normal.threshold:.4g} or more, down to a tenth less, for 0.2 s; "
-        f"{normal.false_alarms:.3g} of normal frames, which the network had not seen, reach it",
+        protocol=f"a score above {normal.threshold:.4g}, down to a tenth less, for 0.2 s; "
+        f"{100 * normal.false_alarms:.2g} % of normal frames, which the network had not seen, are above it",
         digits=3,
     )
 
