@@ -89,7 +89,7 @@ RULES = (
         gap=0,
         black=True,
     ),
-    # Of 55 sharp clips the least had 2.9; blurred with a sigma of 1.5 pixels 60 % lie below, with 2 all.
+    # Of 55 sharp clips 95 % have more than 3.9; blurred with a sigma of 1.5 half lie below 1.8, of 2 nearly all.
     Rule(
         kind=_kind(
             "soft",
