@@ -35,9 +35,10 @@ FLOORS = {
     "quickest": 3.25,
     "stream": 3.3,
     "trust": 3.4,
+    "anomaly": 3.45,
     "score": 3.5,
     "journal": 3.6,
-    **dict.fromkeys(("training", "preparation", "measuring", "enhancing", "report"), 4),
+    **dict.fromkeys(("training", "preparation", "measuring", "enhancing", "watching", "report"), 4),
     "verbs": 5,
     "cli": 6,
     "__init__": 7,  # the package's face towards Python, as cli is towards the shell

@@ -9,6 +9,7 @@ The whole road as functions, each importing what it needs only when it is called
     compare, evaluate                                  how it differs from another; how good and fast networks are
     export                                             a network as a file for other programs
     impact                                             whether it helps those who analyse it
+    analyze                                            what a video is like, and what happens when
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from vidgan.score import Comparison, Evaluation, Impact
+    from vidgan.score import Analysis, Comparison, Evaluation, Impact
     from vidgan.verbs.enhance import Result
     from vidgan.verbs.export import Exported
 
 __version__ = "0.1.0"
 __all__ = [
+    "analyze",
     "compare",
     "create_discriminator",
     "create_generator",
@@ -362,6 +364,45 @@ def impact(
         every=every,
         partial=partial,
         report=Path(report) if report is not None else None,
+        quiet=True,
+    )
+    return run(options)
+
+
+def analyze(
+    video: str | Path,
+    *,
+    normal: str | Path | None = None,
+    realism: str | Path | None = None,
+    realism_every: int = 1,
+    clips: str | Path | None = None,
+    enhanced: bool = False,
+    report: str | Path | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+) -> Analysis:
+    """A video's timeline, what every frame is like and what happens when: the options of `vidgan analyze`.
+
+    normal   a model that has learnt normal footage: what is unusual is told of
+    realism  a training run, whose discriminator judges three frames at a time, or of so many threes one
+    clips    a folder: events are cut out, each into a file
+    enhanced whether a video that a network has made may be analysed
+    report   a page to look at
+    Every score is in scores, by name, at the seconds in times; what stands out is in events.
+    Raises VidganError, and then writes nothing but whole clips.
+    """
+    from vidgan.verbs.analyze import Options, run
+
+    options = Options(
+        video=Path(video),
+        normal=Path(normal) if normal is not None else None,
+        realism=Path(realism) if realism is not None else None,
+        realism_every=realism_every,
+        clips=Path(clips) if clips is not None else None,
+        enhanced=enhanced,
+        report=Path(report) if report is not None else None,
+        overwrite=overwrite,
+        device=device,
         quiet=True,
     )
     return run(options)

@@ -26,6 +26,7 @@ from vidgan.recipe import Recipe
 
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
+BESIDE = "normal."  # how the names of tensors begin that are no weights: what anomaly.py found
 FAITHFUL = "-faithful"  # after a model's name: its twin of the first stage
 MOST = 4096  # of a number in a Config: nothing of ours comes near it, and a header may ask for anything
 ROOM = 1 << 20  # elements that a network may hold beside its weights, as fixed kernels
@@ -103,7 +104,8 @@ def load_generator(model: str | Path) -> nn.Module:
             f"{path} is for the network '{card.generator}', which this version does not have",
             f"It has: {', '.join(known)}. Use the version that the file was made with.",
         )
-    return _made(card.generator, card.config, tensors, path)
+    weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(BESIDE)}
+    return _made(card.generator, card.config, weights, path)
 
 
 def load_between(model: str | Path, fidelity: float) -> nn.Module:

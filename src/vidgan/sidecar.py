@@ -12,6 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from vidgan.errors import BadOutput, printable
 from vidgan.geometry import Map
 
+MARK = "Altered by a neural network"  # how the comment begins that outputs carry in their metadata
+
 
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -76,6 +76,11 @@ def checked(generator: nn.Module) -> nn.Module:
             f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
             "Make one with vidgan.create_generator.",
         )
+    if getattr(generator, "ahead", 0):
+        raise BadOption(
+            "this model predicts frames that are to come, and enhances none",
+            "Use it with: vidgan analyze VIDEO --normal MODEL",
+        )
     return generator
 
 

@@ -13,11 +13,23 @@ import traceback
 
 import typer
 
-from vidgan.cli import compare, enhance, evaluate, export, impact, models, prepare, train
+from vidgan.cli import analyze, compare, enhance, evaluate, export, impact, models, prepare, train
 from vidgan.cli.app import app
 from vidgan.errors import VidganError, printable
 
-__all__ = ["app", "compare", "enhance", "evaluate", "export", "impact", "main", "models", "prepare", "train"]
+__all__ = [
+    "analyze",
+    "app",
+    "compare",
+    "enhance",
+    "evaluate",
+    "export",
+    "impact",
+    "main",
+    "models",
+    "prepare",
+    "train",
+]
 
 
 def main(words: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Folders of videos and photos -> a store of decoded clips -> batches to train on."""
 
-from vidgan.dataset.batches import MARGIN, Batches, damaged
+from vidgan.dataset.batches import MARGIN, Batches, damaged, grey
 from vidgan.dataset.camera import View, camera_path, free_path, free_view, turned
 from vidgan.dataset.pool import Pool, chunks_held, feed
 from vidgan.dataset.store import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, files, pack
@@ -20,6 +20,7 @@ __all__ = [
     "files",
     "free_path",
     "free_view",
+    "grey",
     "pack",
     "turned",
 ]

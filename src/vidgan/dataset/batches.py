@@ -35,6 +35,7 @@ MARGIN = 4  # small pixels around a crop while it is shrunk and damaged, so that
 class Batches(Dataset[tuple[Tensor, Tensor]]):
     """batches[step] = (low (B, T, 3, h, w), high (B, T, 3, H, W)), both uint8.
 
+    ahead    frames from what is shown to what is to be given: of a network that predicts, which sees luma alone
     replay   a second store that some samples come from
     samples  which of the stage's batch; all of them where None
     attempt  another one gives other samples: a run that was rolled back does not meet the same again
@@ -44,6 +45,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     recipe: Recipe
     stage: Stage
     scale: int
+    ahead: int = 0
     replay: Store | None = None
     samples: range | None = None
     attempt: int = 0
@@ -60,15 +62,17 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         side = self.stage.crop + 2 * MARGIN * self.scale
         augment = self.recipe.augment
         clip = turned(self._clip(rng, side), rng, reverse=augment.reverse, oriented=augment.oriented)
-        high = brightened(clip, rng, augment.brightness).permute(0, 3, 1, 2)
+        clip = brightened(clip, rng, augment.brightness)
+        high = (grey(clip) if self.ahead else clip).permute(0, 3, 1, 2)
         low = damaged(high.float() / 255, self.recipe.damage, self.scale, rng)
         low = (low[..., MARGIN:-MARGIN, MARGIN:-MARGIN] * 255).round().byte()
         cut = MARGIN * self.scale
-        return low.contiguous(), high[..., cut:-cut, cut:-cut].contiguous()
+        low, high = low[: self.stage.frames], high[self.ahead :, ..., cut:-cut, cut:-cut]
+        return low.contiguous(), high.contiguous()
 
     def _clip(self, rng: np.random.Generator, side: int) -> Tensor:
         """(T, side, side, 3): a window of a video, or a photo under a moving camera."""
-        data, augment, frames = self.recipe.data, self.recipe.augment, self.stage.frames
+        data, augment, frames = self.recipe.data, self.recipe.augment, self.stage.frames + self.ahead
         replays = self.replay is not None and rng.random() < data.replay_share
         store = self.replay if self.replay is not None and replays else self.store
         moving = store.videos and (not store.photos or rng.random() >= data.photos)
@@ -81,8 +85,8 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
             start = int(rng.integers(length - frames + 1))
             if view is not None:
                 return _seen(store, name, [view] * frames, range(start, start + frames), side)
-            y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-            return store.read(name, slice(start, start + frames), slice(y, y + side), slice(x, x + side))
+            window = self._window(rng, (store, name), range(start, start + frames), side)
+            return store.read(name, slice(start, start + frames), *window)
         if view is not None:
             views = free_path(rng, view, (height, width), side, frames, data.pan)
             return _seen(store, name, views, range(1), side)
@@ -91,6 +95,25 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         bottom, right = path.max(0) + side
         picture = store.read(name, slice(0, 1), slice(int(top), int(bottom)), slice(int(left), int(right)))[0]
         return torch.stack([picture[y - top : y - top + side, x - left : x - left + side] for y, x in path])
+
+    def _window(
+        self, rng: np.random.Generator, clip: tuple[Store, str], frames: range, side: int
+    ) -> tuple[slice, slice]:
+        """Rows and columns of a video; where the recipe draws several, those in which most changes."""
+        store, name = clip
+        _, height, width, _ = store.shapes[name]
+        windows = []
+        for _ in range(self.recipe.data.busiest_of):
+            y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+            windows.append((slice(y, y + side), slice(x, x + side)))
+        if len(windows) == 1:
+            return windows[0]
+        return max(windows, key=lambda window: _moves(store, name, frames, window))
+
+
+def _moves(store: Store, name: str, frames: range, window: tuple[slice, slice]) -> float:
+    first, last = (store.read(name, slice(t, t + 1), *window).float() for t in (frames[0], frames[-1]))
+    return float((last - first).abs().mean())
 
 
 def _seen(store: Store, name: str, views: list[View], frames: range, side: int) -> Tensor:
@@ -105,6 +128,11 @@ def _seen(store: Store, name: str, views: list[View], frames: range, side: int) 
             for picture, view in zip(pictures, views, strict=True)
         ]
     )
+
+
+def grey(clip: Tensor) -> Tensor:
+    """(T, H, W, 3) uint8 -> the same clip without its colours: the mean of the three."""
+    return clip.float().mean(-1, keepdim=True).round().byte().expand_as(clip)
 
 
 def damaged(high: Tensor, damage: Damage, scale: int, rng: np.random.Generator) -> Tensor:

@@ -181,7 +181,7 @@ def _network(options: Options) -> nn.Module:
             )
         return checkpoint.load_denoising(options.model, options.denoise)
     if options.fidelity is None:
-        return checkpoint.load_generator(options.model)
+        return stream.checked(checkpoint.load_generator(options.model))
     if not 0 <= options.fidelity <= 1:
         raise BadOption(
             f"--fidelity {options.fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful)."
@@ -260,7 +260,7 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
     if options.consistent:
         how.append("made consistent with the source")
     return (
-        f"Altered by a neural network: every picture was made by vidgan {__version__} "
+        f"{sidecar.MARK}: every picture was made by vidgan {__version__} "
         f"with the model {model} ({weights[:12]}), {', '.join(how)}"
     )
 

@@ -11,8 +11,14 @@ from vidgan.losses.adversarial import (
 )
 from vidgan.losses.frequency import focal_frequency
 from vidgan.losses.perceptual import perceptual
-from vidgan.losses.pixel import charbonnier, l1, low_pass_l1, phase_l1
-from vidgan.losses.temporal import ping_pong, temporal_difference, temporal_residual, there_and_back
+from vidgan.losses.pixel import charbonnier, gradient_difference, l1, low_pass_l1, phase_l1
+from vidgan.losses.temporal import (
+    motion_difference,
+    ping_pong,
+    temporal_difference,
+    temporal_residual,
+    there_and_back,
+)
 
 __all__ = [
     "Game",
@@ -21,9 +27,11 @@ __all__ = [
     "feature_matching",
     "focal_frequency",
     "generator_loss",
+    "gradient_difference",
     "gradient_penalty",
     "l1",
     "low_pass_l1",
+    "motion_difference",
     "perceptual",
     "phase_l1",
     "ping_pong",

@@ -31,7 +31,7 @@ def motion(now: Tensor, before: Tensor) -> Tensor:
         found = 2 * F.interpolate(found, scale_factor=2, mode="bilinear")
         smaller = [F.avg_pool2d(pictures, size) for pictures in (now, before)]
         for _ in range(STEPS):
-            found = found + _nearer(smaller[0], smaller[1], found)
+            found = _nearer(smaller[0], smaller[1], found)
     whole = _of_the_whole(now, before)[:, :, None, None].expand_as(found)
     costs = [_mean_around((now - fetched(before, motion)).abs(), BLOCK) for motion in (found, whole)]
     return torch.where(costs[1] < costs[0], whole, found)
@@ -85,7 +85,14 @@ def _hann(length: int, like: Tensor) -> Tensor:
 
 def _nearer(now: Tensor, before: Tensor, found: Tensor) -> Tensor:
     """One step of least squares over the block around each pixel, at most a pixel long."""
-    moved = fetched(before, found)
+    return found + step_of(now, fetched(before, found))
+
+
+def step_of(now: Tensor, moved: Tensor) -> Tensor:
+    """(N, 2, H, W): the motion that one step of least squares finds, at most a pixel long; differentiable.
+
+    now, moved  (N, 1, H, W) in [0, 1]
+    """
     across, down = _slopes((now + moved) / 2)
     left = now - moved
     products = torch.cat((across * across, down * down, across * down, across * left, down * left), 1)

@@ -33,3 +33,14 @@ def phase_l1(output: Tensor, target: Tensor, scale: int = 4, size: int = 4) -> T
     """
     places = F.pixel_unshuffle((output - target).flatten(0, 1), scale)
     return F.avg_pool2d(places, size).abs().mean()
+
+
+def gradient_difference(output: Tensor, target: Tensor) -> Tensor:
+    """L1 between the heights of steps from pixel to pixel, across and down: punishes blur (Mathieu et al. 2016).
+
+    output, target  (..., H, W)
+    """
+    across, down = (
+        (output.diff(dim=dim).abs() - target.diff(dim=dim).abs()).abs().mean() for dim in (-1, -2)
+    )
+    return across + down

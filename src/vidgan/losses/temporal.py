@@ -1,8 +1,9 @@
 """Losses that compare how pictures change from frame to frame."""
 
 from torch import Tensor, cat
+from torch.nn import functional as F
 
-from vidgan.losses.motion import fetched, motion, trust
+from vidgan.losses.motion import fetched, motion, step_of, trust
 
 
 def temporal_difference(output: Tensor, target: Tensor) -> Tensor:
@@ -26,6 +27,21 @@ def temporal_residual(output: Tensor, target: Tensor) -> Tensor:
     error = output - target
     change = error[:, 1:].flatten(0, 1) - fetched(error[:, :-1].flatten(0, 1), found)
     return (change.abs() * trust(now, before, found)).mean()
+
+
+def motion_difference(output: Tensor, target: Tensor) -> Tensor:
+    """L1 between the motion from the frame before to the output and to the target, in pixels: where things went.
+
+    The part of Liu et al. 2018, "Future frame prediction for anomaly detection", that a flow network plays; here it is
+    one step of least squares at half the size, through which a gradient goes.
+
+    output, target  (B, T, C, H, W) with T >= 2, even sides
+    """
+    before, now, made = (
+        F.avg_pool2d(clip.flatten(0, 1).mean(1, keepdim=True), 2)
+        for clip in (target[:, :-1], target[:, 1:], output[:, 1:])
+    )
+    return 2 * (step_of(made, before) - step_of(now, before)).abs().mean()
 
 
 def there_and_back(low_BTCHW: Tensor) -> Tensor:

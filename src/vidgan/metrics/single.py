@@ -10,6 +10,17 @@ from torch.nn import functional as F
 from vidgan.metrics.metric import Against, Metric
 
 BLOCK = 16  # pixels to a side: where the detail of a place is measured
+NOISE_BLOCK = 32  # pixels to a side: where the noise of a place is measured
+FLATTEST = 10  # percent of these blocks: what moves there is noise, if anything is
+
+
+def grey(pixels_HWC: np.ndarray) -> np.ndarray:
+    """(H, W, 3) RGB, uint8 or uint16 -> (H, W) float32 in 0..255, full range: BT.601's weights."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    if pixels_HWC.dtype == np.uint16:
+        weights /= 257
+    found: np.ndarray = pixels_HWC.astype(np.float32) @ weights
+    return found
 
 
 def detail(luma_HW: np.ndarray) -> float:
@@ -44,6 +55,18 @@ def noise_level(luma_HW: Tensor) -> float:
     mask = torch.tensor([[1.0, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=luma_HW.dtype)
     response = F.conv2d(luma_HW[None, None], mask[None, None]).abs().mean(dtype=torch.float64)
     return math.sqrt(math.pi / 2) / 6 * float(response)
+
+
+def noise_floor(luma_HW: np.ndarray) -> float:
+    """As noise_level, where the picture is flattest: texture counts only where all of the picture is textured.
+
+    luma  (H, W), sides of 34 pixels or more
+    The mean response in the tenth of 32x32 blocks where it is least: of pure white noise that is 5 % too little.
+    """
+    response = np.abs(np.diff(np.diff(luma_HW, 2, axis=0), 2, axis=1))
+    height, width = (length // NOISE_BLOCK * NOISE_BLOCK for length in response.shape)
+    blocks = response[:height, :width].reshape(height // NOISE_BLOCK, NOISE_BLOCK, -1, NOISE_BLOCK)
+    return math.sqrt(math.pi / 2) / 6 * float(np.percentile(blocks.mean((1, 3)), FLATTEST))
 
 
 sharpness = Metric(

@@ -12,12 +12,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vidgan.metrics.single import blocking
+from vidgan.metrics.single import blocking, grey
 from vidgan.metrics.single import detail as detail_of
+from vidgan.metrics.still import is_same
 
 # Limits, chosen on 55 clips and 852 photos that are fit, and on the same pictures made unfit: see docs/data.md.
-STILL = 0.15  # code values: a frame that differs less from the last, on average, is the same one again
-STILL_ANYWHERE = 2.0  # and so must be each of its 16 x 16 blocks
 BAR = 24.0  # code values: the mean of a line within a black bar
 PLAIN = 2.0  # and its standard deviation, after a codec has been there
 LEAST_BAR = 0.02  # of the side: a few dark lines at an edge are no bar
@@ -72,8 +71,7 @@ def fresh(frames_THWC: np.ndarray) -> np.ndarray:
     """
     found = np.ones(len(frames_THWC), bool)
     for index in range(1, len(frames_THWC)):
-        change = np.abs(_luma(frames_THWC[index]) - _luma(frames_THWC[index - 1]))
-        found[index] = change.mean() >= STILL or _blocks(change, 16).mean((1, 3)).max() >= STILL_ANYWHERE
+        found[index] = not is_same(grey(frames_THWC[index]), grey(frames_THWC[index - 1]))
     return found
 
 
@@ -84,7 +82,7 @@ def faults(frames_THWC: np.ndarray, *, bits_per_pixel: float | None = None) -> l
     bits_per_pixel  of the file that it comes from, where it is known
     """
     looked_at = frames_THWC[:: max(1, len(frames_THWC) // 3)][:3]
-    lumas = [_middle(_luma(frame)) for frame in looked_at]
+    lumas = [_middle(grey(frame)) for frame in looked_at]
     found = []
     detail, blocks = (
         float(np.median([measure(luma) for luma in lumas])) for measure in (detail_of, blocking)
@@ -107,12 +105,12 @@ def faults(frames_THWC: np.ndarray, *, bits_per_pixel: float | None = None) -> l
 
 def sharpness(pixels_HWC: np.ndarray) -> float:
     """Fine detail in code values: what a small blur takes away, in the most detailed twentieth of the picture."""
-    return detail_of(_middle(_luma(pixels_HWC)))
+    return detail_of(_middle(grey(pixels_HWC)))
 
 
 def blockiness(pixels_HWC: np.ndarray) -> float:
     """How much more the brightness jumps at every eighth pixel than between: 1 for none, whatever the phase."""
-    return blocking(_middle(_luma(pixels_HWC)))
+    return blocking(_middle(grey(pixels_HWC)))
 
 
 def fineness(pixels_HWC: np.ndarray) -> float:
@@ -121,7 +119,7 @@ def fineness(pixels_HWC: np.ndarray) -> float:
     A picture that was enlarged twice or more stays below 0.35. A lens out of focus does the same to a picture as an
     enlargement, only more gently: the two are not told apart.
     """
-    return _fineness(_middle(_luma(pixels_HWC)))
+    return _fineness(_middle(grey(pixels_HWC)))
 
 
 def _fineness(luma: np.ndarray) -> float:
@@ -135,18 +133,7 @@ def _fineness(luma: np.ndarray) -> float:
     return float(finest.std() / (coarser.std() + 1e-6))
 
 
-def _luma(pixels_HWC: np.ndarray) -> np.ndarray:
-    grey: np.ndarray = pixels_HWC.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return grey
-
-
 def _middle(luma: np.ndarray) -> np.ndarray:
     height, width = luma.shape
     top, left = max(0, (height - CROP) // 2), max(0, (width - CROP) // 2)
     return luma[top : top + CROP, left : left + CROP]
-
-
-def _blocks(picture: np.ndarray, side: int) -> np.ndarray:
-    """(H, W) -> (H / side, side, W / side, side), what does not fill a block left out."""
-    height, width = (length // side * side for length in picture.shape)
-    return picture[:height, :width].reshape(height // side, side, width // side, side)

@@ -14,8 +14,10 @@ class Losses(Part):
     charbonnier: float = 0.0
     low_pass_l1: float = 0.0
     phase_l1: float = 0.0
+    gradient_difference: float = 0.0
     temporal_difference: float = 0.0
     temporal_residual: float = 0.0
+    motion_difference: float = 0.0
     ping_pong: float = 0.0
     focal_frequency: float = 0.0
     perceptual: float = 0.0

@@ -104,11 +104,12 @@ def text(words: str) -> str:
     return f"<pre>{escape(words)}</pre>"
 
 
-def write(html: str, path: Path) -> Path:
-    """Beside the final name, then renamed."""
+def write(text: str | Iterable[str], path: Path) -> Path:
+    """A text, or its pieces one after the other: beside the final name, then renamed."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(html, encoding="utf-8", errors="replace")
+        with partial.open("w", encoding="utf-8", errors="replace") as file:
+            file.writelines([text] if isinstance(text, str) else text)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """A comparison as rows of words: the same on a terminal and on a page."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,11 +99,12 @@ def told(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_texts(texts: Mapping[Path | None, Callable[[], str]]) -> None:
+def write_texts(texts: Mapping[Path | None, Callable[[], str | Iterable[str]]]) -> None:
     """Each text to its place, "-" being standard output; none where no place is named. Raises BadOutput."""
     for path, text in texts.items():
         if path is not None and str(path) == "-":
-            sys.stdout.write(text())
+            made = text()
+            sys.stdout.writelines([made] if isinstance(made, str) else made)
         elif path is not None:
             with told(path):
                 write(text(), path)

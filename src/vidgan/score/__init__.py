@@ -8,8 +8,10 @@ blocks.py    a bootstrap over seconds of video
 studies.py   what one analyser found in every version of a video
 helped.py    the verdict
 impact.py    all analysers' findings and figures, as JSON and CSV
+analysis.py  what was seen in one video, frame by frame and event by event
 """
 
+from vidgan.score.analysis import SHOT, Analysis, Event, Kind, Noted, Scale
 from vidgan.score.clips import Metric, Pair, accuracy, enhanced, judged, means, pairs, rows, score, verdict
 from vidgan.score.evaluation import FIELD, Evaluation, Interval, Judge, Row, calibration, interval
 from vidgan.score.impact import Impact, pooled
@@ -23,19 +25,25 @@ __all__ = [
     "FIELD",
     "LANCZOS",
     "REFERENCE",
+    "SHOT",
     "SOURCE",
+    "Analysis",
     "Comparison",
     "Contender",
     "Efficiency",
     "Evaluation",
+    "Event",
     "Gauge",
     "Impact",
     "Interval",
     "Judge",
+    "Kind",
     "Metric",
     "Moment",
+    "Noted",
     "Pair",
     "Row",
+    "Scale",
     "Search",
     "Sight",
     "Study",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidgan import hardware, metrics
+from vidgan.dataset import grey
 from vidgan.degrade import shrink
 
 Metric = Callable[[Tensor, Tensor], float]  # (output, target), each (T, 3, H, W) in [0, 1]
@@ -27,13 +28,18 @@ class Pair:
     high: Tensor
 
 
-def pairs(clips: Sequence[Tensor], scale: int, *, frames: int) -> list[Pair]:
-    """(T, H, W, 3) uint8 clips -> pairs for the clean case: antialiased bicubic, rounded to 8 bits."""
+def pairs(clips: Sequence[Tensor], scale: int, *, frames: int, ahead: int = 0) -> list[Pair]:
+    """(T, H, W, 3) uint8 clips -> pairs for the clean case: antialiased bicubic, rounded to 8 bits.
+
+    ahead  frames from what is shown to what is to be given, where a network predicts: pairs without colour
+    """
     made = []
     for clip in clips:
         height, width = (side // scale * scale for side in clip.shape[1:3])
-        high = clip[:frames, :height, :width].permute(0, 3, 1, 2).float() / 255
-        made.append(Pair((shrink(high, scale) * 255).round() / 255, high))
+        clip = grey(clip[: frames + ahead]) if ahead else clip[:frames]
+        high = clip[:, :height, :width].permute(0, 3, 1, 2).float() / 255
+        low = (shrink(high, scale) * 255).round() / 255
+        made.append(Pair(low[: len(low) - ahead], high[ahead:]))
     return made
 
 

@@ -49,6 +49,7 @@ def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[
         recipe=run.recipe,
         stage=stage,
         scale=scale,
+        ahead=run.ahead,
         samples=together.own_samples(stage.batch),
         attempt=run.attempt,
     )

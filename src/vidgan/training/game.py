@@ -27,7 +27,8 @@ from vidgan.training.run import Run
 
 Numbers = dict[str, Tensor]
 PIXEL_LOSSES = (
-    "l1", "charbonnier", "low_pass_l1", "phase_l1", "temporal_difference", "temporal_residual", "focal_frequency"
+    "l1", "charbonnier", "low_pass_l1", "phase_l1", "gradient_difference", "temporal_difference", "temporal_residual",
+    "motion_difference", "focal_frequency",
 )  # fmt: skip
 MARGIN = 16  # pixels that a window is smaller than the crop that it is taken from
 WARP_BLOCK = 16  # sides of a warped window are multiples of it, as every discriminator takes them

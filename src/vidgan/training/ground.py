@@ -13,7 +13,7 @@ from vidgan.errors import BadVideo
 from vidgan.interrupt import Asked
 from vidgan.journal import Journal
 from vidgan.progress import Tick
-from vidgan.recipe import Losses, Recipe
+from vidgan.recipe import Data, Losses, Recipe
 from vidgan.training import game, together
 from vidgan.training.run import Run
 
@@ -71,11 +71,7 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     if not first:
         together.wait()
     data = run.recipe.data
-    store = dataset.pack(data.train, folder / "train.store", say=say)
-    if data.val == data.train and "val" not in store.sides:
-        store, judges = store.split(say=say)
-    else:
-        judges = dataset.pack(data.val, folder / "val.store", say=say, split="val")
+    store, judges = stores(data, folder, say)
     replay = dataset.pack(data.replay, folder / "replay.store", say=say) if data.replay else None
     if first:
         together.wait()
@@ -96,6 +92,14 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
         journal=Journal(folder) if first else None,
         asked=Asked(),
     )
+
+
+def stores(data: Data, folder: Path, say: Tell) -> tuple[dataset.Store, dataset.Store]:
+    """What is trained on, and what is held out to judge by; packed into the run's folder. Raises BadVideo."""
+    store = dataset.pack(data.train, folder / "train.store", say=say)
+    if data.val == data.train and "val" not in store.sides:
+        return store.split(say=say)
+    return store, dataset.pack(data.val, folder / "val.store", say=say, split="val")
 
 
 def table_of(recipe: Recipe, setup: Setup) -> game.Table:
@@ -156,7 +160,7 @@ def measures(held_out: list[score.Pair], say: Tell) -> Mapping[str, score.Metric
 
 def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[score.Pair]:
     """The beginnings of videos that have the three frames that the discriminator looks at; spread over the store."""
-    names = [name for name in store.videos if store.shapes[name][0] >= 3]
+    names = [name for name in store.videos if store.shapes[name][0] >= 3 + run.ahead]
     names = (
         [names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most)]
         if len(names) > most
@@ -169,8 +173,9 @@ def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[s
             slice((side - shown) // 2, (side - shown) // 2 + shown)
             for side, shown in ((height, min(height, JUDGED_HEIGHT)), (width, min(width, JUDGED_WIDTH)))
         )
-        clips.append(store.read(name, slice(VALIDATION_FRAMES), *middle))
-    return score.pairs(clips, cast(int, run.generator.scale), frames=VALIDATION_FRAMES)
+        clips.append(store.read(name, slice(VALIDATION_FRAMES + run.ahead), *middle))
+    scale = cast(int, run.generator.scale)
+    return score.pairs(clips, scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
 
 
 def _mute(line: str) -> None:

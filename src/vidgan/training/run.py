@@ -56,6 +56,11 @@ class Run:
         return self.recipe.realistic if self.realistic else self.recipe.faithful
 
     @property
+    def ahead(self) -> int:
+        """Frames from what the generator sees to what it is to give: 0 but for one that predicts."""
+        return getattr(self.generator, "ahead", 0)
+
+    @property
     def stage_step(self) -> int:
         return self.step - self.recipe.faithful.steps if self.realistic else self.step
 

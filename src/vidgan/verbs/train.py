@@ -12,7 +12,7 @@ from vidgan import hardware, progress, recipe
 from vidgan.dataset import shards
 from vidgan.errors import BadOption
 from vidgan.recipe import Recipe
-from vidgan.training import ground, loop, planning, together
+from vidgan.training import calibrating, ground, loop, planning, together
 from vidgan.training import run as running
 
 DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
@@ -69,12 +69,14 @@ def run(options: Options) -> Path:
             )
         if options.minutes is not None:
             chosen = _as_planned(chosen, folder)
-        loop.train(running.create(chosen), folder, setup)
+        trained = loop.train(running.create(chosen), folder, setup)
         if together.rank() == 0:
             made = "best" if chosen.realistic.steps else "faithful"
-            setup.say(
-                f"The weights are in {folder / running.CHECKPOINTS / made}.safetensors; use them with --model."
-            )
+            weights = folder / running.CHECKPOINTS / f"{made}.safetensors"
+            if trained.ahead:
+                calibrating.calibrate(weights, trained.recipe.data, folder, setup)
+            use = "vidgan analyze --normal" if trained.ahead else "--model"
+            setup.say(f"The weights are in {weights}; use them with {use}.")
             setup.say(f"How it went, in pictures: {folder / 'report.html'}")
     return folder
 

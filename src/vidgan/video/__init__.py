@@ -7,9 +7,10 @@ from vidgan.video.encoders import Choice, Encoding, choose, size_multiple
 from vidgan.video.film import Film
 from vidgan.video.needs import frame_bytes, of_decoder, of_encoder
 from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
-from vidgan.video.probe import OtherStream, Source, probe
+from vidgan.video.probe import OtherStream, Source, metadata, probe
 from vidgan.video.reader import Seen, read, read_after
 from vidgan.video.segments import SegmentWriter
+from vidgan.video.timing import origin_of
 from vidgan.video.writer import Writer
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "decode_all",
     "frame_bytes",
     "jpeg_bytes",
+    "metadata",
     "of_decoder",
     "of_encoder",
+    "origin_of",
     "png_bytes",
     "probe",
     "read",

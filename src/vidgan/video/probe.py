@@ -115,6 +115,12 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
         return _describe(path, container, stream, frame)
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """The words that a file carries about itself: title, comment and others. Raises BadVideo."""
+    with open_video(path) as container:
+        return dict(container.metadata)
+
+
 def _describe(path: Path, container: InputContainer, stream: VideoStream, frame: av.VideoFrame) -> Source:
     tags = _merge(tags_of(frame), tags_of(stream.codec_context))
     _check_colours(path, stream, frame, tags)

@@ -24,6 +24,12 @@ class Segment:
         return (self.begin is None or seconds >= self.begin) and (self.end is None or seconds < self.end)
 
 
+def origin_of(source: Source) -> Fraction:
+    """What counts as 0 where seconds are asked for or told, on the clock of the source's pts."""
+    # A little sound before zero is an encoder's run-in, and no part of what is shown.
+    return source.start_seconds if source.clock_is_arbitrary else max(source.start_seconds, Fraction(0))
+
+
 LONGEST_SECONDS = 1e9  # thirty years: more is a slip of the pen
 
 
@@ -38,8 +44,7 @@ def segment(source: Source, start: float = 0.0, duration: float | None = None) -
         raise BadOption(f"the start is {start} s", "Give 0 or more seconds from the beginning.")
     if duration is not None and not 0 < duration < LONGEST_SECONDS:
         raise BadOption(f"the duration is {duration} s", "Give more than 0 seconds, or leave it out.")
-    # A little sound before zero is an encoder's run-in, and no part of what is shown.
-    origin = source.start_seconds if source.clock_is_arbitrary else max(source.start_seconds, Fraction(0))
+    origin = origin_of(source)
     asked = Fraction(start).limit_denominator(1_000_000)
     begin = _next_tick(origin + asked, source.time_base) if start > 0 else None
     end = None

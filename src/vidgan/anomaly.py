@@ -1,0 +1,256 @@
+"""What a model takes for normal, and how far a frame is from it: anomalies by prediction of frames.
+
+A predictor (generators/predictor.py) that has only ever seen normal footage tells how each frame will look before it
+comes. Where it is wrong by more than it usually is at that place, something is not normal there.
+
+The squared error is averaged over patches of 20 pixels, and held against what it usually is in that patch in the
+footage of training: trees move always, and far people are small. The largest patch gives the frame's score, its mean
+over some frames back keeps single flashes from counting. What is above the threshold is told of; the threshold comes
+from normal footage that was held out of training.
+
+Letters: H W height and width at which the model looks, h w in squares of fold by fold pixels.
+Sources: Liu et al. 2018, "Future frame prediction for anomaly detection", whose score is of the whole frame and
+normalised over a finished clip; patches in its place as in Nguyen and Meunier 2019.
+"""
+
+import json
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vidgan import checkpoint
+from vidgan.errors import BadVideo, BadWeights
+from vidgan.generators.predictor import SEEN
+
+PATCH = 5  # squares, each side, that an error is averaged over: 20 pixels
+AROUND = 9  # squares, each side, that what is usual is averaged over
+FLOOR = (
+    0.05  # of a large error, which is added to what is usual: where nothing ever moves, noise is no anomaly
+)
+LARGE = 0.99  # quantile of all patches
+FRAMES_BACK = 6  # that a score leads into the next ones: each frame counts a sixth
+FALSE_ALARMS = 0.01  # of the held-out normal frames that may be above the threshold
+HEADER = "normal"  # of a model file: what was found when it was calibrated
+EXPECTED = f"{checkpoint.BESIDE}expected"  # tensor of a model file
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Of one frame, in units of what is usual at each place: 1 is an error as large as there in training's footage.
+
+    score  the largest value of the heat; None where there is nothing to predict from yet: the first frames of a
+           video and those after a cut
+    heat   float32 (rows, columns): how unusual each square of the frame is, the frame's top left square first, evenly
+           spread over the frame as it is given; None where the score is
+    """
+
+    score: float | None
+    heat: np.ndarray | None
+
+
+NOTHING = Reading(None, None)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What calibration has found.
+
+    expected      (h, w) float32: the usual squared error of each patch
+    size          H and W of the footage
+    threshold     the score that few of the held-out normal frames exceed
+    false_alarms  share of the held-out normal frames whose score is above the threshold
+    frames        how many those were
+    """
+
+    expected: Tensor
+    size: tuple[int, int]
+    threshold: float
+    false_alarms: float
+    frames: int
+
+
+class Foresight:
+    """A predictor at work on one video: how wrong it was about each frame. It keeps a few frames and predictions."""
+
+    def __init__(self, generator: nn.Module, size: tuple[int, int], device: torch.device) -> None:
+        self.generator = generator.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.size = size
+        self.device = device
+        self.forget()
+
+    def forget(self) -> None:
+        """A new shot, or another video, begins with the next frame."""
+        self._memory: tuple[Tensor, ...] | None = None
+        self._coming: deque[Tensor] = deque()  # predictions, of the next frame first
+        self._num_seen = 0
+
+    @torch.inference_mode()
+    def error(self, frame: Tensor) -> Tensor | None:
+        """The mean squared error around each square, (h, w), of a range of 1; None where nothing was predicted.
+
+        frame  (3, any, any) uint8 or float in [0, 1]
+        """
+        grey = self._grey(frame)
+        found = None
+        if len(self._coming) == self.generator.ahead:  # type: ignore[arg-type]
+            wrong = (self._coming.popleft() - grey).square_()
+            squares = F.avg_pool2d(wrong, self.generator.fold, ceil_mode=True)  # type: ignore[arg-type]
+            found = _around(squares, PATCH)[0, 0]
+        prediction, self._memory = self.generator.folded(grey, self._memory)  # type: ignore[operator]
+        self._num_seen += 1
+        if self._num_seen >= SEEN:  # before that it would see one frame several times
+            self._coming.append(prediction)
+        return found
+
+    def _grey(self, frame: Tensor) -> Tensor:
+        grey = frame.to(self.device).float().mean(0)[None, None]
+        if not frame.dtype.is_floating_point:
+            grey /= 255
+        if grey.shape[-2:] != self.size:
+            grey = F.interpolate(grey, self.size, mode="bilinear", antialias=True)
+        return grey
+
+
+class Normal:
+    """A model at work on one video, frame by frame: it keeps a few frames, and no more however long the video is.
+
+    threshold     a frame with a higher score is told of; set when training ended, from normal footage that was held
+                  out
+    false_alarms  share of the held-out normal frames whose score is above the threshold
+    """
+
+    def __init__(self, generator: nn.Module, usual: Usual, device: torch.device) -> None:
+        self.usual = usual
+        self.threshold, self.false_alarms = usual.threshold, usual.false_alarms
+        self._foresight = Foresight(generator, usual.size, device)
+        self._expected = usual.expected.to(device)
+        self._score: float | None = None
+
+    def read(self, frame: Tensor) -> Reading:
+        """The next frame of the video: (3, any, any) uint8, or float in [0, 1]; R'G'B', upright.
+
+        The model looks at it at the size of the footage that it was trained on.
+        """
+        error = self._foresight.error(frame)
+        if error is None:
+            return NOTHING
+        heat = (error / self._expected).sqrt_()
+        highest = float(heat.max())
+        before = highest if self._score is None else self._score
+        self._score = before + (highest - before) / FRAMES_BACK
+        # The map is this frame's, its scale that of the score.
+        heat *= self._score / max(highest, 1e-9)
+        return Reading(self._score, heat.cpu().numpy())
+
+    def forget(self) -> None:
+        """A new shot, or another video, begins with the next frame."""
+        self._foresight.forget()
+        self._score = None
+
+
+Clips = Iterable[Iterable[Tensor]]  # clips of frames, each (3, any, any) uint8
+
+
+def calibrated(
+    generator: nn.Module, seen: Clips, held_out: Clips, *, device: torch.device, tick: Callable[[], None]
+) -> Usual:
+    """What is usual for a predictor, from the footage that it was trained on, and its threshold from other footage.
+
+    tick  called after each frame
+    Raises BadVideo where there are too few frames.
+    """
+    size: tuple[int, int] | None = None
+    errors = []
+    for clip in seen:
+        for frame in clip:
+            if size is None:
+                size = (frame.shape[1], frame.shape[2])
+                foresight = Foresight(generator, size, device)
+            if (error := foresight.error(frame)) is not None:
+                errors.append(error.cpu())
+            tick()
+        if size is not None:
+            foresight.forget()
+    if size is None or not errors:
+        raise _too_few(generator)
+    found = torch.stack(errors)
+    large = float(np.quantile(found.numpy(), LARGE))
+    expected = _around(found.square().mean(0).sqrt()[None, None], AROUND)[0, 0] + FLOOR * large
+    scores = list(_scores(Normal(generator, Usual(expected, size, math.inf, 0.0, 0), device), held_out, tick))
+    if not scores:
+        raise _too_few(generator)
+    threshold = float(np.quantile(scores, 1 - FALSE_ALARMS, method="higher"))
+    above = sum(score > threshold for score in scores) / len(scores)
+    return Usual(expected, size, threshold, above, len(scores))
+
+
+def _scores(normal: Normal, clips: Clips, tick: Callable[[], None]) -> Iterator[float]:
+    for clip in clips:
+        normal.forget()
+        for frame in clip:
+            if (score := normal.read(frame).score) is not None:
+                yield score
+            tick()
+
+
+def save(usual: Usual, path: Path) -> None:
+    """Write what was found into the model file that it was found for, beside the weights."""
+    tensors, header = checkpoint.load_tensors(path)
+    told = {
+        "size": usual.size,
+        "threshold": usual.threshold,
+        "false_alarms": usual.false_alarms,
+        "frames": usual.frames,
+    }
+    tensors[EXPECTED] = usual.expected
+    checkpoint.save_tensors(tensors, {**header, HEADER: json.dumps(told)}, path)
+
+
+def load(path: Path, device: torch.device) -> Normal:
+    """What `vidgan train` left of a predictor. Raises BadWeights for a file that is none, or was not calibrated."""
+    generator = checkpoint.load_generator(path)
+    if not getattr(generator, "ahead", 0):
+        raise BadWeights(
+            f"{path} holds a {checkpoint.card_of(generator).generator}, which enhances frames and predicts none",
+            "Give a model that `vidgan train` made by a recipe such as recipes/anomaly.toml.",
+        )
+    tensors, header = checkpoint.load_tensors(checkpoint.find(path))
+    if HEADER not in header or EXPECTED not in tensors:
+        raise BadWeights(
+            f"{path} predicts frames, but nobody has told it what is usual: its training did not end",
+            "Give the command that trained it once more, and take best.safetensors of its checkpoints.",
+        )
+    try:
+        told = json.loads(header[HEADER])
+        height, width = (int(side) for side in told["size"])
+        numbers = (float(told["threshold"]), float(told["false_alarms"]))
+        usual = Usual(tensors[EXPECTED].float(), (height, width), *numbers, int(told["frames"]))
+        fits = tuple(usual.expected.shape) == tuple(-(-side // generator.fold) for side in usual.size)  # type: ignore[operator]
+        sound = usual.threshold > 0 and bool((usual.expected > 0).all() & usual.expected.isfinite().all())
+    except (ValueError, KeyError, TypeError):
+        fits = sound = False
+    if not fits or not sound:
+        raise BadWeights(
+            f"{path} has a damaged header: what is usual cannot be read", "Fetch or train it again."
+        )
+    return Normal(generator, usual, device)
+
+
+def _around(squares: Tensor, side: int) -> Tensor:
+    """Means over side x side squares around each; at an edge over those that there are."""
+    return F.avg_pool2d(squares, side, stride=1, padding=side // 2, count_include_pad=False)
+
+
+def _too_few(generator: nn.Module) -> BadVideo:
+    needed = SEEN + generator.ahead  # type: ignore[operator]
+    return BadVideo(
+        f"what is normal cannot be told: no clip has the {needed} frames that a prediction takes",
+        "Name longer videos under [data] train and val.",
+    )

@@ -1,0 +1,103 @@
+"""What a discriminator says of a video: laws known by hand for networks whose verdicts are known by hand."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import vidgan
+from vidgan.watching.realism import Judge
+from watched import lossless, pan
+
+
+class Nearest(nn.Module):
+    """A generator that only repeats pixels."""
+
+    scale = 4
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        return low.repeat_interleave(4, -1).repeat_interleave(4, -2)
+
+
+class Detail(nn.Module):
+    """A discriminator to whom detail of a single pixel is real: its logit is the mean step to the right."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, frames: torch.Tensor, hint: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        self.seen.append(frames)
+        steps = (frames[:, 1, :, :, 1:] - frames[:, 1, :, :, :-1]).abs().mean(1, keepdim=True)
+        return F.avg_pool2d(F.pad(100 * steps, (0, 1)), 8), []
+
+
+def judge() -> Judge:
+    return Judge(Nearest(), Detail(), torch.device("cpu"), 1)
+
+
+def test_what_the_generator_would_have_made_itself_is_a_draw():
+    flat = np.full((64, 64, 3), 90, np.uint8)
+    court = judge()
+    verdicts = [verdict for _ in range(3) for verdict in court.see(flat)]
+    assert [verdict.score for verdict in verdicts] == [0.5] * 3
+    assert verdicts[0].map.shape == (2, 2) and (verdicts[0].map == 0.5).all()
+
+
+def test_realism_is_the_sigmoid_of_the_difference_where_it_is():
+    """Stripes of a pixel on the right half: 100 * 20 / 255 there, and nothing after shrinking."""
+    frame = np.full((64, 64, 3), 90, np.uint8)
+    frame[:, 32::2] += 20
+    court = judge()
+    verdict = next(verdict for _ in range(3) for verdict in court.see(frame))
+    real = 1 / (1 + math.exp(-100 * 20 / 255))
+    assert verdict.map[0].tolist() == pytest.approx([0.5, real], abs=0.04), "the border is of both"
+    assert verdict.score == pytest.approx((real + 0.5) / 2, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "judged"), [((6,), [3, 3]), ((7,), [3, 3, 1]), ((5, 4), [3, 2, 3, 1]), ((2, 3), [2, 3])]
+)
+def test_every_frame_is_judged_once_and_no_three_cross_a_cut(lengths, judged):
+    """A shot of under three frames cannot be judged."""
+    court, told = judge(), []
+    for shot, length in enumerate(lengths):
+        for _ in range(length):
+            told.append(court.see(np.full((48, 48, 3), 40 * (shot + 1), np.uint8)))
+        told.append(court.end_shot())
+    assert [len(verdicts) for verdicts in told if verdicts] == judged
+    assert [verdict is None for verdicts in told for verdict in verdicts].count(True) == (
+        2 if lengths[0] == 2 else 0
+    )
+    for frames in court.discriminator.seen:
+        assert (frames == frames[:, :1]).all(), "three frames of one shot"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Path:
+    """What a training run of two small networks leaves."""
+    folder = tmp_path_factory.mktemp("run")
+    generator, discriminator = (
+        vidgan.create_generator(features=16, blocks=1),
+        vidgan.create_discriminator(features=8),
+    )
+    clip = lossless(folder / "clip.mkv", pan(1, 8))
+    vidgan.train(
+        generator, discriminator, clip, out=folder / "out", faithful_steps=1, realistic_steps=1, batch=1
+    )
+    return folder / "out"
+
+
+def test_a_training_run_judges_a_video(state, tmp_path):
+    path = lossless(tmp_path / "in.mkv", pan(2, 8))
+    found = vidgan.analyze(path, realism=state)
+    assert all(0 < value < 1 for value in found.scores["realism"])
+    assert len({round(value, 6) for value in found.scores["realism"]}) == 3, (
+        "three threes, the last one overlapping"
+    )
+    half = vidgan.analyze(path, realism=state, realism_every=2)
+    assert [math.isnan(value) for value in half.scores["realism"]] == [False] * 3 + [True] * 3 + [False] * 2
