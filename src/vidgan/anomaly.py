@@ -127,6 +127,7 @@ class Normal:
     def __init__(self, generator: nn.Module, usual: Usual, device: torch.device) -> None:
         self.usual = usual
         self.threshold, self.false_alarms = usual.threshold, usual.false_alarms
+        self.generator = generator
         self._foresight = Foresight(generator, usual.size, device)
         self._expected = usual.expected.to(device)
         self._score: float | None = None
