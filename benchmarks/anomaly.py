@@ -58,7 +58,9 @@ class Clip:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--model", type=Path, default=MODEL)
-    parser.add_argument("--data", type=Path, default=SHARED / "data" / "ped2", help="with test/ and labels.json")
+    parser.add_argument(
+        "--data", type=Path, default=SHARED / "data" / "ped2", help="with test/ and labels.json"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="of timing; 0 leaves it out")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -119,7 +121,9 @@ def scored(normal: anomaly.Normal, clips: list[Clip]) -> dict[str, list[np.ndarr
             if error is None:
                 rows.append((float("nan"),) * 3)
             else:
-                rows.append((reading.score, float((error / usual.expected).sqrt().max()), float(error.mean())))
+                rows.append(
+                    (reading.score, float((error / usual.expected).sqrt().max()), float(error.mean()))
+                )
         ours, alone, whole = np.array(rows, float).T
         for scores, found in zip(ways.values(), (ours, alone, whole, _centred(alone)), strict=True):
             scores.append(found)

@@ -212,9 +212,7 @@ def trained(tmp_path, monkeypatch):
         data=Data(train=[tmp_path / "a"], val=[tmp_path / "b"], busiest_of=2),
         augment=Augment(oriented=True, reverse=0.0),
         faithful=stage(weights, steps=30, frames=5, crop=64, roll_in=0.0, lr=3e-3),
-        realistic=stage(
-            Losses(l1=1.0, game=0.01), steps=4, frames=4, crop=64, roll_in=0.0, lr=1e-3
-        ),
+        realistic=stage(Losses(l1=1.0, game=0.01), steps=4, frames=4, crop=64, roll_in=0.0, lr=1e-3),
         ema=0.9,
     )
     folder = tmp_path / "run"

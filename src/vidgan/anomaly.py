@@ -31,7 +31,9 @@ from vidgan.generators.predictor import SEEN
 
 PATCH = 5  # squares, each side, that an error is averaged over: 20 pixels
 AROUND = 9  # squares, each side, that what is usual is averaged over
-FLOOR = 0.05  # of a large error, which is added to what is usual: where nothing ever moves, noise is no anomaly
+FLOOR = (
+    0.05  # of a large error, which is added to what is usual: where nothing ever moves, noise is no anomaly
+)
 LARGE = 0.99  # quantile of all patches
 FRAMES_BACK = 6  # that a score leads into the next ones: each frame counts a sixth
 FALSE_ALARMS = 0.01  # of the held-out normal frames that may be above the threshold
@@ -236,7 +238,9 @@ def load(path: Path, device: torch.device) -> Normal:
     except (ValueError, KeyError, TypeError):
         fits = sound = False
     if not fits or not sound:
-        raise BadWeights(f"{path} has a damaged header: what is usual cannot be read", "Fetch or train it again.")
+        raise BadWeights(
+            f"{path} has a damaged header: what is usual cannot be read", "Fetch or train it again."
+        )
     return Normal(generator, usual, device)
 
 

@@ -96,7 +96,9 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         picture = store.read(name, slice(0, 1), slice(int(top), int(bottom)), slice(int(left), int(right)))[0]
         return torch.stack([picture[y - top : y - top + side, x - left : x - left + side] for y, x in path])
 
-    def _window(self, rng: np.random.Generator, clip: tuple[Store, str], frames: range, side: int) -> tuple[slice, slice]:
+    def _window(
+        self, rng: np.random.Generator, clip: tuple[Store, str], frames: range, side: int
+    ) -> tuple[slice, slice]:
         """Rows and columns of a video; where the recipe draws several, those in which most changes."""
         store, name = clip
         _, height, width, _ = store.shapes[name]

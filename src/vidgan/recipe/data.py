@@ -22,7 +22,9 @@ class Data(Part):
     val: list[Path]  # never trained on; every choice is made on these
     photos: Share = 0.6  # of samples that are a photo under a moving camera
     pan: int = Field(default=6, ge=0)  # fastest camera, in large pixels per frame
-    busiest_of: int = Field(default=1, gt=0)  # windows of a video that are drawn; that in which most moves is shown
+    busiest_of: int = Field(
+        default=1, gt=0
+    )  # windows of a video that are drawn; that in which most moves is shown
     reuse: int = Field(default=1, gt=0)  # times that a clip is shown: see vidgan/dataset/pool.py
     pool: int = Field(default=512, gt=0)  # clips at hand, where they are shown more than once
     replay: list[Path] = Field(
