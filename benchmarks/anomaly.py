@@ -2,16 +2,16 @@
 
     python benchmarks/anomaly.py --json benchmarks/results/anomaly.json
 
-Six labelled test clips, 360x240 at 24 frames a second. A frame is abnormal where labels.json has it in an interval, both
-ends included. Every clip is read from its beginning; its first seven frames have no score and are left out, as the
+Six labelled test clips, 360x240 at 24 frames a second. A frame is abnormal where labels.json has it in an interval,
+both ends included. Every clip is read from its beginning; its first seven frames have no score and are left out, as the
 field leaves out those that cannot be predicted.
 
 micro   frame AUC over the scores of all clips together
 macro   mean of the clips' own frame AUCs; a clip that is all normal or all abnormal has none, and is left out and named
 raw     scores as `vidgan analyze --normal` gives them, which is all that a camera's user has
 normed  each clip's scores brought to [0, 1] by its own least and largest, as Liu et al. 2018: needs the finished clip
-events  stretches of scores at the model's threshold or above, gaps of up to 0.5 s closed, those under 0.2 s dropped. One
-        is right if it overlaps a labelled interval; an interval is found if an event overlaps it
+events  stretches of scores at the model's threshold or above, gaps of up to 0.5 s closed, those under 0.2 s dropped.
+        One is right if it overlaps a labelled interval; an interval is found if an event overlaps it
 frames  at the threshold: the share of abnormal frames above it, and of normal ones
 
 The model was trained on train/ 01 to 14, its threshold set on train/ 15 and 16; every choice was made there
@@ -230,9 +230,9 @@ def table(report: dict) -> str:
     seen, speed = report["events"], report["frames_per_second"]
     precision = "none told" if seen["precision"] is None else f"{seen['precision']:.2f}"
     lines.append(
-        f"\nAt the threshold {report['threshold']:.3f} ({report['false_alarms_held_out']:.1%} of held-out normal frames "
-        f"above it): {seen['told']} events, precision {precision}, recall {seen['recall']:.2f} of {seen['intervals']} "
-        f"intervals; {seen['frames_found']:.1%} of abnormal frames above, {seen['frames_false']:.1%} of normal ones."
+        f"\nAt the threshold {report['threshold']:.3f} ({report['false_alarms_held_out']:.1%} of held-out normal "
+        f"frames above it): {seen['told']} events, precision {precision}, recall {seen['recall']:.2f} "
+        f"of {seen['intervals']} intervals; {seen['frames_found']:.1%} of abnormal frames above, {seen['frames_false']:.1%} of normal ones."
     )
     if speed:
         rates = ", ".join(f"{rate} with {threads}" for threads, rate in speed.items())

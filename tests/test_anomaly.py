@@ -47,13 +47,13 @@ def test_the_first_frames_of_a_shot_have_no_score(ahead, silent):
 
 
 def test_a_still_video_is_as_expected_and_a_flash_is_not():
-    """A tenth of the range is four times the usual squared error: twice as wrong. Then it fades by sixths."""
+    """A tenth of the range is four times the usual squared error: twice as wrong. Then it fades by quarters."""
     model = normal()
     for _ in range(5):
         calm = model.read(grey(0.5))
     assert calm.score == 0
-    assert model.read(grey(0.6)).score == pytest.approx(2 / 6, rel=1e-4)
-    assert model.read(grey(0.6)).score == pytest.approx(2 / 6 * 5 / 6, rel=1e-4)
+    assert model.read(grey(0.6)).score == pytest.approx(2 / 4, rel=1e-4)
+    assert model.read(grey(0.6)).score == pytest.approx(2 / 4 * 3 / 4, rel=1e-4)
 
 
 def test_a_shot_s_first_score_stands_for_itself():

@@ -35,7 +35,7 @@ FLOOR = (
     0.05  # of a large error, which is added to what is usual: where nothing ever moves, noise is no anomaly
 )
 LARGE = 0.99  # quantile of all patches
-FRAMES_BACK = 6  # that a score leads into the next ones: each frame counts a sixth
+FRAMES_BACK = 4  # that a score leads into the next ones: each frame counts a quarter
 FALSE_ALARMS = 0.01  # of the held-out normal frames that may be above the threshold
 HEADER = "normal"  # of a model file: what was found when it was calibrated
 EXPECTED = f"{checkpoint.BESIDE}expected"  # tensor of a model file
@@ -99,11 +99,11 @@ class Foresight:
         """
         grey = self._grey(frame)
         found = None
-        if len(self._coming) == self.generator.ahead:  # type: ignore[arg-type]
+        if len(self._coming) == self.generator.ahead:
             wrong = (self._coming.popleft() - grey).square_()
-            squares = F.avg_pool2d(wrong, self.generator.fold, ceil_mode=True)  # type: ignore[arg-type]
+            squares = F.avg_pool2d(wrong, self.generator.fold, ceil_mode=True)
             found = _around(squares, PATCH)[0, 0]
-        prediction, self._memory = self.generator.folded(grey, self._memory)  # type: ignore[operator]
+        prediction, self._memory = self.generator.folded(grey, self._memory)
         self._num_seen += 1
         if self._num_seen >= SEEN:  # before that it would see one frame several times
             self._coming.append(prediction)
