@@ -232,7 +232,8 @@ def table(report: dict) -> str:
     lines.append(
         f"\nAt the threshold {report['threshold']:.3f} ({report['false_alarms_held_out']:.1%} of held-out normal "
         f"frames above it): {seen['told']} events, precision {precision}, recall {seen['recall']:.2f} "
-        f"of {seen['intervals']} intervals; {seen['frames_found']:.1%} of abnormal frames above, {seen['frames_false']:.1%} of normal ones."
+        f"of {seen['intervals']} intervals; {seen['frames_found']:.1%} of abnormal frames above, "
+        f"{seen['frames_false']:.1%} of normal ones."
     )
     if speed:
         rates = ", ".join(f"{rate} with {threads}" for threads, rate in speed.items())
