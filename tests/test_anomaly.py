@@ -28,7 +28,7 @@ def stays(ahead: int = 1) -> predictor.Generator:
 
 def normal(*, ahead: int = 1, usual: float = 0.0025, size: tuple[int, int] = (40, 60)) -> anomaly.Normal:
     expected = torch.full((-(-size[0] // 4), -(-size[1] // 4)), usual)
-    return anomaly.Normal(stays(ahead), anomaly.Usual(expected, size, 1.5, 0.01, 100), CPU)
+    return anomaly.Normal(stays(ahead), anomaly.Usual(expected, size, 1.5, 0.01, 100, 0.0), CPU)
 
 
 def grey(level: float, height: int = 40, width: int = 60) -> torch.Tensor:
@@ -64,15 +64,15 @@ def test_a_shot_s_first_score_stands_for_itself():
 
 
 def test_the_heat_says_where_and_its_largest_value_is_the_score():
-    model = normal()
+    model = normal(size=(120, 180))
     for _ in range(6):
-        model.read(grey(0.5))
-    changed = grey(0.5)
-    changed[:, 16:20, 40:44] = 0.9  # row 4 and column 10 of the squares
+        model.read(grey(0.5, 120, 180))
+    changed = grey(0.5, 120, 180)
+    changed[:, 56:60, 80:84] = 0.9  # row 14 and column 20 of the squares
     reading = model.read(changed)
-    assert reading.heat.dtype == np.float32 and reading.heat.shape == (10, 15)
-    expected = np.zeros((10, 15), bool)
-    expected[2:7, 8:13] = True
+    assert reading.heat.dtype == np.float32 and reading.heat.shape == (30, 45)
+    expected = np.zeros((30, 45), bool)
+    expected[7:22, 13:28] = True  # 60 pixels around it
     np.testing.assert_array_equal(reading.heat > 0, expected)
     assert reading.heat.max() == pytest.approx(reading.score, rel=1e-5)
 
@@ -113,7 +113,7 @@ def test_what_is_usual_of_noise_is_twice_its_variance():
     assert usual.size == (40, 60) and usual.frames == 36
 
 
-def test_the_threshold_leaves_the_stated_share_of_held_out_frames_above_it():
+def test_without_its_margin_the_threshold_leaves_the_stated_share_of_held_out_frames_above_it():
     held_out = [noisy(seed, 60) for seed in (1, 2, 3)]
     usual = anomaly.calibrated(stays(), [noisy(0)], held_out, device=CPU, tick=lambda: None)
     model = anomaly.Normal(stays(), usual, CPU)
@@ -121,14 +121,14 @@ def test_the_threshold_leaves_the_stated_share_of_held_out_frames_above_it():
     for clip in held_out:
         model.forget()
         scores += [model.read(frame).score for frame in clip][4:]
-    above = np.mean(np.array(scores) > usual.threshold)
-    assert usual.frames == len(scores) == 168
-    assert above == usual.false_alarms and 0 < above <= anomaly.FALSE_ALARMS
+    assert usual.frames == len(scores) == 168 and usual.false_alarms == anomaly.FALSE_ALARMS
+    assert 0 < np.mean(np.array(scores) > usual.threshold / anomaly.MARGIN * (1 - 1e-6)) <= 2 / 168
+    assert usual.above == np.mean(np.array(scores) > usual.threshold)
 
 
 def test_what_is_usual_in_one_place_is_not_in_another():
     """Noise on the left alone: a change there counts less than on the right."""
-    clip = [torch.where(torch.arange(60) < 30, frame, 128) for frame in noisy(0)]
+    clip = [torch.cat([frame, torch.full((3, 40, 180), 128, dtype=torch.uint8)], 2) for frame in noisy(0)]
     usual = anomaly.calibrated(stays(), [clip], [clip], device=CPU, tick=lambda: None)
     assert usual.expected[:, 0].min() > 10 * usual.expected[:, -1].max()
 
@@ -163,7 +163,7 @@ def test_a_model_file_gives_the_same_scores_back(tmp_path):
 
 
 def test_a_calibrated_file_can_be_trained_further(tmp_path):
-    usual = anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100)
+    usual = anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100, 0.0)
     path = saved(stays(), tmp_path / "model.safetensors", usual)
     assert checkpoint.load_generator(path).config == stays().config
 
@@ -188,7 +188,7 @@ def test_a_file_that_is_no_such_model_is_refused_with_what_to_do(tmp_path):
 ])  # fmt: skip
 def test_a_damaged_header_is_told_of(tmp_path, damage):
     path = saved(
-        stays(), tmp_path / "model.safetensors", anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100)
+        stays(), tmp_path / "model.safetensors", anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100, 0.0)
     )
     tensors, header = checkpoint.load_tensors(path)
     told = json.loads(header[anomaly.HEADER]) | damage
