@@ -3,7 +3,7 @@
     python benchmarks/anomaly.py --json benchmarks/results/anomaly.json
 
 Six labelled test clips, 360x240 at 24 frames a second. A frame is abnormal where labels.json has it in an interval,
-both ends included. Every clip is read from its beginning; its first seven frames have no score and are left out, as the
+both ends included. Every clip is read from its beginning; its first four frames have no score and are left out, as the
 field leaves out those that cannot be predicted.
 
 micro   frame AUC over the scores of all clips together
@@ -75,7 +75,7 @@ def main() -> None:
         "cpu": cpu(),
         "versions": versions(),
         "threshold": normal.threshold,
-        "false_alarms_held_out": normal.false_alarms,
+        "false_alarms": normal.false_alarms,
         "ways": {name: figures(scores, marked) for name, scores in ways.items()},
         "events": events(next(iter(ways.values())), clips, normal.threshold),
         "frames_per_second": speeds(options),
@@ -230,8 +230,8 @@ def table(report: dict) -> str:
     seen, speed = report["events"], report["frames_per_second"]
     precision = "none told" if seen["precision"] is None else f"{seen['precision']:.2f}"
     lines.append(
-        f"\nAt the threshold {report['threshold']:.3f} ({report['false_alarms_held_out']:.1%} of held-out normal "
-        f"frames above it): {seen['told']} events, precision {precision}, recall {seen['recall']:.2f} "
+        f"\nAt the threshold {report['threshold']:.3f} (set for {report['false_alarms']:.0%} of false "
+        f"alarms): {seen['told']} events, precision {precision}, recall {seen['recall']:.2f} "
         f"of {seen['intervals']} intervals; {seen['frames_found']:.1%} of abnormal frames above, "
         f"{seen['frames_false']:.1%} of normal ones."
     )
