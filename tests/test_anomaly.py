@@ -188,7 +188,9 @@ def test_a_file_that_is_no_such_model_is_refused_with_what_to_do(tmp_path):
 ])  # fmt: skip
 def test_a_damaged_header_is_told_of(tmp_path, damage):
     path = saved(
-        stays(), tmp_path / "model.safetensors", anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100, 0.0)
+        stays(),
+        tmp_path / "model.safetensors",
+        anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100, 0.0),
     )
     tensors, header = checkpoint.load_tensors(path)
     told = json.loads(header[anomaly.HEADER]) | damage

@@ -37,8 +37,8 @@ FLOOR = (
 LARGE = 0.99  # quantile of all patches
 FRAMES_BACK = 4  # that a score leads into the next ones: each frame counts a quarter
 FALSE_ALARMS = 0.01  # of the frames of new normal clips that may be above the threshold
-# On what the same share of held-out frames exceeds: clips differ more than frames. Among 16 normal clips of Ped2 any two,
-# taken for held-out ones, leave 1 % of the other fourteen's frames above with it, and 13 % without.
+# On what the same share of held-out frames exceeds: clips differ more than frames. Among 16 normal clips of Ped2 any
+# two, taken for held-out ones, leave 1 % of the other fourteen's frames above with it, and 13 % without.
 MARGIN = 1.3
 HEADER = "normal"  # of a model file: what was found when it was calibrated
 EXPECTED = f"{checkpoint.BESIDE}expected"  # tensor of a model file
@@ -189,7 +189,8 @@ def calibrated(
     found = torch.stack(errors)
     large = float(np.quantile(found.numpy(), LARGE))
     expected = _around(found.square().mean(0).sqrt()[None, None], AROUND)[0, 0] + FLOOR * large
-    scores = list(_scores(Normal(generator, Usual(expected, size, math.inf, FALSE_ALARMS, 0, 0.0), device), held_out, tick))
+    unlimited = Usual(expected, size, math.inf, FALSE_ALARMS, 0, 0.0)
+    scores = list(_scores(Normal(generator, unlimited, device), held_out, tick))
     if not scores:
         raise _too_few(generator)
     threshold = MARGIN * float(np.quantile(scores, 1 - FALSE_ALARMS, method="higher"))
@@ -238,7 +239,9 @@ def load(path: Path, device: torch.device) -> Normal:
         told = json.loads(header[HEADER])
         height, width = (int(side) for side in told["size"])
         numbers = (float(told["threshold"]), float(told["false_alarms"]))
-        usual = Usual(tensors[EXPECTED].float(), (height, width), *numbers, int(told["frames"]), float(told["above"]))
+        usual = Usual(
+            tensors[EXPECTED].float(), (height, width), *numbers, int(told["frames"]), float(told["above"])
+        )
         fits = tuple(usual.expected.shape) == tuple(-(-side // generator.fold) for side in usual.size)  # type: ignore[operator]
         sound = usual.threshold > 0 and bool((usual.expected > 0).all() & usual.expected.isfinite().all())
     except (ValueError, KeyError, TypeError):
