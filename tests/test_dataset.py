@@ -239,3 +239,51 @@ except ImportError:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "no PyAV\n"), done.stderr
+
+
+def test_what_is_to_be_predicted_lies_ahead_of_what_is_shown(tmp_path):
+    clip = torch.arange(12, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 64, 64, 3) * 20
+    save_file({"a": clip.contiguous()}, tmp_path / "train.store")
+    plain = recipe(augment=Augment(oriented=True, reverse=0.0))
+    made = dataset.Batches(
+        store=dataset.Store(tmp_path / "train.store"), recipe=plain, stage=stage(), scale=1, ahead=4
+    )
+    starts = set()
+    for step in range(12):
+        low, high = made[step]
+        assert low.shape == high.shape == (2, 3, 3, 32, 32)
+        assert ((high.int() - low.int()) == 80).all()
+        assert (low[:, 1:].int() - low[:, :-1].int() == 20).all()
+        starts |= set(low[:, 0, 0, 0, 0].tolist())
+    assert starts == {0, 20, 40, 60, 80, 100}, "every place where a clip of three and four ahead begins"
+
+
+def test_a_predictor_sees_no_colour(tmp_path):
+    clip = torch.randint(0, 256, (8, 64, 64, 3), dtype=torch.uint8)
+    save_file({"a": clip}, tmp_path / "train.store")
+    store = dataset.Store(tmp_path / "train.store")
+    for seen in dataset.Batches(store=store, recipe=recipe(), stage=stage(), scale=1, ahead=1)[0]:
+        assert torch.equal(seen[:, :, 0], seen[:, :, 1]) and torch.equal(seen[:, :, 0], seen[:, :, 2])
+    assert torch.equal(
+        dataset.grey(torch.tensor([[[[10, 20, 31]]]], dtype=torch.uint8)).unique(),
+        torch.tensor([20], dtype=torch.uint8),
+    )
+
+
+def test_the_busiest_of_many_windows_is_where_something_moves(tmp_path):
+    clip = torch.full((8, 80, 320, 3), 90, dtype=torch.uint8)
+    clip[:, :, 240:] = torch.randint(0, 256, (8, 80, 80, 3), dtype=torch.uint8)
+    save_file({"a": clip}, tmp_path / "train.store")
+    told = recipe(augment=Augment(oriented=True))
+
+    def share(busiest_of: int) -> float:
+        data = told.data.model_copy(update={"busiest_of": busiest_of})
+        made = dataset.Batches(
+            store=dataset.Store(tmp_path / "train.store"),
+            recipe=told.model_copy(update={"data": data}),
+            stage=stage(),
+            scale=1,
+        )
+        return float(np.mean([(clip != 90).any() for step in range(30) for clip in made[step][1]]))
+
+    assert share(1) < 0.55 and share(8) > 0.8

@@ -320,3 +320,46 @@ def test_temporal_residual_trusts_no_motion_across_a_cut():
     cut = torch.stack([surface(seed=3)[:, :96, :96], surface(seed=4)[:, :96, :96]])[None]
     flicker = torch.tensor([0.0, 0.1]).view(1, 2, 1, 1, 1)
     assert losses.temporal_residual(cut + flicker, cut) < 0.03
+
+
+def test_gradient_difference_is_the_height_that_steps_lack():
+    """A step of 0.4 between two columns of four, made half as high: each row lacks 0.2 of three steps across."""
+    target = torch.tensor([0.0, 0.0, 0.4, 0.4]).repeat(4, 1)
+    torch.testing.assert_close(losses.gradient_difference(target / 2, target), torch.tensor(0.2 / 3))
+    torch.testing.assert_close(losses.gradient_difference(target.T / 2, target.T), torch.tensor(0.2 / 3))
+
+
+def test_gradient_difference_ignores_an_offset_and_a_step_s_direction():
+    target = torch.rand(2, 3, 3, 8, 8)
+    torch.testing.assert_close(
+        losses.gradient_difference(target + 0.2, target), torch.tensor(0.0), atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(
+        losses.gradient_difference(1 - target, target), torch.tensor(0.0), atol=1e-6, rtol=0
+    )
+
+
+@pytest.mark.parametrize("lag", [0.25, 0.5, 1.0])
+def test_motion_difference_is_how_far_things_went_astray(lag):
+    """Waves of 32 pixels each way: one that should have gone a pixel further on is that much behind."""
+    y, x = torch.meshgrid(*[torch.arange(96, dtype=torch.float32)] * 2, indexing="ij")
+
+    def waves(shift: float) -> torch.Tensor:
+        return 0.5 + 0.2 * torch.sin((x - shift) * math.pi / 16) + 0.2 * torch.sin(y * math.pi / 16)
+
+    target = torch.stack([waves(0), waves(1)])[None, :, None]
+    output = torch.stack([waves(0), waves(1 - lag)])[None, :, None]
+    found = losses.motion_difference(output, target)
+    torch.testing.assert_close(
+        found, torch.tensor(lag / 2), rtol=0.1, atol=0
+    )  # of across and down, down is right
+    assert losses.motion_difference(target, target) == 0
+
+
+def test_motion_difference_leads_back_to_where_things_should_be():
+    clip = panned(surface(), (1, 0), frames=2)
+    output = clip.clone()
+    output[:, 1] = clip[:, 0]
+    output.requires_grad_()
+    losses.motion_difference(output, clip).backward()
+    assert output.grad[:, 1].abs().sum() > 0 and output.grad.isfinite().all()

@@ -46,6 +46,13 @@ def test_the_small_clip_is_rounded_as_a_file_would_hold_it():
     )
 
 
+def test_the_pair_of_a_predictor_is_a_clip_and_what_comes_later():
+    clip = torch.arange(9, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 16, 16, 3)
+    (pair,) = score.pairs([clip], 1, frames=5, ahead=2)
+    assert (pair.low[:, 0, 0, 0] * 255).round().tolist() == [0, 1, 2, 3, 4]
+    assert (pair.high[:, 0, 0, 0] * 255).round().tolist() == [2, 3, 4, 5, 6]
+
+
 def test_enhanced_frames_are_those_of_the_network_rounded():
     generator = Generator(Config(features=16, blocks=1)).eval().requires_grad_(False)
     low = torch.rand(3, 3, 8, 10)

@@ -40,8 +40,8 @@ def calibrate(weights: Path, data: Data, folder: Path, setup: ground.Setup) -> N
     usual = anomaly.calibrated(generator, seen, held_out, device=setup.device, tick=tick)
     anomaly.save(usual, weights)
     setup.say(
-        f"Of {usual.frames} held-out frames {usual.false_alarms:.1%} score above {usual.threshold:.3g}, "
-        "which is the threshold."
+        f"The threshold is {usual.threshold:.3g}, for {usual.false_alarms:.0%} of false alarms in new clips; of the "
+        f"{usual.frames} held-out frames {usual.above:.1%} score above it."
     )
 
 
