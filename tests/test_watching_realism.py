@@ -1,6 +1,7 @@
 """What a discriminator says of a video: laws known by hand for networks whose verdicts are known by hand."""
 
 import math
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ from torch import nn
 from torch.nn import functional as F
 
 import vidgan
-from vidgan.watching.realism import Judge
+from vidgan import checkpoint, degrade, score, video
+from vidgan.errors import VidganError
+from vidgan.watching.realism import FRAMES, Judge
 from watched import lossless, pan
+
+SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "media" / "bunny.mp4"
 
 
 class Nearest(nn.Module):
@@ -101,3 +106,24 @@ def test_a_training_run_judges_a_video(state, tmp_path):
     )
     half = vidgan.analyze(path, realism=state, realism_every=2)
     assert [math.isnan(value) for value in half.scores["realism"]] == [False] * 3 + [True] * 3 + [False] * 2
+
+
+def test_the_judge_that_comes_with_vidgan_tells_the_sample_from_its_enlargements():
+    source = video.probe(SAMPLE)
+    frames = [frame.pixels[:160, :160] for frame in islice(video.read(source), FRAMES)]
+    clip = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
+    small = degrade.shrink(clip, 4)
+    bicubic = F.interpolate(small, scale_factor=4, mode="bicubic").clamp(0, 1)
+    made = score.enhanced(checkpoint.load_generator("fast"), small.clamp(0, 1))
+
+    def realism(clip: torch.Tensor) -> float:
+        court = Judge(*checkpoint.load_players(Path("judge")), torch.device("cpu"), 1)
+        pixels = (clip * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        return next(verdict.score for picture in pixels for verdict in court.see(picture))
+
+    assert realism(clip) > 0.5 > max(realism(bicubic), realism(made))
+
+
+def test_a_judge_that_is_no_run_and_no_name_is_said(tmp_path):
+    with pytest.raises(VidganError, match="nobody"):
+        checkpoint.load_players(tmp_path / "nobody")

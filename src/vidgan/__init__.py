@@ -384,7 +384,7 @@ def analyze(
     """A video's timeline, what every frame is like and what happens when: the options of `vidgan analyze`.
 
     normal   a model that has learnt normal footage: what is unusual is told of
-    realism  a training run, whose discriminator judges three frames at a time, or of so many threes one
+    realism  "judge", or a training run, whose discriminator judges three frames at a time, or of so many threes one
     clips    a folder: events are cut out, each into a file
     enhanced whether a video that a network has made may be analysed
     report   a page to look at

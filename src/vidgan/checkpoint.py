@@ -27,6 +27,7 @@ from vidgan.recipe import Recipe
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
 BESIDE = "normal."  # how the names of tensors begin that are no weights: what anomaly.py found
+JUDGE = "judge"  # the name of the generator and the discriminator that come with the package
 FAITHFUL = "-faithful"  # after a model's name: its twin of the first stage
 MOST = 4096  # of a number in a Config: nothing of ours comes near it, and a header may ask for anything
 ROOM = 1 << 20  # elements that a network may hold beside its weights, as fixed kernels
@@ -181,9 +182,12 @@ def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]
 def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
     """The averaged generator and the discriminator of a training state, or of a run's folder, on the CPU.
 
+    state  or JUDGE: the two that come with the package
     Raises BadWeights where it is none, or damaged.
     """
     path = state / "checkpoints" / "state.safetensors" if state.is_dir() else state
+    if str(state) == JUDGE and not path.is_file():
+        path = Path(str(resources.files("vidgan") / "weights" / JUDGE / f"{JUDGE}.safetensors"))
     tensors, header = load_tensors(path)
     try:
         recipe = Recipe.model_validate_json(header.get("recipe", ""))

@@ -23,8 +23,8 @@ def analyze(
     realism: Annotated[
         Path | None,
         typer.Option(
-            metavar="RUN",
-            help="A training run, or its state: let its discriminator judge. Slow.",
+            metavar="judge|RUN",
+            help="Let a discriminator say what looks made up: vidgan's own, or that of a training run. Slow.",
             show_default=False,
         ),
     ] = None,

@@ -28,7 +28,7 @@ MOST_PRINTED = 30  # events on the terminal: of more the longest
 class Options:
     video: Path
     normal: Path | None = None  # a model that has learnt normal footage
-    realism: Path | None = None  # a training run's folder or its state
+    realism: Path | None = None  # a training run's folder or its state, or checkpoint.JUDGE
     realism_every: int = 1  # of so many threes of frames one is judged
     clips: Path | None = None
     enhanced: bool = False  # whether a video that vidgan made may be analysed
