@@ -70,7 +70,7 @@ def make_bad(name: str) -> str:
     ("cut.mp4", "cut off"),
     ("audio.mp4", "holds no video"),
     ("frameless.mp4", "holds no video"),
-    ("folder.mp4", "is a folder"),
+    ("folder.mp4", "no video in"),
     ("list.mp4", "HLS playlist"),
     ("script.mp4", "ffconcat script"),
 ])  # fmt: skip

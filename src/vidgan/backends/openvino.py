@@ -5,6 +5,7 @@ outputs are written straight into tensors of ours, and its inputs read from them
 """
 
 from collections import OrderedDict
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any, cast
@@ -40,7 +41,7 @@ def load(generator: nn.Module, *, device: torch.device, precision: torch.dtype) 
 def save(model: bytes, path: str) -> None:
     """Write an ONNX model and its notes as OpenVINO's own two files, path ending in .xml and its .bin beside it."""
     openvino = _openvino()
-    openvino.save_model(openvino.Core().read_model(model=model), path, compress_to_fp16=False)
+    openvino.save_model(_core().read_model(model=model), path, compress_to_fp16=False)
 
 
 class Compiled:
@@ -51,8 +52,7 @@ class Compiled:
 
     def __init__(self, model: bytes | str, precision: torch.dtype) -> None:
         self._openvino = _openvino()
-        self._core = self._openvino.Core()
-        self._model = self._core.read_model(model=model)
+        self._model = _core().read_model(model=model)
         self._hint = HINTS[precision]
         self._requests: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
 
@@ -83,7 +83,7 @@ class Compiled:
                 "PERFORMANCE_HINT": "LATENCY",
                 "INFERENCE_PRECISION_HINT": self._hint,
             }
-            self._requests[shapes] = self._core.compile_model(fixed, "CPU", settings).create_infer_request()
+            self._requests[shapes] = _core().compile_model(fixed, "CPU", settings).create_infer_request()
         return self._requests[shapes]
 
 
@@ -97,6 +97,16 @@ class _Step:
         before = self._fresh(frame) if memory is None else memory
         large, *left = self._run(frame.float(), *(part.float() for part in before))
         return large, tuple(left)
+
+
+@cache
+def _core() -> Any:
+    """One for the process, kept to its end.
+
+    A core gives the thread that makes it a stack of its own for signals, and takes it away where the core ends: in
+    another thread's garbage collection, for one, and then the next Ctrl-C of the first thread is a crash.
+    """
+    return _openvino().Core()
 
 
 def _openvino() -> ModuleType:
