@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,8 @@ def begin(models: Path) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", QUEUE.format(program=SLOW), *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # Where tests run as a shell's background job, Ctrl-C is ignored, and children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

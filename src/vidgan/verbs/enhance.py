@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from vidgan import backprojection, hardware, progress, sidecar, stream, trust
-from vidgan.enhancing import budget, naming, queue, table
+from vidgan.enhancing import budget, making, naming, queue, table
 from vidgan.enhancing.job import Job, Options, prepare
 from vidgan.enhancing.kept import Kept
-from vidgan.enhancing.making import SEGMENT_FRAMES, make
 from vidgan.enhancing.queue import Entry
 from vidgan.enhancing.telling import Result, Written, describe, result_of
 from vidgan.errors import BadOption, BadOutput, VidganError
@@ -171,7 +170,7 @@ def _row(entry: Entry) -> dict[str, object]:
 
 def _made(job: Job, kept: Kept, tick: progress.Tick) -> Written:
     try:
-        return make(job, kept, partial(_enhanced, job), tick)
+        return making.make(job, kept, partial(_enhanced, job), tick)
     except (MemoryError, RuntimeError) as error:
         if not hardware.is_out_of_memory(error):
             raise
@@ -205,7 +204,7 @@ def _enhanced(
     job: Job, decoded: Iterator[Frame], written: Written, cuts: CutDetector
 ) -> Iterator[list[Frame]]:
     """The frames at each moment: the output's and, where it was asked for, the trust map's."""
-    large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts, segment=SEGMENT_FRAMES)
+    large = stream.upscale(decoded, job.upscaler, window=job.window, cuts=cuts, segment=making.SEGMENT_FRAMES)
     made: list[Frame] = []
     for frame, begins, folded in large:
         written.pts.append(frame.pts)
