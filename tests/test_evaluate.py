@@ -304,7 +304,7 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_half_written_is_left
     def full(self, *words, **told):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("os.replace", full)
     words = ["evaluate", "lanczos", str(folder), "--metrics", "psnr-y", "--csv", str(tmp_path / "n.csv")]
     assert cli.main(words) == 1
     assert "n.csv could not be written: No space left on device" in capsys.readouterr().err

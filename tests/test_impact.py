@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import enhancing
 import videos
 import vidgan
 from test_compare import exact
-from vidgan import cli
+from vidgan import anomaly, cli
 from vidgan.errors import BadAnalyser, BadOption, BadVideo, MissingExtra, VidganError
 from vidgan.measuring.lookers import from_file
 from vidgan.report.impact import rows
@@ -311,3 +312,24 @@ def test_memory_holds_no_frames(source, large):
     assert all(
         isinstance(side, float) for row in study.findings["bicubic"] for box in row for side in box.box
     )
+
+
+NORMAL = Path(__file__).resolve().parent.parent / "benchmarks" / "models" / "anomaly_ped2.safetensors"
+
+
+def test_the_anomaly_score_is_a_number_of_every_version(source, large):
+    """The enhanced video is the reference itself, and what bicubic makes is read as the model alone reads it."""
+    found = vidgan.impact(source, large, reference=large, analysers=[], normal=NORMAL)
+    (study,) = found.studies
+    assert study.name == "anomaly" and "predictor" in found.protocol["anomaly"]
+    values = {arm: np.array(row) for arm, row in study.values.items()}
+    assert np.isnan(values["source"]).tolist() == [True] * 4 + [False] * 2
+    np.testing.assert_array_equal(values["enhanced"], values["reference"])
+    model = anomaly.load(NORMAL, torch.device("cpu"))
+    alone = [model.read(torch.from_numpy(square()).permute(2, 0, 1)).score for _ in range(6)]
+    assert values["source"][4:] == pytest.approx(alone[4:], rel=1e-4)
+
+
+def test_a_model_that_enhances_knows_nothing_of_what_is_normal(source, large, capsys):
+    assert door(source, large, "--normal", "fast") == 1
+    assert "enhances frames and predicts none" in capsys.readouterr().err

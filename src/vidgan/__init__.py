@@ -337,6 +337,7 @@ def impact(
     *,
     reference: str | Path | None = None,
     analysers: list[str | Callable[[np.ndarray], Any]] | None = None,
+    normal: str | Path | None = None,
     empty: list[str] | None = None,
     every: int = 1,
     partial: bool = False,
@@ -347,6 +348,7 @@ def impact(
     reference  the same view, large and sharp
     analysers  names, and functions of yours: (H, W, 3) uint8 RGB -> rows of (left, top, right, bottom[, score[,
                label]]) in pixels, or a number; None for all that are installed
+    normal     a model that has learnt normal footage, whose score is one more number of each frame
     empty      names of analysers (a function's own name) that have nothing to find in this footage
     report     a page to look at
     The verdict is in sentence, the findings in studies. Raises VidganError, and then writes nothing.
@@ -360,6 +362,7 @@ def impact(
         reference=Path(reference) if reference is not None else None,
         analysers=names,
         functions=tuple(function for function in analysers or () if not isinstance(function, str)),
+        normal=Path(normal) if normal is not None else None,
         empty=tuple(empty or ()),
         every=every,
         partial=partial,

@@ -43,6 +43,14 @@ def impact(
             show_default=False,
         ),
     ] = None,
+    normal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="A model that has learnt normal footage: does enhancing move its score?",
+            show_default=False,
+        ),
+    ] = None,
     empty: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,6 +95,7 @@ def impact(
             reference=reference,
             analysers=None if analyser is None else tuple(analyser),
             plugs=tuple(plug or ()),
+            normal=normal,
             empty=tuple(empty or ()),
             every=every,
             partial=partial,

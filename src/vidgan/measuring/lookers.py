@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from vidgan import shelf
+from vidgan import anomaly, shelf
 from vidgan.analysers import Finding, Look
 from vidgan.errors import BadAnalyser, BadOption, MissingExtra
+from vidgan.shots import CutDetector
 
 SHELF = "vidgan.analysers"
 Plug = Callable[[np.ndarray], Any]
@@ -34,12 +36,13 @@ class Looker:
 
 
 def choose(
-    names: Sequence[str] | None, plugs: Sequence[tuple[str, Plug]]
+    names: Sequence[str] | None, plugs: Sequence[tuple[str, Plug]], *, model: Path | None = None
 ) -> tuple[list[Looker], dict[str, str]]:
     """Who looks, and who was left out for which reason.
 
     names  of the shelf; None for all that are installed here, unless there are plugs
     plugs  what the user gave, with a name for each
+    model  one that has learnt normal footage
     Raises BadOption for a name that is none, MissingExtra for one that was asked for and is not installed.
     """
     asked = list(names) if names is not None else [] if plugs else shelf.names(SHELF)
@@ -54,6 +57,8 @@ def choose(
             left_out[name] = f"{missing.found}. {missing.remedy}"
             continue
         lookers.append(Looker(name=name, title=part.TITLE, protocol=part.PROTOCOL, load=part.load))
+    if model is not None:
+        lookers.append(normal(model))
     for name, function in plugs:
         if any(name == other.name for other in lookers):
             raise BadOption(f"two analysers are called {name}", "Give the function another name.")
@@ -62,6 +67,30 @@ def choose(
         first = next(iter(left_out.items()), ("nothing", "no analyser was named"))
         raise BadOption(f"nobody can look: {first[0]}: {first[1]}", "Install it, or plug in a function.")
     return lookers, left_out
+
+
+def normal(model: Path) -> Looker:
+    """How unusual each frame is to a model that has learnt normal footage. Raises BadWeights where it is none."""
+    place = torch.device("cpu")
+    usual = anomaly.load(model, place)
+
+    def load() -> Look:
+        watching, cuts = anomaly.load(model, place), CutDetector()
+
+        def look(pixels: np.ndarray) -> float:
+            if cuts.begins_shot(pixels):
+                watching.forget()
+            score = watching.read(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)).score
+            return math.nan if score is None else score
+
+        return look
+
+    height, width = usual.usual.size
+    protocol = (
+        f"the score of {model.name}, a predictor that has learnt normal footage, at its own {width}x{height}; "
+        f"anomalies are above {usual.threshold:.4g}"
+    )
+    return Looker(name="anomaly", title="anomaly", protocol=protocol, load=load)
 
 
 def from_file(word: str) -> tuple[str, Plug]:

@@ -34,6 +34,7 @@ class Options:
     analysers: tuple[str, ...] | None = None  # None: all that are installed, or the plugs alone
     plugs: tuple[str, ...] = ()  # FILE.py:function
     functions: tuple[Plug, ...] = ()  # the same from Python
+    normal: Path | None = None  # a model that has learnt normal footage
     empty: tuple[str, ...] = ()  # analysers that have nothing to find in this footage
     every: int = 1
     partial: bool = False
@@ -114,7 +115,7 @@ def _check(options: Options) -> None:
 def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
     plugs = [lookers.from_file(word) for word in options.plugs]
     plugs += [(getattr(function, "__name__", "function"), function) for function in options.functions]
-    looking, left_out = lookers.choose(options.analysers, plugs)
+    looking, left_out = lookers.choose(options.analysers, plugs, model=options.normal)
     names = [looker.name for looker in looking]
     for name in options.empty:
         if name not in names:
