@@ -8,8 +8,7 @@ The whole road as functions, each importing what it needs only when it is called
     enhance (also generate_video)                      a new video
     compare, evaluate                                  how it differs from another; how good and fast networks are
     export                                             a network as a file for other programs
-    impact                                             whether it helps those who analyse it
-    analyze                                            what a video is like, and what happens when
+    analyze, impact                                    what happens in a video; whether enhancing helps to see it
 """
 
 from __future__ import annotations
@@ -28,20 +27,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "analyze",
-    "compare",
-    "create_discriminator",
-    "create_generator",
-    "enhance",
-    "evaluate",
-    "export",
-    "gan_loss",
-    "generate_video",
-    "impact",
-    "prepare",
-    "test",
-    "train",
-]
+    "analyze", "compare", "create_discriminator", "create_generator", "enhance", "evaluate", "export", "gan_loss",
+    "generate_video", "impact", "prepare", "test", "train",
+]  # fmt: skip
 
 
 def enhance(
