@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidgan.cli.app import Debug, Device, Threads, app
+from vidgan.cli.app import Debug, Device, Numbers, Quiet, Report, Threads, app
 
 
 @app.command()
@@ -42,23 +42,15 @@ def analyze(
     enhanced: Annotated[
         bool, typer.Option("--enhanced", help="Analyse a video that a network has made, all the same.")
     ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False
-        ),
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False),
-    ] = None,
+    report: Report = None,
+    json: Numbers = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a line for each frame.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace clips of the same names.")] = False,
     device: Device = "auto",
     threads: Threads = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """What a video is like, frame by frame, and what happens in it, when.

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -57,6 +58,14 @@ Device = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Whe
 Threads = Annotated[
     int, typer.Option(min=0, metavar="N", help="CPU threads of the network; 0 leaves it to torch.")
 ]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False),
+]
+Numbers = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")]
 # Read by main, before anything can fail.
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the traceback of an error (or set VIDGAN_DEBUG=1).")

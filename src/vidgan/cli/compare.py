@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidgan.cli.app import Debug, Device, Threads, app
+from vidgan.cli.app import Debug, Device, Numbers, Quiet, Report, Threads, app
 from vidgan.errors import BadOption
 
 
@@ -34,16 +34,8 @@ def compare(
         bool,
         typer.Option("--no-reference", help="The first video is the outputs' source, though it is as large."),
     ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False
-        ),
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False),
-    ] = None,
+    report: Report = None,
+    json: Numbers = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a line for each frame.", show_default=False)
     ] = None,
@@ -61,7 +53,7 @@ def compare(
     ] = False,
     device: Device = "cpu",
     threads: Threads = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Hold videos against a reference, frame by frame, in numbers and on a page.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from vidgan.cli.app import Debug, Device, Threads, app
+from vidgan.cli.app import Debug, Device, Numbers, Quiet, Report, Threads, app
 from vidgan.errors import BadOption
 
 
@@ -43,16 +43,8 @@ def evaluate(
             metavar="RUN", help="A training run's folder: test its discriminator, too.", show_default=False
         ),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False
-        ),
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False),
-    ] = None,
+    report: Report = None,
+    json: Numbers = None,
     csv: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write a line for each clip and method.", show_default=False),
@@ -62,7 +54,7 @@ def evaluate(
         Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Of vidgan's own networks.")
     ] = "auto",
     threads: Threads = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Say how good and how fast networks are, on clips whose truth is known.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vidgan.cli.app import Debug, app
+from vidgan.cli.app import Debug, Numbers, Quiet, Report, app
 
 
 @app.command()
@@ -59,16 +59,8 @@ def impact(
             show_default=False,
         ),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False
-        ),
-    ] = None,
-    json: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False),
-    ] = None,
+    report: Report = None,
+    json: Numbers = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a line for each finding.", show_default=False)
     ] = None,
@@ -78,7 +70,7 @@ def impact(
     partial: Annotated[
         bool, typer.Option("--partial", help="Frames that not all videos show are passed over.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Did enhancing help those who analyse the video? Detectors look at it before and after.
