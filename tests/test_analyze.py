@@ -225,7 +225,7 @@ def test_what_is_unusual_is_an_event_with_a_place(tmp_path, red):
     assert event.score == pytest.approx(1.0)
     frames = found.as_json()["frames"]
     assert frames[0]["anomaly"] is None and frames[19]["anomaly"] == 0 and frames[20]["anomaly"] == 1
-    assert "1 % of normal frames" in found.kind(event).protocol
+    assert "for 1 % of false alarms" in found.kind(event).protocol
 
 
 def test_the_place_is_on_the_video_as_it_is_shown(tmp_path, red):

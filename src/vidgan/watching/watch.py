@@ -41,7 +41,7 @@ class Normal(Protocol):
     @property
     def threshold(self) -> float: ...
     @property
-    def false_alarms(self) -> float: ...  # share of normal frames above it
+    def false_alarms(self) -> float: ...  # share of normal frames that the threshold is meant to let above it
     def read(self, frame: Tensor) -> Reading: ...  # (3, H, W) in [0, 1], upright
     def forget(self) -> None: ...
 
@@ -95,7 +95,7 @@ def anomaly_kind(normal: Normal) -> Kind:
         title="anomaly",
         unit="score",
         protocol=f"a score above {normal.threshold:.4g}, down to a tenth less, for 0.2 s; "
-        f"{100 * normal.false_alarms:.2g} % of normal frames, which the network had not seen, are above it",
+        f"set on normal frames that the network had not learnt, for {100 * normal.false_alarms:.2g} % of false alarms",
         digits=3,
     )
 
