@@ -23,7 +23,7 @@ demo: $(READY)  ## enhance the sample and compare it with bicubic
 	$(BIN)/python examples/demo.py
 
 test: $(READY)  ## run the tests, except those that take minutes, an accelerator or a browser
-	$(BIN)/python -m pytest -q -m "not slow and not gpu and not browser"
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not slow and not gpu and not browser"
 
 browser: $(READY)  ## run the tests that look at pages in chromium; without one they say that they are skipped
 	$(BIN)/python -m pytest -q -rs -m browser

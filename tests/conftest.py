@@ -5,8 +5,9 @@ import random
 import sys
 from pathlib import Path
 
-# Before torch or OpenMP start: a test must not depend on how many cores a machine has.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Before torch or OpenMP start: a test must not depend on how many cores a machine has. Where files are tested side by
+# side, one core is its own.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 # Nor on which of the other runtimes is quickest there; tests of those name them.
 os.environ["VIDGAN_BACKEND"] = "torch"
 

@@ -223,7 +223,7 @@ def upscale(
         else:
             if begins := cuts.begins_shot(frame.pixels):
                 upscaler.forget()
-            small = as_tensor(frame.pixels[y : y + height, x : x + width])
+            small = as_tensor(frame.pixels[y : y + height, x : x + width], upscaler.settings.device)
             # Nothing here holds the enlargement: of a 4K frame it takes gigabytes while the next one is made.
             yield Enlarged(frame, begins, upscaler.folded(small))
         last = frame
@@ -234,14 +234,16 @@ def _are_equal(pixels: np.ndarray, others: np.ndarray) -> bool:
     return np.array_equal(pixels[::16], others[::16]) and np.array_equal(pixels, others)
 
 
-def as_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) float32 in [0, 1]."""
-    if pixels.dtype == np.uint16:
-        pixels = pixels.astype(np.int32)  # torch has no arithmetic on uint16
-        peak = 65535
-    else:
-        peak = 255
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float().div_(peak)
+def as_tensor(pixels: np.ndarray, device: torch.device | None = None) -> Tensor:
+    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) float32 in [0, 1], on the device, to which code values travel."""
+    if pixels.dtype == np.uint16:  # torch has no arithmetic on it: its bits travel as int16
+        codes = _on(pixels.view(np.int16), device).int().bitwise_and_(65535)
+        return codes.permute(2, 0, 1)[None].float().div_(65535)
+    return _on(pixels, device).permute(2, 0, 1)[None].float().div_(255)
+
+
+def _on(pixels: np.ndarray, device: torch.device | None) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
 
 
 def as_pixels(picture: Tensor, depth: np.dtype) -> np.ndarray:

@@ -59,7 +59,7 @@ class Aligned:
                 whole = torch.from_numpy(frame.pixels).to(device).permute(2, 0, 1)
                 whole = whole[:, : self.way.height, : self.way.width].float().div_(255)
             else:
-                whole = self.way.render(as_tensor(frame.pixels).to(device), factor=1)[0]
+                whole = self.way.render(as_tensor(frame.pixels, device), factor=1)[0]
             if part is not None:
                 whole = whole[:, part.y : part.y + part.height, part.x : part.x + part.width]
             return whole

@@ -232,12 +232,12 @@ def _enhanced(
 def _small(job: Job, frame: Frame) -> Tensor:
     """The window of a frame, as the network sees it."""
     x, y, width, height = job.window
-    return stream.as_tensor(frame.pixels[y : y + height, x : x + width])
+    return stream.as_tensor(frame.pixels[y : y + height, x : x + width], job.upscaler.settings.device)
 
 
 def _made_consistent(job: Job, frame: Frame, folded: Tensor, written: Written) -> Tensor:
     with torch.inference_mode():
-        small = _small(job, frame).to(folded.device)
+        small = _small(job, frame)
         large = stream.unfolded(folded, job.upscaler.scale)
         large, decibels = backprojection.consistent(large.clamp(0, 1), small)
         written.consistency.append(round(decibels, 2))
