@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-SLOPE = 0.1  # of the leaky rectifier
+from vidgan.generators.recurrent import SLOPE, Block, begin_small
+
 SEEN = 4  # frames
 GAIN = 8  # of what changes from frame to frame: a hundredth of the range tells how things move
 GROWTH = 2  # of the distance between a block's taps, from block to block
@@ -41,16 +42,6 @@ class Memory(NamedTuple):
     third: Tensor
 
 
-class Block(nn.Module):
-    def __init__(self, features: int, distance: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(features, features, 3, padding=distance, dilation=distance)
-        self.second = nn.Conv2d(features, features, 3, padding=distance, dilation=distance)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.second(F.leaky_relu_(self.first(x), SLOPE)).add_(x)
-
-
 class Generator(nn.Module):
     scale = 1
 
@@ -63,15 +54,7 @@ class Generator(nn.Module):
         self.head = nn.Conv2d(SEEN * squares, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features, GROWTH**k) for k in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, squares, 3, padding=1)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=SLOPE)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        # At first everything stays where it is: every block and the tail start as small corrections.
-        with torch.no_grad():
-            for block in self.blocks:
-                block.second.weight.mul_(0.1)  # type: ignore[union-attr,operator]
-            self.tail.weight.mul_(0.1)
+        begin_small(self)
 
     @property
     def ahead(self) -> int:

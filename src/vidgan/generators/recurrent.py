@@ -39,10 +39,11 @@ class Memory(NamedTuple):
 
 
 class Block(nn.Module):
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, distance: int = 1) -> None:
+        """distance  of a kernel's taps from each other"""
         super().__init__()
-        self.first = nn.Conv2d(features, features, 3, padding=1)
-        self.second = nn.Conv2d(features, features, 3, padding=1)
+        self.first = nn.Conv2d(features, features, 3, padding=distance, dilation=distance)
+        self.second = nn.Conv2d(features, features, 3, padding=distance, dilation=distance)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.second(F.leaky_relu_(self.first(x), SLOPE)).add_(x)
@@ -57,15 +58,7 @@ class Generator(nn.Module):
         self.tail = nn.Conv2d(config.features, 3 * (config.scale * config.fold) ** 2, 3, padding=1)
         # No buffer: half precision must not reach it.
         self.kernels = enlargement_kernels(config.scale)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=SLOPE)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        # Near the identity at first: every block and the tail start as small corrections.
-        with torch.no_grad():
-            for block in self.blocks:
-                block.second.weight.mul_(0.1)  # type: ignore[union-attr,operator]
-            self.tail.weight.mul_(0.1)
+        begin_small(self)
 
     @property
     def scale(self) -> int:
@@ -130,6 +123,22 @@ class Generator(nn.Module):
         small = F.pad(frame, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else frame
         small = F.pixel_unshuffle(small, self.fold) if self.fold > 1 else small
         return small.to(self.head.weight.dtype, memory_format=torch.channels_last)
+
+
+def begin_small(network: nn.Module) -> None:
+    """First weights, for layers that keep their signal's strength; every block and the tail begin as small corrections.
+
+    network  its convolutions `head`, those of the Blocks `blocks`, and `tail`
+    Source: He et al. 2015, "Delving deep into rectifiers".
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=SLOPE)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for block in network.blocks:  # type: ignore[union-attr]
+            block.second.weight.mul_(0.1)
+        network.tail.weight.mul_(0.1)  # type: ignore[union-attr,operator]
 
 
 def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:
