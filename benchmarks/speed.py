@@ -136,6 +136,7 @@ def _ours(source: Path, made: Path, backend: str, options: argparse.Namespace) -
     if done.returncode:
         sys.exit(done.stderr)
     result = json.loads(done.stdout)
+    del result["output"]
     assert result["frames"] == options.frames, f"{result['frames']} frames of {options.frames}"
     return {**result, "wall_seconds": elapsed_seconds}
 

@@ -148,7 +148,7 @@ def create_generator(
     blocks: int = 6,
     weights: str | Path | None = None,
 ) -> nn.Module:
-    """A generator from the shelf, fresh; or, with weights, the one in that model file or of that name.
+    """A generator that enhances (recurrent, compact, rrdb), fresh; or, with weights, that of a model file or name.
 
     weights  decides the network and its settings; the other arguments are then not looked at
     """
@@ -217,7 +217,7 @@ def train(
 
     faithful_steps   first, close to the truth pixel by pixel
     realistic_steps  then, against the discriminator
-    held_out         a video or folder that is scored and never trained on; None holds back one of several videos
+    held_out         a video or folder that is scored and never trained on; None holds back one video in ten of several
     A folder `out` that holds an earlier run is gone on from: name a new one to start afresh.
     Gives the path of the trained generator's model file. A recipe (`vidgan train`) says all the rest.
     """
@@ -241,8 +241,8 @@ def test(
     """How good and how fast the generator is, and how well the discriminator tells its frames from real ones.
 
     videos  a video or a folder; made smaller by the generator's scale and brought back
-    Gives psnr_y in dB and bicubic_psnr_y beside it, lpips where its weights are at hand, ms_per_frame, and
-    accuracy: the share of patches that the discriminator judges rightly, 0.5 being a guess.
+    Gives psnr_y and bicubic_psnr_y in dB, lpips where its weights are at hand, temporal (the error of changes, in code
+    values), ms_per_frame, and accuracy: the share of patches that the discriminator judges rightly, 0.5 being a guess.
     """
     from vidgan.training.quick import test as test_quickly
 
@@ -375,7 +375,7 @@ def analyze(
     """A video's timeline, what every frame is like and what happens when: the options of `vidgan analyze`.
 
     normal   a model that has learnt normal footage: what is unusual is told of
-    realism  "judge", or a training run, whose discriminator judges three frames at a time, or of so many threes one
+    realism  "judge", or a training run: its discriminator judges frames in threes; of realism_every threes one
     clips    a folder: events are cut out, each into a file
     enhanced whether a video that a network has made may be analysed
     report   a page to look at
