@@ -35,7 +35,9 @@ def _list() -> None:
         card = checkpoint.read_card(checkpoint.load_tensors(checkpoint.find(name))[1], checkpoint.find(name))
         results = ", ".join(f"{metric} {value:.4g}" for metric, value in card.results.items())
         print(f"{name:14} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
-    print(f"{checkpoint.JUDGE:14} a discriminator and its generator, for: vidgan analyze --realism {checkpoint.JUDGE}")
+    print(
+        f"{checkpoint.JUDGE:14} a discriminator and its generator, for: vidgan analyze --realism {checkpoint.JUDGE}"
+    )
     for name, net in FETCHED.items():
         state = "at hand" if has_lpips(net) else f"not here; fetch it with: vidgan models pull {name}"
         print(f"{name:14} LPIPS v0.1 on {net}, to {USES[name]} with: {state}")
