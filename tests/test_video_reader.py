@@ -12,7 +12,7 @@ import videos
 from videos import Film
 from vidgan.errors import BadOption, BadVideo
 from vidgan.video.probe import probe
-from vidgan.video.reader import read
+from vidgan.video.reader import Seen, read, read_after
 
 MILLISECONDS = Fraction(1, 1000)
 
@@ -82,6 +82,42 @@ def test_a_part_far_into_a_long_film_is_exact(tmp_path):
     whole = list(read(source))
     for frame, same in zip(frames, whole[75:80], strict=True):
         np.testing.assert_array_equal(frame.pixels, same.pixels)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.avi", "mpeg4", {"bf": "2", "g": "12"}),
+        ("a.avi", "libx264", {"bf": "2", "g": "12", "x264-params": "open-gop=1"}),
+        ("a.mpg", "mpeg2video", {"bf": "2", "g": "12"}),
+    ],
+)
+def test_a_part_of_a_file_without_presentation_times_is_that_of_the_whole(tmp_path, name, codec, options):
+    film = Film(codec=codec, times=tuple(range(60)), options=options)
+    source = probe(videos.write(tmp_path / name, film))
+    whole = list(read(source))
+    for start in (0.5, 1.52):
+        wanted = [frame for frame in whole if float(frame.seconds - whole[0].seconds) >= start]
+        found = list(read(source, start=start))
+        assert [frame.pts for frame in found] == [frame.pts for frame in wanted]
+        assert all(map(np.array_equal, (f.pixels for f in found), (f.pixels for f in wanted)))
+        after = list(read_after(source, [Seen.of(wanted[0].pixels, wanted[0].pts)]))
+        assert [frame.pts for frame in after] == [frame.pts for frame in wanted[1:]]
+
+
+def test_a_damaged_packet_of_an_avi_moves_no_other_frame(tmp_path):
+    film = Film(codec="mjpeg", pixel_format="yuvj420p", times=tuple(range(30)), options={})
+    path = videos.write(tmp_path / "a.avi", film)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    begin, size = places[10]
+    data[begin : begin + size] = bytes(size)
+    path.write_bytes(data)
+    said: list[str] = []
+    frames = list(read(probe(path), say=said.append))
+    assert [frame.seconds * 25 for frame in frames] == [*range(10), *range(11, 30)]
+    assert any("1 damaged packets" in line for line in said)
 
 
 @pytest.mark.parametrize(("start", "duration"), [(-1.0, None), (0.0, 0.0), (0.0, -2.0), (float("nan"), None)])

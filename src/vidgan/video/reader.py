@@ -23,6 +23,9 @@ from vidgan.video.probe import Source
 from vidgan.video.timing import segment
 
 _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
+# They give some or all packets no time of presentation. FFmpeg guesses it right from the beginning; after a seek into
+# pictures that were reordered, the first are lost and the others shown early.
+_READ_FROM_THE_BEGINNING = ("avi", "mpeg")
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
 
 _Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the source
@@ -90,7 +93,9 @@ def read_after(
     """
     begin, end = _ticks_of(source, start, duration)
     first = seen[0].pts
-    ways = _pictures(source, first, say, threads), _pictures_from(source, begin, say, threads)
+    ways = [_pictures_from(source, begin, say, threads)]
+    if _can_be_sought(source):
+        ways.insert(0, _pictures(source, first, say, threads))
     for pictures in ways:
         frames = _frames(source, pictures, first, end)
         if all(_is(next(frames, None), known) for known in seen):
@@ -132,7 +137,7 @@ def _pictures_from(
     source: Source, begin: int | None, say: Callable[[str], None], threads: int
 ) -> Generator[_Timed, None, None]:
     """Whole pictures in order of time, from `begin` or somewhat before it."""
-    if begin is not None:
+    if begin is not None and _can_be_sought(source):
         pictures = _pictures(source, begin, say, threads)
         first = next(pictures, None)
         # Some indices lead past the frame they were asked for; then the file is read from its beginning.
@@ -142,6 +147,10 @@ def _pictures_from(
             return
         pictures.close()
     yield from _pictures(source, None, say, threads)
+
+
+def _can_be_sought(source: Source) -> bool:
+    return source.container not in _READ_FROM_THE_BEGINNING
 
 
 def _pictures(
@@ -209,6 +218,8 @@ class _Decoded:
             except av.FFmpegError:
                 frames = []
                 self._num_bad_packets += 1
+                if self._turns:  # the frame's that is missing; or all after it would be shown early
+                    self._turns.popleft()
                 if self._first_bad is None and packet is not None and packet.pts is not None:
                     self._first_bad = packet.pts * self._source.time_base
             for frame in frames:
