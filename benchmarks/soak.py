@@ -35,6 +35,7 @@ FLAGS = (
     "--precision bf16", "--sidecar", "--codec hevc", "--codec vp9", "--codec ffv1", "--preset medium", "--memory 1G",
     "--no-mark", "--trust {folder}/trust.mkv", "--fidelity 0.5",
 )  # fmt: skip
+REFUSED = {"--codec ffv1", "--preset medium"}, {"--codec vp9", "--preset medium"}  # at once, by their names
 ROUNDS_OF_MEMORY = 40
 GROWTH_MB = 24  # between the tenth and the last round in one process
 # Segments of eight frames, so that a kill may meet one that is done; and the network takes its time.
@@ -125,7 +126,9 @@ def looped(folder: Path, rng: random.Random, minutes: float) -> None:
         # Between two frames, 0.04 s apart: at the edges it is known which are asked for.
         start, length = round(0.04 * rng.randint(0, 150) + 0.013, 3), round(0.04 * rng.randint(1, 50), 2)
         flags = [flag.format(folder=folder) for flag in rng.sample(FLAGS, rng.randint(0, 3))]
-        if len({flag.split()[0] for flag in flags}) < len(flags):
+        if len({flag.split()[0] for flag in flags}) < len(flags) or any(
+            refused <= set(flags) for refused in REFUSED
+        ):
             continue
         place = folder / "loop"
         place.mkdir()

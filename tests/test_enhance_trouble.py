@@ -96,6 +96,19 @@ def test_what_is_damaged_is_made_again(enhance, stopped, name, made, harm):
     assert stopped.num_frames == made and same("whole.mkv", "out.mkv")
 
 
+def test_another_encoder_is_refused_before_a_frame_is_made(enhance, stopped, monkeypatch, capsys):
+    write_source()
+    assert stopped(20, lambda: enhance(*WORDS)) == 130
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "header_of", lambda path: b"of another version")
+        assert stopped(0, lambda: enhance(*WORDS)) == 1
+    told = capsys.readouterr().err
+    assert stopped.num_frames == 0 and "another version of libx264" in told and "--start-over" in told
+    assert "16 frames are kept" in told and "the same command goes on" not in told
+    assert stopped(0, lambda: enhance(*WORDS)) == 0
+
+
 def test_memories_are_kept_of_the_newest_segments_and_of_some_before(enhance, monkeypatch):
     write_source(times=range(0, 40 * 24, 40))
     monkeypatch.setattr(making, "SEGMENT_FRAMES", 2)

@@ -89,6 +89,13 @@ def test_decoding_times_of_pictures_that_were_held_back(monkeypatch):
     assert list(found) == [-40, 0, 40, 95, 100, 200, 240, 295]
 
 
+def test_a_header_says_nothing_of_the_processor_so_that_another_may_go_on(tmp_path):
+    source = write_source(tmp_path / "in.mkv")
+    part = in_segments(source, tmp_path / "out.mkv", "hevc", 99)[0]
+    header = segments.header_of(part)
+    assert len(header) > 50 and b"x265" not in header and b"cpuid" not in header
+
+
 @pytest.mark.parametrize("size", [10, 40, -1])
 def test_a_segment_that_is_cut_off_is_an_error(tmp_path, size):
     source = write_source(tmp_path / "in.mkv")

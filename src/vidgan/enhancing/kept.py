@@ -118,11 +118,13 @@ class Kept:
             self._say("stopped before the first segment was whole: nothing is kept")
         if not stays or error is None:
             return
-        told = f"{self.num_frames} frames are kept in {self.folder}: the same command goes on"
-        if isinstance(error, VidganError) and "--start-over" not in error.remedy:
-            error.remedy = f"{error.remedy} {told}.".strip()
+        told = f"{self.num_frames} frames are kept in {self.folder}"
+        if not isinstance(error, VidganError):
+            self._say(f"{told}: the same command goes on, and --start-over begins again")
+        elif "--start-over" in error.remedy:  # the same command would end in the same way
+            error.remedy = f"{error.remedy} {told}."
         else:
-            self._say(f"{told}, and --start-over begins again")
+            error.remedy = f"{error.remedy} {told}: the same command goes on.".strip()
 
     def done(self) -> None:
         """The output has its name: nothing needs to be kept when the block ends."""

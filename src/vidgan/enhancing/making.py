@@ -49,8 +49,8 @@ def make(job: Job, kept: Kept, enhance: Enhance, tick: Tick) -> Written:
     """
     written, asked = recalled(kept), Asked()
     with remembered(asked):
-        for writer in job.writers:
-            writer.rehearse()
+        for kind, writer in zip(KINDS, job.writers, strict=False):
+            writer.rehearse(kept.place(0, kind) if kept.segments else None)
         if not kept.has_ended:
             written = _make_segments(job, kept, enhance, written, tick, asked)
         _check_source(job)

@@ -210,7 +210,9 @@ def _options(codec: str, encoding: Encoding, colour: Colour) -> dict[str, str]:
             raise BadOption(
                 f"{codec} has no preset {preset!r}", f"Choose one of: {', '.join(_X26X_PRESETS)}."
             )
-        params = _x264_light(colour) if codec == "h264" else ["log-level=error", *_x265_light(colour)]
+        # x265 would write the processor's abilities into the header: no other machine could go on with the film.
+        x265 = ["log-level=error", "info=0", *_x265_light(colour)]
+        params = _x264_light(colour) if codec == "h264" else x265
         params += _short_sighted(codec) if encoding.light else []
         options = {"crf": crf, "preset": preset}
         return options | (

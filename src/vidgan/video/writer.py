@@ -144,12 +144,17 @@ class Writer:
         """What makes frames into pictures for segments of this file. It must be told when the first is shown."""
         return Pictures(self.coding, self._part.zero, self.say)
 
-    def rehearse(self) -> None:
-        """Open the file and throw it away: what is lost is said, and what cannot be is refused, before any work."""
+    def rehearse(self, begun: Path | None = None) -> None:
+        """Open the file and throw it away: what is lost is said, and what cannot be is refused, before any work.
+
+        begun  an earlier run's first segment, which this one's must fit
+        """
         try:
             self._open()
             assert self._output is not None
             self._output.start_encoding()
+            if begun is not None:
+                self._check_headers([begun])
         except (av.FFmpegError, OSError) as error:
             raise self.coding.failed(error) from None
         finally:
@@ -165,12 +170,7 @@ class Writer:
         assert self._output is not None and self._film is not None and self._companions is not None
         try:
             self._output.start_encoding()
-            header = self._film.codec_context.extradata or b""
-            if any(header_of(path) != header for path in segments):
-                raise BadOutput(
-                    f"{self.path} was begun with another version of {self.coding.choice.encoder}",
-                    "Add --start-over to make all of it with this one.",
-                )
+            self._check_headers(segments)
             for number, packet in enumerate(self._packets(segments, times)):
                 between()
                 self._output.mux(packet)
@@ -178,6 +178,15 @@ class Writer:
         except (av.FFmpegError, OSError) as error:
             raise self.coding.failed(error) from None
         self._times, self._is_joined = times, True
+
+    def _check_headers(self, segments: Sequence[Path]) -> None:
+        assert self._film is not None
+        header = self._film.codec_context.extradata or b""
+        if any(header_of(path) != header for path in segments):
+            raise BadOutput(
+                f"{self.path} was begun with another version of {self.coding.choice.encoder}",
+                "Add --start-over to make all of it with this one.",
+            )
 
     def _packets(self, segments: Sequence[Path], times: "array[int]") -> Iterator[av.Packet]:
         """Those of all segments, in the order of decoding."""
