@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from vidgan import backends
-from vidgan.errors import BadOption, VidganError
+from vidgan.errors import BadOption
 
 WORTH = 1.1  # times as fast as torch: less is not worth another backend
 ROUNDS, BUDGET_SECONDS = 5, 3.0
@@ -107,30 +107,35 @@ def race(
     largest: int,
     say: Callable[[str], None] = lambda line: None,
 ) -> dict[backends.Name, float]:
-    """Milliseconds of a step for each that computes, the median over rounds in which each has its turn; torch first."""
-    running: dict[backends.Name, backends.Running] = {}
-    for choice in choices:
-        try:
-            running[choice.backend] = backends.load(
-                choice.backend, generator, device=device, precision=choice.precision
-            )
-        except (VidganError, RuntimeError) as error:  # what the others are there for
-            if choice.backend == "torch":
-                raise
-            reason = str(error).splitlines()[0]
-            say(f"{choice.backend} does not compute this network here ({reason}): left out")
-    side = _side(running["torch"], device, largest)
+    """Milliseconds of a step for each that computes, the median over rounds in which each has its turn.
+
+    choices  torch first, which has to compute
+    """
+
+    def load(choice: Choice) -> backends.Running:
+        return backends.load(choice.backend, generator, device=device, precision=choice.precision)
+
+    def warmed(network: backends.Running) -> tuple[backends.Running, backends.Memory]:
+        """Two steps first: what is compiled at the first frame, and recorded at the second."""
+        return network, network.folded(frame, _stepped(network, frame))[1]
+
+    plain, *others = choices
+    network = load(plain)
+    side = _side(network, device, largest)
     frame = torch.rand(1, 3, side, side, device=device)
-    seconds: dict[backends.Name, list[float]] = {name: [] for name in running}
-    started = time.perf_counter()
     with torch.inference_mode():
-        # Two steps first: what is compiled at the first frame, and recorded at the second.
-        memories = {
-            name: network.folded(frame, _stepped(network, frame)) for name, network in running.items()
-        }
+        running = {plain.backend: warmed(network)}
+        for choice in others:
+            try:
+                running[choice.backend] = warmed(load(choice))
+            except Exception as error:  # each runtime has a family of its own
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                say(f"{choice.backend} does not compute this network here ({reason}): left out")
+        seconds: dict[backends.Name, list[float]] = {name: [] for name in running}
+        started = time.perf_counter()
         for _ in range(ROUNDS):
-            for name, network in running.items():
-                seconds[name].append(_timed(network, frame, memories[name][1], device))
+            for name, (network, memory) in running.items():
+                seconds[name].append(_timed(network, frame, memory, device))
             if time.perf_counter() - started > BUDGET_SECONDS:
                 break
     return {name: 1000 * statistics.median(times) for name, times in seconds.items()}
