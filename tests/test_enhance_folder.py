@@ -161,7 +161,7 @@ def test_the_command_refuses_them_in_two_lines(enhance, capsys, words, code, tol
     ("--tile 5", 2, "no size for a tile"),
     ("--memory lots", 2, "no amount of memory"),
     ("--memory 3G --backend openvino", 2, "cannot tell what openvino"),
-    ("--memory 900M --jobs 2", 1, "956M before a frame"),
+    ("--memory 900M --jobs 2", 1, "1020M before a frame"),
     ("--fidelity 0.5", 1, "no faithful twin"),
     ("--model nope", 1, "there is no model"),
 ])  # fmt: skip
