@@ -168,7 +168,7 @@ def test_input_and_output_may_come_by_place_or_as_options(enhance, words):
     ("clip.mp4", "", "clip_out.mp4"),
     ("clip.take2.MOV", "--suffix big", "clip.take2_big.MOV"),
     ("clip.webm", "--suffix=", "clip.webm"),
-    ("clip.flv", "", "clip_out.mkv"),
+    ("clip.flv", "", "clip.flv_out.mkv"),
     ("clip", "", "clip_out.mkv"),
 ])  # fmt: skip
 def test_in_an_output_folder_the_file_is_named_after_the_input(enhance, tmp_path, name, words, expected):
@@ -273,6 +273,15 @@ def test_a_command_that_cannot_be_exits_2_with_one_clear_error(enhance, capsys, 
     assert part in lines[0]
     assert lines[1].startswith("  ")
     assert enhance.asked == []
+
+
+@pytest.mark.parametrize("words", [
+    "enhance  b.mp4", "enhance a.mp4 ", "enhance -i  -o ", "enhance -- a.mp4 ", "enhance a.mp4 b.mp4 --trust=",
+    "prepare  data", "train --videos d --out ", "export fast ", "compare  b.mp4", "analyze a.mp4 --clips=",
+])  # fmt: skip
+def test_an_empty_word_is_not_taken_for_the_current_folder(enhance, capsys, words):
+    found, remedy = error_of(capsys, *words.split(" "))
+    assert ("is empty" in found or "given nothing" in found) and "variable" in remedy and enhance.asked == []
 
 
 @pytest.mark.parametrize("override", ["steps", "=3", " =3"])

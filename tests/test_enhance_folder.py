@@ -14,9 +14,9 @@ import torch
 
 from enhancing import door, make_models, shown, write_soft
 from videos import Film
-from vidgan import checkpoint, cli
-from vidgan.enhancing import naming
-from vidgan.errors import BadOption, BadOutput, BadVideo, BadWeights
+from vidgan import backends, checkpoint, cli, sidecar
+from vidgan.enhancing import naming, queue
+from vidgan.errors import BadOption, BadOutput, BadVideo, BadWeights, MissingExtra
 from vidgan.generators.compact import Config, Generator
 
 SHORT = Film(times=range(0, 240, 40))
@@ -42,7 +42,7 @@ def touch(*names: str) -> None:
 
 
 def outputs(source: str, target: str, word: str = "out") -> dict[str, str]:
-    found = naming.tasks(Path(source), Path(target), word)
+    found = naming.tasks(Path(source), Path(target), word, is_marked=sidecar.is_marked)
     return {task.source.as_posix(): task.output.as_posix() for task in found.tasks}
 
 
@@ -60,18 +60,60 @@ def test_subfolders_are_mirrored_and_names_kept(tmp_path, monkeypatch):
         "in/.a.mp4.vidgan/whole.mp4",
     )
     assert outputs("in", "out") == {
-        "in/a.flv": "out/a_out.mkv", "in/b.MP4": "out/b_out.MP4", "in/deep/er/c.webm": "out/deep/er/c_out.webm"
+        "in/a.flv": "out/a.flv_out.mkv", "in/b.MP4": "out/b_out.MP4", "in/deep/er/c.webm": "out/deep/er/c_out.webm"
     }  # fmt: skip
     assert outputs("in", "out", "")["in/b.MP4"] == "out/b.MP4"
-    assert naming.tasks(Path("in"), Path("out"), "").others == [Path("in/notes.txt")]
+    found = naming.tasks(Path("in"), Path("out"), "", is_marked=sidecar.is_marked)
+    assert found.others == [Path("in/notes.txt")] and found.made == []
 
 
-def test_two_that_would_share_a_name_keep_their_own_suffixes(tmp_path, monkeypatch):
+NAMES = (
+    "a.avi",
+    "A.avi",
+    "a.mkv",
+    "a.mp4",
+    "a.avi.mkv",
+    "a.avi.MKV",
+    "a.mkv.mkv",
+    "a.avi.mkv.mkv",
+    "a.b.avi",
+)
+
+
+@pytest.mark.parametrize("word", ["out", "x.avi", ""])
+def test_no_two_videos_become_one_name_and_none_depends_on_what_lies_beside_it(tmp_path, monkeypatch, word):
+    made = [naming.name_for(Path(name), word).casefold() for name in NAMES]
+    assert len(set(made)) == len({name.casefold() for name in NAMES})
     monkeypatch.chdir(tmp_path)
-    touch("in/a.avi", "in/a.mkv", "in/a.mp4")
+    touch("in/a.mkv")
+    alone = outputs("in", "out", word)
+    touch("in/a.avi", "in/a.avi.mkv", "in/a.mp4")
+    assert outputs("in", "out", word) | alone == outputs("in", "out", word)
     assert outputs("in", "out") == {
-        "in/a.avi": "out/a.avi_out.mkv", "in/a.mkv": "out/a.mkv_out.mkv", "in/a.mp4": "out/a_out.mp4"
+        "in/a.avi": "out/a.avi_out.mkv", "in/a.avi.mkv": "out/a.avi.mkv_out.mkv",
+        "in/a.mkv": "out/a_out.mkv", "in/a.mp4": "out/a_out.mp4",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("other", ["A.mkv", "a.MKV"])
+def test_outputs_that_differ_in_case_alone_are_refused(tmp_path, monkeypatch, other):
+    monkeypatch.chdir(tmp_path)
+    touch("in/a.mkv", f"in/{other}")
+    if len(os.listdir("in")) < 2:
+        pytest.skip("a disk that takes them for one")
+    with pytest.raises(BadOption, match="one file on many disks"):
+        outputs("in", "out")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".avi"])
+def test_a_video_that_says_it_was_made_by_vidgan_is_no_source(enhance, suffix):
+    """Wherever it lies, and whatever it is called; without the mark the name alone can tell."""
+    Path("in/x4").mkdir(parents=True)
+    for name in ("a.mkv", "in/b.mkv"):
+        write_soft(name, Film(times=range(3)))
+    assert enhance("a.mkv", f"in/x4/made{suffix}", "--scale", 1) == 0
+    assert enhance("a.mkv", f"in/plain{suffix}", "--scale", 1, "--no-mark") == 0
+    assert set(outputs("in", "in/x2")) == {"in/b.mkv", f"in/plain{suffix}"}
 
 
 def test_what_an_earlier_run_made_is_no_source(tmp_path, monkeypatch):
@@ -89,6 +131,7 @@ def test_a_queue_that_cannot_be_is_refused(tmp_path, monkeypatch):
         (("in", "file"), BadOutput),
         (("in", "in", ""), BadOption),
         (("none", "out"), BadVideo),
+        (("in", "out.mkv"), BadOption),
     ):
         with pytest.raises(error):
             outputs(*arguments)
@@ -98,11 +141,80 @@ def test_a_queue_that_cannot_be_is_refused(tmp_path, monkeypatch):
     (("in", "out", "--trust", "map.mp4"), 2, "names one file"),
     (("in/a.mp4", "out.mp4", "--jobs", 2), 2, "is one video"),
     (("in", "in/a.mp4"), 1, "is no folder"),
+    (("in", "out.mp4"), 2, "called like one video"),
 ])  # fmt: skip
 def test_the_command_refuses_them_in_two_lines(enhance, capsys, words, code, told):
     touch("in/a.mp4")
     assert enhance(*words) == code
-    assert told in capsys.readouterr().err and not Path("out").exists()
+    assert told in capsys.readouterr().err and not Path("out").exists() and not Path("out.mp4").exists()
+
+
+@pytest.mark.parametrize(("words", "code", "told"), [
+    ("--codec foo", 2, "there is no codec 'foo'"),
+    ("--codec vp9", 1, "does not go into .mov"),
+    ("--codec prores --crf 3", 2, "--crf means nothing"),
+    ("--crf 52", 2, "out of range"),
+    ("--preset warp", 2, "no preset 'warp'"),
+    ("--size big", 2, "is no size"),
+    ("--scale 2 --size 4k", 2, "both set the size"),
+    ("--precision fp16 --device cpu", 2, "fp16"),
+    ("--tile 5", 2, "no size for a tile"),
+    ("--memory lots", 2, "no amount of memory"),
+    ("--memory 3G --backend openvino", 2, "cannot tell what openvino"),
+    ("--memory 900M --jobs 2", 1, "1020M before a frame"),
+    ("--fidelity 0.5", 1, "no faithful twin"),
+    ("--model nope", 1, "there is no model"),
+])  # fmt: skip
+def test_what_no_video_can_be_made_with_is_said_once_before_any_is_begun(
+    enhance, capsys, monkeypatch, words, code, told
+):
+    """As of a single video: the same two lines and exit code."""
+    touch("in/a.mov", "in/b.mov")
+    monkeypatch.setattr(queue, "run", lambda *_, **__: pytest.fail("a process was begun"))
+    run = enhance if "--model" not in words else lambda *given: cli.main(["enhance", *map(str, given)])
+    assert run("in", "out", *words.split()) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and told in lines[0] and not Path("out").exists()
+
+
+def test_a_backend_that_is_not_installed_is_said_once(enhance, capsys, monkeypatch):
+    def missing(*_, **__):
+        raise MissingExtra("openvino", "openvino")
+
+    touch("in/a.mov")
+    monkeypatch.setattr(backends, "is_here", lambda name, device: False)
+    monkeypatch.setattr(backends, "load", missing)
+    monkeypatch.setattr(queue, "run", lambda *_, **__: pytest.fail("a process was begun"))
+    assert enhance("in", "out", "--backend", "openvino") == 1
+    assert "vidgan[openvino]" in capsys.readouterr().err
+
+
+def test_what_only_some_videos_cannot_be_made_with_is_theirs_to_say(enhance, monkeypatch):
+    """VP9 goes into .mkv, and not into .mov; presets are words to H.264, and numbers to VP9."""
+    touch("in/a.mov", "in/b.mkv", "in/c.webm")
+    begun = []
+    monkeypatch.setattr(queue, "run", lambda entries, *_, **__: begun.extend(entries))
+    for words in (("--codec", "vp9"), ("--preset", "slow"), ("--preset", 3), ("--crf", 60)):
+        begun.clear()
+        enhance("in", "out", *words)
+        assert len(begun) == 3
+
+
+def test_quiet_says_nothing_of_what_went_well(enhance, capsys, monkeypatch):
+    def end_as(*statuses):
+        def run(entries, *_, **__):
+            for entry, status in zip(entries, statuses, strict=True):
+                entry.status = status
+
+        monkeypatch.setattr(queue, "run", run)
+
+    touch("in/a.mkv", "in/b.mkv")
+    end_as("done", "failed")
+    assert enhance("in", "out", "-q") == 1
+    assert "1 done, 1 failed" in capsys.readouterr().err
+    end_as("done", "done")
+    assert enhance("in", "out", "-q") == 0
+    assert capsys.readouterr() == ("", "")
 
 
 # --- the queue
@@ -122,7 +234,7 @@ def test_failures_end_nothing_and_are_listed_and_what_is_done_is_left_out(enhanc
     }  # fmt: skip
     assert "is a text file" in told["in/b.mp4"]["reason"] and told["in/a.mkv"]["result"]["frames"] == 6
     assert "1 of 3 videos failed" in err and "2 done, 1 failed" in err
-    for source, output in (("in/a.mkv", "out/a_out.mkv"), ("in/sub/c.avi", "out/sub/c_out.mkv")):
+    for source, output in (("in/a.mkv", "out/a_out.mkv"), ("in/sub/c.avi", "out/sub/c.avi_out.mkv")):
         assert len(shown(output).seconds) == len(shown(source).seconds) == 6
         assert Path(f"{output}.json").is_file()
     assert sorted(path.name for path in Path("out").iterdir()) == ["a_out.mkv", "a_out.mkv.json", "sub"]
@@ -181,12 +293,12 @@ def test_stopped_the_queue_leaves_its_video_resumable_and_no_process_behind(enha
     for name in ("in/a.mkv", "in/b.mkv"):
         write_soft(name, Film(times=range(0, 3200, 40)))
     hidden = Path("out/.a_out.mkv.vidgan")
-    queue = begin(models)
+    process = begin(models)
     wait_for(hidden / "000000.memory")
-    queue.send_signal(number)
-    out, err = queue.communicate(timeout=120)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
     if number == signal.SIGINT:
-        assert queue.returncode == 130
+        assert process.returncode == 130
         assert [row["status"] for row in json.loads(out)] == ["stopped", "stopped"]
         assert "frames are kept" in err and "the same command goes on" in err and "Traceback" not in err
     else:  # nobody is told any more: the process that is at work notices, and lets go

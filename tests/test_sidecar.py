@@ -30,6 +30,17 @@ def made(plan) -> sidecar.Sidecar:
     )
 
 
+def test_a_file_that_cannot_be_read_does_not_say_who_made_it(tmp_path):
+    for name, data in (
+        ("text.mp4", sidecar.MARK.encode()),
+        ("empty.mp4", b""),
+        ("cut.mp4", b"\0\0\1\0ftypisom"),
+    ):
+        (tmp_path / name).write_bytes(data)
+    for name in ("text.mp4", "empty.mp4", "cut.mp4", "missing.mp4", "."):
+        assert not sidecar.is_marked(tmp_path / name)
+
+
 def test_it_stands_beside_the_output_and_says_its_version(made, tmp_path):
     path = sidecar.write(made, tmp_path / "out.mp4")
     assert path == tmp_path / "out.mp4.json"

@@ -53,12 +53,10 @@ def choose(
     weights  a hash over the network's, by which a verdict is found again
     Raises BadOption for a backend or a precision that cannot be, MissingExtra for one that is not installed.
     """
-    if asked.backend == "auto" and (named := os.environ.get("VIDGAN_BACKEND")):
-        asked = replace(asked, backend=named)
-    if asked.backend != "auto":
-        return _as_asked(asked)
-    running = {name: choice for name in backends.NAMES if (choice := _running(name, asked)) is not None}
-    if list(running) == ["torch"] or not hasattr(generator, "fresh"):
+    running = able(asked)
+    if len(running) == 1:
+        return next(iter(running.values()))
+    if not hasattr(generator, "fresh"):
         return running["torch"]
     side = min(*size, LARGEST)
     machine = _machine(asked.device)
@@ -75,6 +73,16 @@ def choose(
         return running["torch"]
     say(f"backend: {best}, {times:.1f} times as fast as torch here")
     return running[best]
+
+
+def able(asked: Asked) -> dict[backends.Name, Choice]:
+    """What may be chosen: the backend that was asked for or, for auto, all that are installed. Raises BadOption."""
+    if asked.backend == "auto" and (named := os.environ.get("VIDGAN_BACKEND")):
+        asked = replace(asked, backend=named)
+    if asked.backend != "auto":
+        only = _as_asked(asked)
+        return {only.backend: only}
+    return {name: choice for name in backends.NAMES if (choice := _running(name, asked)) is not None}
 
 
 def _as_asked(asked: Asked) -> Choice:

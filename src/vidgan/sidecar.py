@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from vidgan.errors import BadOutput, printable
+from vidgan import video
+from vidgan.errors import BadOutput, BadVideo, printable
 from vidgan.geometry import Map
 
 MARK = "Altered by a neural network"  # how the comment begins that outputs carry in their metadata
@@ -116,6 +117,15 @@ def describe(plan: Map) -> Geometry:
         content=plan.content,
         orientation=plan.orientation,
     )
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a video says itself that vidgan made it; one that cannot be read says nothing."""
+    try:
+        words = video.metadata(path)
+    except BadVideo:
+        return False
+    return any(MARK in word for word in words.values())
 
 
 def path_for(output: Path) -> Path:

@@ -15,7 +15,7 @@ import typer
 
 from vidgan.cli import analyze, compare, enhance, evaluate, export, impact, models, prepare, train
 from vidgan.cli.app import app
-from vidgan.errors import VidganError, printable
+from vidgan.errors import BadOption, VidganError, printable
 
 __all__ = [
     "analyze",
@@ -39,6 +39,7 @@ def main(words: list[str] | None = None) -> int:
     door = typer.main.get_group(app)
     command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
     try:
+        _check_none_is_empty(words)
         # typer itself makes Ctrl-C exit code 130, and a pipe closed by its reader a quiet SystemExit(1).
         code = door.main(words, prog_name="vidgan", standalone_mode=False) or 0
         sys.stdout.flush()
@@ -67,6 +68,22 @@ def main(words: list[str] | None = None) -> int:
     if code == 130:
         return _tell(command, "interrupted", exit_code=130)
     return int(code)
+
+
+def _check_none_is_empty(words: list[str]) -> None:
+    """Raise BadOption for a word that is empty: as a path it would be the current folder, with all that is in it.
+
+    Only --suffix may be given nothing.
+    """
+    is_path = False  # after --, where nothing is an option any more
+    for before, word in zip(["vidgan", *words], words, strict=False):
+        is_path = is_path or before == "--"
+        gives_nothing = not is_path and word.startswith("--") and word.partition("=")[1:] == ("=", "")
+        if (word == "" and before != "--suffix") or (gives_nothing and word != "--suffix="):
+            found = f"{word} is given nothing" if word else f"what follows {before} is empty"
+            raise BadOption(
+                found, "Is a variable of the shell not set? Give a value, or leave it out; . is this folder."
+            )
 
 
 def _clean_up_when_terminated() -> None:

@@ -292,7 +292,7 @@ def _ends(given: list[str | None], source: str | None, target: str | None) -> tu
         missing = "INPUT" if source is None and not places else "OUTPUT"
         raise BadOption(f"{missing} is missing", "vidgan enhance INPUT OUTPUT")
     rest = iter(places)
-    return source or next(rest), target or next(rest)
+    return next(rest) if source is None else source, next(rest) if target is None else target
 
 
 def _file_for(source: Path, target: str, suffix: str) -> Path:

@@ -9,9 +9,20 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from vidgan import __version__, checkpoint, geometry, hardware, quickest, sidecar, stream, trust, video
+from vidgan import (
+    __version__,
+    backends,
+    checkpoint,
+    geometry,
+    hardware,
+    quickest,
+    sidecar,
+    stream,
+    trust,
+    video,
+)
 from vidgan.enhancing import budget, kept
-from vidgan.errors import BadOption, BadOutput, BadVideo
+from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
 from vidgan.video import Encoding, Source
 
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
@@ -83,8 +94,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     say = _once(console)
     cap = None if options.memory is None else budget.bytes_of(options.memory)
     hardware.keep_memory() if cap is None else hardware.return_memory()
-    if options.threads < 0:
-        raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
+    _check_threads(options)
     if options.threads:
         torch.set_num_threads(options.threads)
     network = _network(options) if generator is None else stream.checked(generator)
@@ -135,6 +145,45 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         },
         state=state_of(options.input),
     )
+
+
+def check(options: Options, outputs: list[Path]) -> None:
+    """Raise what `prepare` would of each of many videos, whatever they are: then none of them need be begun.
+
+    outputs  in place of the options' own
+    """
+    if options.memory is not None:
+        budget.bytes_of(options.memory)
+    _check_threads(options)
+    network = _network(options)
+    _wish(options)
+    _check_encoding(options, outputs)
+    settings = stream.settings_of(options.device, options.precision, options.tile)
+    if options.memory is not None:
+        _reckoned(options, settings)
+        return
+    asked = quickest.Asked(backend=options.backend, precision=options.precision, device=settings.device)
+    for name, choice in quickest.able(asked).items():
+        if not backends.is_here(name, settings.device):  # it says why
+            backends.load(name, network, device=settings.device, precision=choice.precision)
+
+
+def _check_threads(options: Options) -> None:
+    if options.threads < 0:
+        raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
+
+
+def _check_encoding(options: Options, outputs: list[Path]) -> None:
+    """Raise what is in the way of every kind of output. What is in the way of some is for these to say."""
+    kinds = {output.suffix.lower(): output for output in outputs}
+    refused: list[VidganError] = []
+    for output in kinds.values():
+        try:
+            video.check_any(output, _encoding(options))
+        except VidganError as error:
+            refused.append(error)
+    if refused and len(refused) == len(kinds):
+        raise refused[0]
 
 
 def _settings(

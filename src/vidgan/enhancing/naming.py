@@ -1,7 +1,8 @@
 """What an output is called where only its folder is named, and what a folder of videos becomes."""
 
 import os
-from collections import Counter
+import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,21 +27,28 @@ class Task:
 class Found:
     tasks: list[Task]
     others: list[Path]  # files that are no videos by their names
-    made: list[Path]  # videos that are what another one of the folder becomes
+    made: list[Path]  # videos that say so, or that are what another one of the folder becomes
 
 
-def name_for(source: Path, word: str, *, whole: bool = False) -> str:
-    """<source>_word.suffix; the bare name where the word is empty. whole: with the source's own suffix in it."""
+def name_for(source: Path, word: str) -> str:
+    """<source>_word.suffix; where the word is empty, without it.
+
+    A suffix that is none of KEPT_SUFFIXES stays in the name, and .mkv comes after: of a.mkv and a.avi become a_out.mkv
+    and a.avi_out.mkv. So does that of a name that would still end like a video without it, as a.avi.mkv. Then no two
+    videos ever become one name, and none is called otherwise for what lies beside it.
+    """
     container = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
-    return f"{source.name if whole else source.stem}{'_' if word else ''}{word}{container}"
+    is_plain = container == source.suffix and Path(source.stem).suffix.lower() not in VIDEO_SUFFIXES
+    return f"{source.stem if is_plain else source.name}{'_' if word else ''}{word}{container}"
 
 
-def tasks(folder: Path, target: Path, word: str) -> Found:
+def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], bool]) -> Found:
     """Every video at or below a folder, with its place at or below the target: subfolders are mirrored.
 
+    is_marked  whether a file says that it was made by vidgan: it is no source then
     Hidden files and folders are passed over, links to folders are not followed, and neither is the target itself.
-    Raises BadVideo where there is no video, BadOutput where the target is a file, BadOption where names would be those
-    of the sources themselves.
+    Raises BadVideo where there is no video, BadOutput where the target is a file, BadOption where it is called like
+    one, and where names would be those of the sources themselves or differ in case alone.
     """
     if target.exists() and not target.is_dir():
         raise BadOutput(f"{target} is no folder", f"{folder} is one: name a folder for its videos.")
@@ -49,22 +57,43 @@ def tasks(folder: Path, target: Path, word: str) -> Found:
             "the outputs would be the inputs themselves", "Name another folder, or give a --suffix."
         )
     videos, others = _files(folder, target)
-    plain = {source: _place(source, folder, target, word) for source in videos}
-    shared = {place for place, count in Counter(plain.values()).items() if count > 1}  # a.avi and a.mkv
-    places = {
-        source: _place(source, folder, target, word, whole=True) if place in shared else place
-        for source, place in plain.items()
-    }
-    # Where both folders are one, what an earlier run made is no source of this one.
-    ours = {place.resolve() for source, place in places.items() if source.resolve() != place.resolve()}
-    made = [source for source in videos if source.resolve() in ours]
-    found = [Task(source, place) for source, place in places.items() if source not in made]
-    if not found:
+    if not videos:
         kinds = ", ".join(sorted(KEPT_SUFFIXES))
         raise BadVideo(
             f"there is no video in {folder}", f"Videos are known by their suffix: {kinds} and others."
         )
-    return Found(found, others, made)
+    if target.suffix.lower() in VIDEO_SUFFIXES and not target.is_dir():
+        raise BadOption(
+            f"{folder} is a folder, and {target} is called like one video",
+            "Name a folder for all of them; one that is called so has to be there already.",
+        )
+    places = {
+        source: target / source.relative_to(folder).parent / name_for(source, word) for source in videos
+    }
+    # Where both folders are one, what an earlier run made is no source of this one, also without its mark.
+    ours = {place.resolve() for source, place in places.items() if source.resolve() != place.resolve()}
+    is_made = {source: source.resolve() in ours or is_marked(source) for source in videos}
+    found = [Task(source, place) for source, place in places.items() if not is_made[source]]
+    if not found:
+        raise BadVideo(
+            f"all videos in {folder} were made by earlier runs",
+            "To enhance one again, name it instead of its folder.",
+        )
+    _check_apart(found)
+    return Found(found, others, made=[source for source in videos if is_made[source]])
+
+
+def _check_apart(found: list[Task]) -> None:
+    """Raise BadOption where two outputs would be one on a disk that does not tell A from a, whatever this disk does."""
+    before: dict[str, Task] = {}
+    for task in found:
+        other = before.setdefault(unicodedata.normalize("NFC", str(task.output)).casefold(), task)
+        if other is not task:
+            raise BadOption(
+                f"{other.source} and {task.source} would become {other.output} and {task.output}, "
+                "which are one file on many disks",
+                "Rename one of the two.",
+            )
 
 
 def _files(folder: Path, target: Path) -> tuple[list[Path], list[Path]]:
@@ -80,7 +109,3 @@ def _files(folder: Path, target: Path) -> tuple[list[Path], list[Path]]:
 
 def _is(one: Path, other: Path) -> bool:
     return other.exists() and one.samefile(other)
-
-
-def _place(source: Path, folder: Path, target: Path, word: str, *, whole: bool = False) -> Path:
-    return target / source.relative_to(folder).parent / name_for(source, word, whole=whole)

@@ -95,7 +95,7 @@ def _check_origin(options: Options, source: Source) -> None:
     if options.enhanced:
         return
     made = alignment.read_sidecar(options.video, source)
-    if made is None and not any(sidecar.MARK in word for word in video.metadata(options.video).values()):
+    if made is None and not sidecar.is_marked(options.video):
         return
     if made is None:
         instead = "Analyse the video that it was made from"

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import partial
 from json import dumps
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -18,7 +19,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from vidgan import backprojection, hardware, progress, sidecar, stream, trust
 from vidgan.enhancing import budget, making, naming, queue, table
-from vidgan.enhancing.job import Job, Options, prepare
+from vidgan.enhancing.job import Job, Options, check, prepare
 from vidgan.enhancing.kept import Kept
 from vidgan.enhancing.queue import Entry
 from vidgan.enhancing.telling import Result, Written, describe, result_of
@@ -29,7 +30,7 @@ from vidgan.shots import CutDetector
 
 __all__ = ["Options", "Result", "run", "run_folder"]
 
-QUEUE_MEMORY = 256 << 20  # bytes, of the process that looks after the others
+QUEUE_MEMORY = 320 << 20  # bytes, of the process that looks after the others: 270 MB were measured
 
 
 def run(options: Options, generator: nn.Module | None = None, tick: progress.Tick | None = None) -> Result:
@@ -71,11 +72,14 @@ def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, ob
     """
     console = Console(stderr=True, quiet=options.quiet)
     entries = _entries(options, suffix, console)
+    jobs = min(jobs, len(entries))
+    _check(options, [entry.task.output for entry in entries if entry.status == "waiting"], jobs)
+    _make_folders(options, entries)
     try:
         with table.shown(entries, options.input, console) as show:
             queue.run(
                 entries,
-                partial(_options_of, options, min(jobs, len(entries))),
+                partial(_options_of, options, jobs),
                 jobs=jobs,
                 show=show,
                 say=lambda entry, line: _pass_on(console, table.name_of(entry, options.input), line),
@@ -86,7 +90,8 @@ def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, ob
             sys.stdout.write(dumps(told) + "\n")
         failed = [entry for entry in entries if entry.status == "failed"]
         errors = Console(stderr=True)  # which --quiet does not silence
-        errors.print(table.counted(entries), highlight=False)
+        if failed or not options.quiet:
+            errors.print(table.counted(entries), highlight=False)
         for entry in failed:
             line = f"  {table.name_of(entry, options.input)}: {entry.note}"
             errors.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -111,7 +116,7 @@ def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
             f"--trust {options.trust} names one file, and {options.input} holds many videos",
             "Give --trust with one video at a time.",
         )
-    found = naming.tasks(options.input, options.output, suffix)
+    found = naming.tasks(options.input, options.output, suffix, is_marked=sidecar.is_marked)
     entries = [Entry(task) for task in found.tasks]
     for entry in entries:
         if entry.task.output.exists() and not options.overwrite:
@@ -125,6 +130,23 @@ def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
         say(f"left out, by their names no videos: {len(found.others)} ({names})")
     if found.made:
         say(f"left out, made by earlier runs: {len(found.made)}")
+    return entries
+
+
+def _check(options: Options, outputs: list[Path], jobs: int) -> None:
+    """Raise what would fail each of the videos that wait, before a process is begun for each to say so."""
+    if not outputs:
+        return
+    check(options, outputs)
+    if options.memory is not None and _share(options.memory, jobs) < budget.PROCESS:
+        least = budget.told(jobs * budget.PROCESS + QUEUE_MEMORY)
+        raise VidganError(
+            f"--memory {options.memory} is too little: a queue with {jobs} at a time takes {least} before a frame",
+            f"Give well above {least}, or ask for fewer --jobs." if jobs > 1 else f"Give well above {least}.",
+        )
+
+
+def _make_folders(options: Options, entries: list[Entry]) -> None:
     try:
         for place in sorted({entry.task.output.parent for entry in entries}):
             place.mkdir(parents=True, exist_ok=True)
@@ -132,7 +154,6 @@ def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
         raise BadOutput(
             f"{options.output} cannot be made: {error.strerror}", "Choose another folder."
         ) from None
-    return entries
 
 
 def _options_of(options: Options, jobs: int, task: naming.Task) -> Options:
@@ -141,8 +162,7 @@ def _options_of(options: Options, jobs: int, task: naming.Task) -> Options:
     if jobs > 1:
         threads = threads or max(1, (os.cpu_count() or 1) // jobs)
     if memory is not None:
-        share = (budget.bytes_of(memory) - QUEUE_MEMORY) // jobs
-        memory = f"{max(share // budget.MEBI, 1)}M"
+        memory = f"{_share(memory, jobs) // budget.MEBI}M"
     return replace(
         options,
         input=task.source,
@@ -152,6 +172,11 @@ def _options_of(options: Options, jobs: int, task: naming.Task) -> Options:
         json=False,
         started=None,
     )
+
+
+def _share(memory: str, jobs: int) -> int:
+    """Bytes of --memory for each of the videos at a time."""
+    return (budget.bytes_of(memory) - QUEUE_MEMORY) // jobs
 
 
 def _pass_on(console: Console, name: str, line: str) -> None:

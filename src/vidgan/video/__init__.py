@@ -3,7 +3,7 @@
 from vidgan.video.codec import compress, decode_all, turn_upright
 from vidgan.video.colour import Colour
 from vidgan.video.containers import CONTAINERS
-from vidgan.video.encoders import Choice, Encoding, choose, size_multiple
+from vidgan.video.encoders import Choice, Encoding, check_any, choose, size_multiple
 from vidgan.video.film import Film
 from vidgan.video.needs import frame_bytes, of_decoder, of_encoder
 from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
@@ -24,6 +24,7 @@ __all__ = [
     "SegmentWriter",
     "Source",
     "Writer",
+    "check_any",
     "choose",
     "compress",
     "decode_all",

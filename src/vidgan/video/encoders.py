@@ -89,7 +89,7 @@ def choose(path: Path, encoding: Encoding, source: Source) -> Choice:
 
     Raises BadOption for settings it does not know, BadOutput for what `path` cannot hold.
     """
-    codec = _codec(path, encoding, source)
+    codec = _codec(path, encoding, source.bit_depth)
     encoder = _ENCODERS[codec]
     pixel_format = _pixel_format(_formats(encoder.name), source)
     layout = av.VideoFormat(pixel_format, 64, 64)
@@ -118,6 +118,20 @@ def choose(path: Path, encoding: Encoding, source: Source) -> Choice:
     )
 
 
+def check_any(path: Path, encoding: Encoding) -> None:
+    """Raise, as `choose` would, where `path` and the encoding suit no source at all."""
+    sdr = Colour(matrix="bt709", primaries=None, transfer=None, full_range=False)
+    refused: list[BadOption] = []
+    codecs = dict.fromkeys(_codec(path, encoding, bit_depth) for bit_depth in (8, 10))
+    for codec in codecs:
+        try:
+            _options(codec, encoding, sdr)
+        except BadOption as error:
+            refused.append(error)
+    if len(refused) == len(codecs):
+        raise refused[0]
+
+
 def size_multiple(path: Path, encoding: Encoding, source: Source) -> tuple[int, int]:
     """(width, height) of the least block that the output's sides must be multiples of: (2, 2) for 4:2:0."""
     choice = choose(path, encoding, source)
@@ -142,10 +156,10 @@ def check_size(path: Path, choice: Choice, width: int, height: int, multiple: tu
         )
 
 
-def _codec(path: Path, encoding: Encoding, source: Source) -> str:
+def _codec(path: Path, encoding: Encoding, bit_depth: int) -> str:
     container = container_for(path)
     if encoding.codec is None:
-        if source.bit_depth <= 8:
+        if bit_depth <= 8:
             return container.codecs[0]
         return next((codec for codec in ("hevc", "av1") if codec in container.codecs), container.codecs[0])
     codec = _ALIASES.get(encoding.codec.lower(), encoding.codec.lower())

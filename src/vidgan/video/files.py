@@ -43,6 +43,7 @@ READ_SECONDS = 120.0  # for one packet: between two of a subtitle, gigabytes of 
 
 _PROBE_BYTES = 16 * 1024 * 1024
 _PROBE_MICROSECONDS = 10_000_000
+_HEADER_BYTES = 64 * 1024  # of what is read beyond the header, which is read whole
 
 # What else people hand over by mistake, told from its first bytes: only the message depends on it.
 _NOT_VIDEOS = (
@@ -69,14 +70,19 @@ def short(name: str) -> str:
 
 
 @contextmanager
-def open_video(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[InputContainer]:
-    """Open `path` for reading. Raises BadVideo where it is not a local file in one of CONTAINERS."""
+def open_video(
+    path: Path, *, max_pixels: int = MAX_PIXELS, header_only: bool = False
+) -> Iterator[InputContainer]:
+    """Open `path` for reading. Raises BadVideo where it is not a local file in one of CONTAINERS.
+
+    header_only  no film is looked at: its streams may stay unknown
+    """
     _check_is_file(path)
     options = {
         "format_whitelist": ",".join(CONTAINERS),
         "protocol_whitelist": "file",
-        "probesize": str(_PROBE_BYTES),
-        "analyzeduration": str(_PROBE_MICROSECONDS),
+        "probesize": str(_HEADER_BYTES if header_only else _PROBE_BYTES),
+        "analyzeduration": str(1 if header_only else _PROBE_MICROSECONDS),
         "max_pixels": str(max_pixels),
         "max_streams": str(MOST_STREAMS + 1),  # some demuxers leave out what is more, and say nothing
     }

@@ -116,8 +116,8 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The words that a file carries about itself: title, comment and others. Raises BadVideo."""
-    with open_video(path) as container:
+    """The words that a file's header says about it: title, comment and others. Raises BadVideo."""
+    with open_video(path, header_only=True) as container:
         return dict(container.metadata)
 
 
