@@ -137,8 +137,19 @@ class Companions:
 
     def finish(self, output: OutputContainer) -> None:
         """Hand over the rest, up to the end of the part that was asked for."""
-        far = Fraction(10**9) if self._part.end is None else self._part.end + _LOOK_AHEAD
-        self.advance(output, far)
+        self.advance(output, self._far)
+
+    @property
+    def _far(self) -> Fraction:
+        return Fraction(10**9) if self._part.end is None else self._part.end + _LOOK_AHEAD
+
+    def rehearse(self) -> None:
+        """Hand over nothing, and raise BadOutput for what the container could not play in step with the film."""
+        for packet in self._packets:
+            if seconds_of(packet) > self._far:
+                return
+            for _ in self._routes[packet.stream.index].take(packet, self._part):
+                pass
 
     def _demux(self) -> Iterator[av.Packet]:
         streams = [self._input.streams[index] for index in self._routes]
