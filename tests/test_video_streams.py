@@ -1,5 +1,6 @@
 """What travels beside the film arrives, in sync, or is named."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from test_video_writer import copy, presented
 from videos import Film
 from vidgan import video
 from vidgan.errors import BadOutput
+from vidgan.video.streams import Companions
 
 
 def packets_of(path: Path, kind: str, number: int = 0) -> list[bytes]:
@@ -244,3 +246,21 @@ def test_avi_takes_sound_without_a_pause_from_anywhere(tmp_path, sound, suffix):
         )
         writer.rehearse()
         copy(path, tmp_path / "out.avi", overwrite=True, **part)
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mkv", ".mov"])
+def test_late_sound_stays_late_and_is_checked_to_be(tmp_path, monkeypatch, target):
+    path, out = write_with_sound_of(tmp_path / "in.mkv", range(7, 20)), tmp_path / f"out{target}"
+    copy(path, out)
+    with av.open(str(out)) as container:
+        first = next(packet for packet in container.demux(audio=0) if packet.size)
+        assert float(first.pts * first.time_base) == pytest.approx(0.704, abs=0.002)
+    carried = Companions.carried
+
+    def expecting_it_sooner(self):
+        return [replace(stream, begins=stream.begins and Fraction(0)) for stream in carried(self)]
+
+    monkeypatch.setattr(Companions, "carried", expecting_it_sooner)
+    with pytest.raises(BadOutput, match=r"begins at 0\.70. s, not 0\.000 s"):
+        copy(path, tmp_path / f"again{target}")
+    assert not (tmp_path / f"again{target}").exists()
