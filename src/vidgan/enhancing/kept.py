@@ -74,6 +74,7 @@ class Kept:
     ) -> None:
         self.output, self.folder = output, folder_for(output)
         self.segments: list[Segment] = []
+        self.how = "the same command"  # goes on where an error ends the block
         self._settings, self._start_over, self._say = settings, start_over, say
         self._lock: IO[bytes] | None = None
         self._is_done = False
@@ -118,7 +119,7 @@ class Kept:
             self._say("stopped before the first segment was whole: nothing is kept")
         if not stays or error is None:
             return
-        told = f"{self.num_frames} frames are kept in {self.folder}: the same command goes on"
+        told = f"{self.num_frames} frames are kept in {self.folder}: {self.how} goes on"
         if isinstance(error, VidganError) and "--start-over" not in error.remedy:
             error.remedy = f"{error.remedy} {told}.".strip()
         else:
