@@ -187,5 +187,9 @@ def test_a_predictor_is_refused_and_its_use_is_told(capsys):
     checkpoint.save_generator(network, checkpoint.card_of(network), Path("p.safetensors"))
     assert cli.main(["export", "p.safetensors", "p.onnx"]) == 2
     told = capsys.readouterr().err
-    assert "predicts frames" in told and "vidgan analyze VIDEO --normal MODEL" in told and "--backend" not in told
+    assert (
+        "predicts frames" in told
+        and "vidgan analyze VIDEO --normal MODEL" in told
+        and "--backend" not in told
+    )
     assert names() == ["p.safetensors"]

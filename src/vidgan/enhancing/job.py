@@ -338,9 +338,7 @@ def _writers(
     told = f"What vidgan {__version__} invented in {options.output.name}: black none, pale yellow {trust.MOST:g} codes"
     # Named by the output, under whose lock it is made, so that the next run takes away what a killed one left.
     key = crc32(os.fsencode(options.output.absolute()))
-    partial = options.trust.with_name(
-        f".{short(options.trust.stem)}.{key:08x}.partial{options.trust.suffix}"
-    )
+    partial = options.trust.with_name(f".{short(options.trust.stem)}.{key:08x}.partial{options.trust.suffix}")
     alone = replace(output, path=options.trust, metadata={"comment": told}, alone=True, partial=partial)
     return [output, alone]
 

@@ -246,7 +246,7 @@ class _Decoded:
         found, expected = (frame.width, frame.height), (source.width, source.height)
         if found != expected or frame.format.name != source.pixel_format:
             when = (frame.pts or 0) * source.time_base - origin_of(source)
-            at = f"{floor(max(when, 0) * 1000) / 1000:.3f}"  # not after it, or it would fall to the part before
+            at = f"{max(floor(when * 1000), 0) / 1000:.3f}"  # not after it, or it would fall to the part before
             raise BadVideo(
                 f"{source.path} changes from {source.width}x{source.height} {source.pixel_format} to "
                 f"{frame.width}x{frame.height} {frame.format.name} at {at} s",

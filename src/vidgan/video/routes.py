@@ -15,7 +15,6 @@ from vidgan.video.probe import codec_name, describe_other
 from vidgan.video.subtitles import TextConverter
 from vidgan.video.timing import Segment
 
-
 _MOST_SHIFT = Fraction(1, 20)  # seconds that sound may be off its film: more is seen on lips
 
 
