@@ -41,10 +41,10 @@ def write_source(path: Path) -> Path:
     return videos.write(path, film, [soft(i, 64, 48) // (1 + i // 50) for i in range(FRAMES)])
 
 
-def begin(folder: Path, output: str, *words: str, pause: float) -> subprocess.Popen:
+def begin(folder: Path, output: str, *words: str, pause: float, before: str = "") -> subprocess.Popen:
     told = ["enhance", "in.mkv", output, "--model", "tiny.safetensors", "--scale", "2", "--quiet", *words]
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(pause=pause), *told], cwd=folder,
+        [sys.executable, "-c", before + PROGRAM.format(pause=pause), *told], cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
 
@@ -107,3 +107,26 @@ def test_memory_does_not_grow_with_length(tmp_path):
         told = json.loads((tmp_path / f"{num_frames}.mkv.json").read_text())
         peaks.append(told["cost"]["peak_memory_mb"])
     assert peaks[1] - peaks[0] < 12, peaks
+
+
+def test_a_kill_while_the_trust_map_is_joined_leaves_nothing_in_the_end(tmp_path):
+    make_models(tmp_path)
+    (tmp_path / "tiny-faithful.safetensors").write_bytes((tmp_path / "zero.safetensors").read_bytes())
+    videos.write(tmp_path / "in.mkv", Film())
+    killed = """
+import os, signal
+from vidgan.video.writer import Writer
+join = Writer.join
+def killed(self, *words, **named):
+    if self.alone:
+        named["between"] = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    join(self, *words, **named)
+Writer.join = killed
+"""
+    words = ("out.mkv", "--trust", "map.mkv")
+    first = begin(tmp_path, *words, pause=0, before=killed)
+    assert first.wait() == -signal.SIGKILL
+    assert any(path.name.endswith(".partial.mkv") for path in tmp_path.iterdir())
+    assert begin(tmp_path, *words, pause=0).wait() == 0
+    left = {path.name for path in tmp_path.iterdir() if path.suffix == ".mkv" or path.name.startswith(".")}
+    assert left == {"in.mkv", "out.mkv", "map.mkv"}

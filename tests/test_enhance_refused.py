@@ -41,6 +41,15 @@ def make_bad(name: str) -> str:
     if name == "audio.mp4":
         with av.open(name, "w") as container:
             videos.encode_tone(container, videos.add_sound(container, "aac", "eng"), seconds=1)
+    elif name == "cover.m4a":
+        with av.open(name, "w", format="mp4") as container:
+            sound, cover = videos.add_sound(container, "aac", "eng"), container.add_stream("png")
+            cover.width, cover.height, cover.pix_fmt = 32, 24, "rgb24"
+            cover.disposition = av.stream.Disposition.attached_pic
+            packet = av.Packet(videos.png(videos.picture(0, 32, 24)))
+            packet.stream, packet.pts, packet.dts, packet.is_keyframe = cover, 0, 0, True
+            container.mux(packet)
+            videos.encode_tone(container, sound, seconds=1)
     elif name == "frameless.mp4":
         with av.open(name, "w") as container:
             videos.add_film(container, Film())
@@ -70,6 +79,7 @@ def make_bad(name: str) -> str:
     ("cut.mp4", "cut off"),
     ("audio.mp4", "holds no video"),
     ("frameless.mp4", "holds no video"),
+    ("cover.m4a", "holds no video, only audio"),
     ("folder.mp4", "no video in"),
     ("list.mp4", "HLS playlist"),
     ("script.mp4", "ffconcat script"),
@@ -81,6 +91,7 @@ def test_an_input_that_is_no_video_is_one_error_and_leaves_nothing(enhance, caps
     printed = capsys.readouterr()
     found, remedy = printed.err.splitlines()
     assert found.startswith("vidgan enhance: ") and name in found and word in found
+    assert "only audio and" not in found
     assert remedy.strip() and printed.out == ""
     assert names() == before
 

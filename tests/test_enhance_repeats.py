@@ -111,3 +111,18 @@ def test_a_stopped_film_goes_on_with_its_backend_and_with_no_other(enhance, comp
     assert enhance(*WORDS) == 0
     assert told()["settings"]["backend"] == "torch"
     assert told()["timings"]["frames_of_earlier_runs"] == SEGMENT
+
+
+def test_another_precision_than_it_was_begun_with_is_said_to_be_that(enhance, computed, monkeypatch, capsys):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    with monkeypatch.context() as patched:
+        patched.setenv("VIDGAN_BACKEND", "onnxruntime")
+        patched.setattr(making, "_join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert enhance(*WORDS) == 130
+    capsys.readouterr()
+    assert enhance(*WORDS, "--precision", "bf16") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "begun otherwise" in told and "the precision was float32, not bfloat16" in told
+    assert "--start-over" in told
+    assert enhance(*WORDS, "--precision", "bf16", "--start-over") == 0

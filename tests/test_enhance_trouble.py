@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from enhancing import shown
+from enhancing import names, shown
 from test_enhance_resume import FOLDER, FRAMES, WORDS, enhance, fails, models, same, stopped, write_source
-from vidgan import checkpoint
+from vidgan import checkpoint, sidecar
 from vidgan.enhancing import kept, making
 from vidgan.enhancing.job import Options, prepare
 from vidgan.generators.recurrent import Generator
@@ -187,3 +187,30 @@ def test_one_segment_or_many_show_the_same_times(enhance, monkeypatch):
     with av.open("many.mp4") as container:
         keys = [packet.pts for packet in container.demux(video=0) if packet.size and packet.is_keyframe]
     assert len(keys) == 3
+
+
+def test_a_sidecar_that_fails_leaves_the_output_and_says_what_makes_it(enhance, monkeypatch, capsys):
+    write_source()
+    words = ("in.mkv", "out.mkv", "--scale", 2, "--sidecar")
+
+    def is_full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sidecar.Sidecar, "model_dump_json", is_full)
+        assert enhance(*words) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "out.mkv.json could not be written" in told and "out.mkv itself is whole" in told
+    assert "the same command with --overwrite goes on" in told
+    assert len(shown("out.mkv").seconds) == FRAMES and not Path("out.mkv.json").exists()
+    monkeypatch.setattr(making, "_make_segments", None)  # no frame is made again
+    assert enhance(*words, "--overwrite") == 0
+    assert json.loads(Path("out.mkv.json").read_text())["num_frames"] == FRAMES
+    assert names() == ["in.mkv", "out.mkv", "out.mkv.json"]
+
+
+def test_a_name_near_the_disk_s_limit_has_its_sidecar(enhance):
+    write_source()
+    name = "b" * 240 + ".mkv"
+    assert enhance("in.mkv", name, "--scale", 1, "--sidecar", "--quiet") == 0
+    assert names() == sorted([name, f"{name}.json", "in.mkv"])

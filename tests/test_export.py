@@ -15,7 +15,7 @@ from vidgan import checkpoint, cli
 from vidgan.backends import onnxruntime as under_onnxruntime
 from vidgan.backends import openvino as under_openvino
 from vidgan.errors import BadOption, BadOutput
-from vidgan.generators import recurrent
+from vidgan.generators import predictor, recurrent
 from vidgan.verbs import export
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,3 +173,23 @@ def test_the_example_runs_the_file_without_vidgan(monkeypatch):
     assert apart(theirs.pixels, ours.pixels) < 2  # two encoders, and two ways from YUV to RGB
     with av.open("out.mkv") as container:
         assert container.streams.video[0].codec_context.name in ("h264", "libx264")
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("a.ONNX", "onnxruntime"), ("a.XML", "openvino")])
+def test_a_suffix_in_capitals_is_the_same(name, runtime):
+    pytest.importorskip(runtime)
+    assert vidgan.export(lively(), name).checked_by == runtime
+    assert names() == ([name] if name == "a.ONNX" else ["a.XML", "a.bin"])
+
+
+def test_a_predictor_is_refused_and_its_use_is_told(capsys):
+    network = predictor.Generator(predictor.Config(features=16, blocks=1))
+    checkpoint.save_generator(network, checkpoint.card_of(network), Path("p.safetensors"))
+    assert cli.main(["export", "p.safetensors", "p.onnx"]) == 2
+    told = capsys.readouterr().err
+    assert (
+        "predicts frames" in told
+        and "vidgan analyze VIDEO --normal MODEL" in told
+        and "--backend" not in told
+    )
+    assert names() == ["p.safetensors"]

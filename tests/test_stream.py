@@ -346,11 +346,12 @@ def test_pixels_are_rounded_and_clipped(depth, peak):
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
-def test_unfolded_codes_are_the_pixels_of_the_unfolded(depth, layout, scale):
-    folded = (torch.rand(1, 3 * scale**2, 13, 7) * 1.2 - 0.1).contiguous(memory_format=layout)
+@pytest.mark.parametrize(("height", "width"), [(13, 7), (1, 1), (1, 7), (13, 1)])
+def test_unfolded_codes_are_the_pixels_of_the_unfolded(depth, layout, scale, height, width):
+    folded = (torch.rand(1, 3 * scale**2, height, width) * 1.2 - 0.1).contiguous(memory_format=layout)
     slow = stream.as_pixels(stream.unfolded(folded, scale), np.dtype(depth))
     quick = stream.unfolded_codes(folded, scale, np.dtype(depth))[0].numpy().view(depth)
-    assert quick.shape == (3, 13 * scale, 7 * scale)
+    assert quick.shape == (3, height * scale, width * scale)
     assert np.array_equal(quick.transpose(1, 2, 0), slow)
 
 

@@ -1,7 +1,8 @@
 """Frames as they are, when they are."""
 
+import subprocess
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -10,6 +11,7 @@ import pytest
 
 import videos
 from videos import Film
+from vidgan import ffmpeg
 from vidgan.errors import BadOption, BadVideo
 from vidgan.video.probe import probe
 from vidgan.video.reader import Seen, read, read_after
@@ -246,3 +248,50 @@ def test_a_file_that_was_exchanged_meanwhile_is_noticed(tmp_path):
     videos.write(tmp_path / "a.mkv", Film(width=96))
     with pytest.raises(BadVideo):
         list(read(source))
+
+
+def follow_advice(remedy: str, path: Path) -> None:
+    """Run the command that an error gives, in the folder of `path`."""
+    words = [path.name if word == "IN" else word for word in remedy[remedy.index("ffmpeg ") :].split()]
+    command = [ffmpeg.program(), "-v", "fatal", "-nostdin", *words[1:]]
+    subprocess.run(command, cwd=path.parent, check=True)
+
+
+needs_ffmpeg = pytest.mark.skipif(not ffmpeg.has_program(), reason="no ffmpeg")
+WITH_B_FRAMES = {"preset": "medium", "bf": "2", "x264-params": "b-adapt=0"}
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("options", [{"bf": "0"}, WITH_B_FRAMES], ids=["in order", "B-frames"])
+def test_a_film_that_changes_size_can_be_split_as_the_error_says(tmp_path, options):
+    sizes = (64, 48), (96, 64)
+    parts = [
+        videos.write(
+            tmp_path / f"{number}.ts",
+            Film(width=size[0], height=size[1], times=range(20 * number, 20 * number + 20), options=options),
+        )
+        for number, size in enumerate(sizes)
+    ]
+    (tmp_path / "in.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(BadVideo, match="changes from 64x48 yuv420p to 96x64") as changed:
+        list(read(probe(tmp_path / "in.ts")))
+    follow_advice(changed.value.remedy, tmp_path / "in.ts")
+    for number, (width, height) in enumerate(sizes):
+        frames = list(read(probe(tmp_path / f"PART{number}.mkv")))
+        assert [frame.pixels.shape for frame in frames] == [(height, width, 3)] * 20
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("suffix", "codec", "header"), [
+    ("ts", "libx264", 0), ("mpg", "mpeg2video", 0), ("flv", "flv", 13)
+])  # fmt: skip
+def test_a_clock_that_jumps_back_can_be_mended_as_the_error_says(tmp_path, suffix, codec, header):
+    film = Film(codec=codec, times=range(40), options={})
+    part = videos.write(tmp_path / f"part.{suffix}", film).read_bytes()
+    (tmp_path / f"in.{suffix}").write_bytes(part + part[header:])
+    with pytest.raises(BadVideo, match="jumps back") as reset:
+        list(read(probe(tmp_path / f"in.{suffix}")))
+    follow_advice(reset.value.remedy, tmp_path / f"in.{suffix}")
+    seconds = [frame.seconds for frame in read(probe(tmp_path / "OUT.mkv"))]
+    steps = [later - sooner for sooner, later in pairwise(seconds)]
+    assert steps == [Fraction(1, 25)] * 79

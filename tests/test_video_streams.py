@@ -1,5 +1,6 @@
 """What travels beside the film arrives, in sync, or is named."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 import videos
 from test_video_writer import copy, presented
 from videos import Film
+from vidgan import video
+from vidgan.errors import BadOutput
+from vidgan.video.streams import Companions
 
 
 def packets_of(path: Path, kind: str, number: int = 0) -> list[bytes]:
@@ -192,3 +196,70 @@ def test_tags_that_mp4_has_no_word_for_are_kept(tmp_path):
     with av.open(str(tmp_path / "out.mp4")) as container:
         held = {key.lower(): value for key, value in container.metadata.items()}
     assert (held["title"], held["camera_serial"], held["made_with"]) == ("A walk", "42", "vidgan")
+
+
+def write_with_sound_of(path: Path, moments: range | list[int], sound: str = "aac") -> Path:
+    """Two seconds of film, and of its sound only the packets that begin in these tenths of a second."""
+    film = Film(times=tuple(range(50)))
+    tenths = set(moments)
+    with av.open(str(path), "w") as container:
+        stream, tone = videos.add_film(container, film), videos.add_sound(container, sound, "eng")
+        videos.encode(container, stream, film)
+        size = 960
+        for start in range(0, 96000, size):
+            samples = np.full((1, size), 0.1, np.float32)
+            frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            for packet in tone.encode(frame):
+                if int(packet.pts * packet.time_base * 10) in tenths:
+                    container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("sound", ["aac", "ac3", "mp2"])
+@pytest.mark.parametrize(("moments", "words"), [
+    (range(7, 20), "begins at 0.7"),
+    ([*range(8), *range(13, 20)], "breaks off at 0.8"),
+], ids=["late", "gap"])  # fmt: skip
+def test_avi_refuses_sound_that_it_would_move_before_any_work(tmp_path, moments, words, sound):
+    path = write_with_sound_of(tmp_path / "in.mkv", moments, sound)
+    source = video.probe(path)
+    writer = video.Writer(tmp_path / "out.avi", source=source, width=64, height=48)
+    with pytest.raises(BadOutput, match=words) as refused:
+        writer.rehearse()
+    assert "audio stream 1" in refused.value.found and ".mkv or .mp4" in refused.value.remedy
+    with pytest.raises(BadOutput, match=words):
+        copy(path, tmp_path / "out.avi")
+    assert not (tmp_path / "out.avi").exists()
+    copy(path, tmp_path / "out.mkv")
+
+
+@pytest.mark.parametrize("sound", ["aac", "ac3", "mp2", "pcm_s16le"])
+@pytest.mark.parametrize("suffix", [".mkv", ".mov", ".ts"])
+def test_avi_takes_sound_without_a_pause_from_anywhere(tmp_path, sound, suffix):
+    if sound == "pcm_s16le" and suffix == ".ts":
+        pytest.skip("MPEG-TS holds no PCM of this kind")
+    path = write_with_sound_of(tmp_path / f"in{suffix}", range(20), sound)
+    for part in ({}, {"start": 0.41}, {"start": 0.7, "duration": 0.5}):
+        writer = video.Writer(
+            tmp_path / "out.avi", source=video.probe(path), width=64, height=48, overwrite=True, **part
+        )
+        writer.rehearse()
+        copy(path, tmp_path / "out.avi", overwrite=True, **part)
+
+
+@pytest.mark.parametrize("target", [".mp4", ".mkv", ".mov"])
+def test_late_sound_stays_late_and_is_told_where_it_does_not(tmp_path, monkeypatch, target):
+    path, out = write_with_sound_of(tmp_path / "in.mkv", range(7, 20)), tmp_path / f"out{target}"
+    copy(path, out)
+    with av.open(str(out)) as container:
+        first = next(packet for packet in container.demux(audio=0) if packet.size)
+        assert float(first.pts * first.time_base) == pytest.approx(0.704, abs=0.002)
+    carried = Companions.carried
+
+    def expecting_it_sooner(self):
+        return [replace(stream, begins=stream.begins and Fraction(0)) for stream in carried(self)]
+
+    monkeypatch.setattr(Companions, "carried", expecting_it_sooner)
+    said = copy(path, tmp_path / f"again{target}")
+    assert any("begins at 0.70" in line and "should at 0.000 s" in line for line in said)

@@ -287,3 +287,36 @@ def test_ffmpeg_itself_shows_the_output_as_we_do(tmp_path):
     shown = subprocess.run(command, capture_output=True, check=True).stdout
     frames = np.frombuffer(shown, np.uint8).reshape(10, 64, 48, 3)
     assert np.abs(frames.astype(int) - video.decode_all(tmp_path / "out.mp4")).mean() < 3
+
+
+@pytest.mark.parametrize(("codec", "width", "height", "remedy"), [
+    ("av1", 2, 2, "--codec h264"), ("av1", 66, 16, "--codec h264"), ("av1", 16, 8706, "--codec h264"),
+    ("hevc", 48, 64, "--codec h264"), ("hevc", 12000, 16, "--codec h264"),
+    ("h264", 16386, 16, "--codec vp9"), ("mpeg4", 8192, 16, "--codec h264"),
+])  # fmt: skip
+def test_a_size_that_an_encoder_cannot_take_is_refused_before_any_work(
+    tmp_path, codec, width, height, remedy
+):
+    film = Film(width=width, height=height, times=range(2), codec="ffv1", options={})
+    path = videos.write(tmp_path / "in.mkv", film)
+    encoding = video.Encoding(codec=codec)
+    with pytest.raises(BadOutput, match=f"{codec} takes pictures from .* not {width}x{height}") as refused:
+        copy(path, tmp_path / "out.mkv", encoding=encoding)
+    assert remedy in refused.value.remedy
+    other = video.Encoding(codec=remedy.split()[-1])  # which is true advice
+    copy(path, tmp_path / "out.mkv", encoding=other)
+    assert len(presented(tmp_path / "out.mkv")) == 2
+
+
+@pytest.mark.parametrize(("codec", "width", "height"), [
+    ("av1", 32, 32), ("av1", 1024, 32), ("hevc", 64, 32), ("hevc", 6000, 32), ("h264", 2, 2),
+    ("mpeg4", 8190, 2), ("vp9", 1, 1),
+])  # fmt: skip
+def test_the_least_and_longest_pictures_that_an_encoder_takes_are_written(tmp_path, codec, width, height):
+    pixel_format = "yuv444p" if width == 1 else "yuv420p"
+    film = Film(
+        width=width, height=height, times=range(4), codec="ffv1", options={}, pixel_format=pixel_format
+    )
+    path = videos.write(tmp_path / "in.mkv", film, [np.full((height, width, 3), 90, np.uint8)] * 4)
+    copy(path, tmp_path / "out.mkv", encoding=video.Encoding(codec=codec))
+    assert len(presented(tmp_path / "out.mkv")) == 4

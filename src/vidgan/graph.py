@@ -86,7 +86,7 @@ def _traced(generator: nn.Module, wrapped: nn.Module) -> Graph:
     if not hasattr(generator, "fresh"):
         raise BadOption(
             f"a {type(generator).__name__} has no 'fresh', the memory that a shot begins with",
-            "Use --backend torch, or a generator from vidgan's shelf.",
+            "Use a generator from vidgan's shelf; to enhance with this one, --backend torch.",
         )
     frame = torch.rand(1, 3, *SAMPLE)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from vidgan import video
 from vidgan.errors import BadOutput, BadVideo, printable
 from vidgan.geometry import Map
+from vidgan.video.files import short
 
 MARK = "Altered by a neural network"  # how the comment begins that outputs carry in their metadata
 
@@ -146,7 +147,7 @@ def check_place(output: Path, source: Path, *, overwrite: bool) -> None:
 def write(sidecar: Sidecar, output: Path) -> Path:
     """Write the sidecar of an output, whole or not at all; gives its path. Raises BadOutput."""
     path = path_for(output)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{short(path.name)}.partial")
     try:
         partial.write_text(sidecar.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
         os.replace(partial, path)

@@ -265,9 +265,9 @@ def unfolded_codes(folded: Tensor, scale: int, depth: np.dtype) -> Tensor:
     codes = _codes(folded, depth)
     codes = codes if depth == np.uint8 else codes.to(torch.int16)
     word = WORDS.get(scale * codes.element_size())
-    if word is None:
-        return F.pixel_shuffle(codes, scale)
     _, _, height, width = codes.shape
+    if word is None or height * width == 1:  # of one pixel, torch keeps strides that cannot be seen as words
+        return F.pixel_shuffle(codes, scale)
     rows = codes.permute(0, 2, 3, 1).contiguous().view(word).view(1, height, width, 3, scale)
     planes = rows.permute(0, 3, 1, 4, 2).contiguous().view(codes.dtype)
     return planes.view(1, 3, height * scale, width * scale)

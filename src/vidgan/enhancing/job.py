@@ -1,9 +1,11 @@
 """Everything that is decided about an enhanced video before its first frame: wishes, checked, become a job."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import torch
 from rich.console import Console
@@ -24,6 +26,7 @@ from vidgan import (
 from vidgan.enhancing import budget, kept
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
 from vidgan.video import Encoding, Source
+from vidgan.video.files import short
 
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
 
@@ -196,7 +199,14 @@ def _settings(
     before = None if options.start_over else kept.begun_with(options.output).get("the backend")
     backend = before if options.backend == "auto" and before is not None else options.backend
     asked = quickest.Asked(backend=backend, precision=options.precision, device=settings.device)
-    choice = quickest.choose(asked, network, size=window[2:], weights=weights, say=say)
+    try:
+        choice = quickest.choose(asked, network, size=window[2:], weights=weights, say=say)
+    except BadOption:
+        if backend == options.backend:
+            raise
+        # Other wishes than that work was begun with, which is said when its folder is opened.
+        asked = replace(asked, backend="torch")
+        choice = quickest.choose(asked, network, size=window[2:], weights=weights, say=say)
     return replace(settings, backend=choice.backend, precision=choice.precision)
 
 
@@ -375,7 +385,10 @@ def _writers(
     if options.trust is None:
         return [output]
     told = f"What vidgan {__version__} invented in {options.output.name}: black none, pale yellow {trust.MOST:g} codes"
-    alone = replace(output, path=options.trust, metadata={"comment": told}, alone=True, partial=None)
+    # Named by the output, under whose lock it is made, so that the next run takes away what a killed one left.
+    key = crc32(os.fsencode(options.output.absolute()))
+    partial = options.trust.with_name(f".{short(options.trust.stem)}.{key:08x}.partial{options.trust.suffix}")
+    alone = replace(output, path=options.trust, metadata={"comment": told}, alone=True, partial=partial)
     return [output, alone]
 
 

@@ -74,6 +74,7 @@ class Kept:
     ) -> None:
         self.output, self.folder = output, folder_for(output)
         self.segments: list[Segment] = []
+        self.how = "the same command"  # goes on where an error ends the block
         self._settings, self._start_over, self._say = settings, start_over, say
         self._lock: IO[bytes] | None = None
         self._is_done = False
@@ -120,11 +121,11 @@ class Kept:
             return
         told = f"{self.num_frames} frames are kept in {self.folder}"
         if not isinstance(error, VidganError):
-            self._say(f"{told}: the same command goes on, and --start-over begins again")
+            self._say(f"{told}: {self.how} goes on, and --start-over begins again")
         elif "--start-over" in error.remedy:  # the same command would end in the same way
             error.remedy = f"{error.remedy} {told}."
         else:
-            error.remedy = f"{error.remedy} {told}: the same command goes on.".strip()
+            error.remedy = f"{error.remedy} {told}: {self.how} goes on.".strip()
 
     def done(self) -> None:
         """The output has its name: nothing needs to be kept when the block ends."""

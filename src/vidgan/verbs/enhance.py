@@ -50,6 +50,8 @@ def run(options: Options, generator: nn.Module | None = None, tick: progress.Tic
         )
         with bar as told:
             written = _made(job, kept, told)
+        if not options.overwrite:  # or what follows would be refused, since the output has its name
+            kept.how = "the same command with --overwrite"
         written = replace(written, joules=energy.joules())
         result = result_of(job, written)
         if options.sidecar:

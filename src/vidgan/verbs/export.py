@@ -49,9 +49,10 @@ def run(options: Options, generator: nn.Module | None = None) -> Exported:
     network = _network(options) if generator is None else stream.checked(generator).eval()
     made = graph.film(network, _notes(options, network))
     with tempfile.TemporaryDirectory(prefix=f".{options.output.name}.", dir=options.output.parent) as folder:
-        path = Path(folder) / options.output.name
+        # OpenVINO writes under no name in capitals.
+        path = Path(folder) / f"{options.output.stem}{options.output.suffix.lower()}"
         try:
-            if path.suffix.lower() == ".xml":
+            if path.suffix == ".xml":
                 openvino.save(made.model, str(path))
             else:
                 path.write_bytes(made.model)
@@ -106,7 +107,7 @@ def _check_place(options: Options) -> None:
 
 def _network(options: Options) -> nn.Module:
     if options.fidelity is None:
-        return checkpoint.load_generator(options.model)
+        return stream.checked(checkpoint.load_generator(options.model))
     if not 0 <= options.fidelity <= 1:
         raise BadOption(f"a fidelity of {options.fidelity:g} is out of range", "Give 0 to 1.")
     return checkpoint.load_between(options.model, options.fidelity)
@@ -146,7 +147,7 @@ def _name(path: Path, output: Path) -> None:
 
 def _check(path: Path, network: nn.Module, made: graph.Graph) -> tuple[str | None, float | None]:
     """Run the file beside the network: which runtime did, and the largest difference of a pixel or of what is left."""
-    if path.suffix.lower() == ".onnx" and onnxruntime.is_here(CPU):
+    if path.suffix == ".onnx" and onnxruntime.is_here(CPU):
         name, run = "onnxruntime", _under_onnxruntime(path, made, cast(Any, network).scale)
     elif openvino.is_here(CPU):
         name, run = "openvino", _under_openvino(path)

@@ -53,14 +53,18 @@ class _Encoder:
     preset: str | None
     worst_crf: int = 51
     even_sides: bool = True  # where chroma is halved, the side must be even
+    least: tuple[int, int] = (1, 1)  # width, height
+    most: tuple[int, int] = (65535, 65535)
 
 
 _ENCODERS = {
-    "h264": _Encoder(name="libx264", crf=17, preset="superfast"),
-    "hevc": _Encoder(name="libx265", crf=17, preset="superfast"),
-    "av1": _Encoder(name="libsvtav1", crf=20, preset="10", worst_crf=63),
+    "h264": _Encoder(name="libx264", crf=17, preset="superfast", most=(16384, 16384)),
+    # x265 writes outside its memory at widths of 33 to 48, and gives up on films of 5000x16.
+    "hevc": _Encoder(name="libx265", crf=17, preset="superfast", least=(64, 32)),
+    # SVT-AV1 takes 4 and more, but waits for ever on films of 66x16 or 1024x16.
+    "av1": _Encoder(name="libsvtav1", crf=20, preset="10", worst_crf=63, least=(32, 32), most=(16384, 8704)),
     "vp9": _Encoder(name="libvpx-vp9", crf=20, preset="6", worst_crf=63, even_sides=False),
-    "mpeg4": _Encoder(name="mpeg4", crf=2, preset=None, worst_crf=31, even_sides=False),
+    "mpeg4": _Encoder(name="mpeg4", crf=2, preset=None, worst_crf=31, even_sides=False, most=(8190, 8190)),
     "ffv1": _Encoder(name="ffv1", crf=None, preset=None, even_sides=False),
     "prores": _Encoder(name="prores_ks", crf=None, preset=None),
 }
@@ -81,7 +85,6 @@ _HELD = {
 }
 _LEAST_HEVC_AHEAD, _LEAST_HEVC_B = 4, 3  # x265 looks further ahead than it reorders
 _AV1_AHEAD, _VP9_AHEAD = 40, 25
-_LEAST_HEVC_WIDTH = 64  # x265 writes outside its memory at widths of 33 to 48
 
 
 def choose(path: Path, encoding: Encoding, source: Source) -> Choice:
@@ -149,11 +152,25 @@ def check_size(path: Path, choice: Choice, width: int, height: int, multiple: tu
             f"{multiple[0]} and {multiple[1]}, not {width}x{height}",
             "Choose such a size, or --codec vp9 in .mkv or .webm.",
         )
-    if choice.codec == "hevc" and width < _LEAST_HEVC_WIDTH:
+    if not _takes(choice.codec, width, height):
+        least, most = _ENCODERS[choice.codec].least, _ENCODERS[choice.codec].most
         raise BadOutput(
-            f"{path}: {width} pixels are too narrow for HEVC",
-            "Choose --codec h264, which holds 10 bits as well.",
+            f"{path}: {choice.codec} takes pictures from {least[0]}x{least[1]} to {most[0]}x{most[1]}, "
+            f"not {width}x{height}",
+            f"Choose another --size, or {_other_codec(path, width, height)}",
         )
+
+
+def _takes(codec: str, width: int, height: int) -> bool:
+    least, most = _ENCODERS[codec].least, _ENCODERS[codec].most
+    return least[0] <= width <= most[0] and least[1] <= height <= most[1]
+
+
+def _other_codec(path: Path, width: int, height: int) -> str:
+    """One that takes this size, in the same container where that can be."""
+    codecs = [codec for codec in ("h264", "vp9", "ffv1") if _takes(codec, width, height)]
+    here = [codec for codec in codecs if codec in container_for(path).codecs]
+    return f"--codec {here[0]}." if here else f"--codec {codecs[0] if codecs else 'ffv1'} in .mkv."
 
 
 def _codec(path: Path, encoding: Encoding, bit_depth: int) -> str:

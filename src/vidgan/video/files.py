@@ -16,7 +16,7 @@ from zlib import crc32
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from vidgan.errors import BadVideo
@@ -40,6 +40,8 @@ MAX_PIXELS = 8192 * 8192  # a file of a few bytes may announce any size; this is
 MOST_STREAMS = 256  # fonts are streams, too; FFmpeg would open a thousand, each with a decoder
 OPEN_SECONDS = 60.0  # until a file has said what it is
 READ_SECONDS = 120.0  # for one packet: between two of a subtitle, gigabytes of film may have to be read
+
+PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails  # streams that are no films
 
 _PROBE_BYTES = 16 * 1024 * 1024
 _PROBE_MICROSECONDS = 10_000_000
@@ -112,8 +114,7 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
 def main_video(container: InputContainer) -> VideoStream | None:
     """The stream that is the film: FFmpeg's choice, never a cover picture. None where there is none."""
     stream = container.streams.best("video")
-    pictures = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
-    if stream is None or stream.disposition & pictures:
+    if stream is None or stream.disposition & PICTURES:
         return None
     assert isinstance(stream, VideoStream)
     return stream

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from vidgan.errors import BadVideo, printable
 from vidgan.video.colour import UNSUPPORTED_MATRICES, Colour, Tags, interpret, side_data, tags_of
-from vidgan.video.files import MAX_PIXELS, main_video, open_video, packets
+from vidgan.video.files import MAX_PIXELS, PICTURES, main_video, open_video, packets
 
 # (a, b, c, d) of the display matrix, x' = a x + c y and y' = b x + d y -> how stored pixels become
 # upright, numbered as in EXIF.
@@ -104,8 +104,9 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     with open_video(path, max_pixels=max_pixels) as container:
         stream = main_video(container)
         if stream is None:
-            kinds = sorted({str(s.type) for s in container.streams}) or ["nothing"]
-            raise BadVideo(f"{path} holds no video, only {' and '.join(kinds)}", "Give a file with a video.")
+            kinds = sorted({str(s.type) for s in container.streams if not s.disposition & PICTURES})
+            only = f", only {' and '.join(kinds)}" if kinds else ""
+            raise BadVideo(f"{path} holds no video{only}", "Give a file with a video.")
         if stream.codec_context is None:
             raise BadVideo(f"{path} is coded in a way that is unknown here", "Convert it to H.264 first.")
         _check_size(path, stream.codec_context.width, stream.codec_context.height, max_pixels)

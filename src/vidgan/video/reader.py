@@ -6,6 +6,7 @@ Memory is bounded by the decoder's few reference frames; the next frame is decod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from fractions import Fraction
+from math import floor
 from typing import NamedTuple
 from zlib import crc32
 
@@ -20,7 +21,7 @@ from vidgan.frame import Frame
 from vidgan.video.colour import Converter
 from vidgan.video.files import MAX_PIXELS, open_video, packets
 from vidgan.video.probe import Source
-from vidgan.video.timing import segment
+from vidgan.video.timing import origin_of, segment
 
 _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
 # They give some or all packets no time of presentation. FFmpeg guesses it right from the beginning; after a seek into
@@ -255,10 +256,13 @@ class _Decoded:
         source = self._source
         found, expected = (frame.width, frame.height), (source.width, source.height)
         if found != expected or frame.format.name != source.pixel_format:
+            when = (frame.pts or 0) * source.time_base - origin_of(source)
+            at = f"{max(floor(when * 1000), 0) / 1000:.3f}"  # not after it, or it would fall to the part before
             raise BadVideo(
                 f"{source.path} changes from {source.width}x{source.height} {source.pixel_format} to "
-                f"{frame.width}x{frame.height} {frame.format.name} at {frame.time or 0:.2f} s",
-                "Cut it there (--start, --duration) and enhance the parts one by one.",
+                f"{frame.width}x{frame.height} {frame.format.name} at {at} s",
+                f"Split it there, and enhance the parts one by one: ffmpeg -i IN -map 0 -c copy -f segment "
+                f"-segment_times {at} -reset_timestamps 1 PART%d.mkv",
             )
         if frame.pts is not None:
             matters = self.ignore_before is None or frame.pts >= self.ignore_before
@@ -333,9 +337,15 @@ def _in_order(
             )
         if last is not None and pts <= last:
             if (last - pts) * source.time_base > _LONGEST_STEP_BACK:
+                # FFmpeg mends the clocks of broadcasts by itself; elsewhere pictures and sound are counted anew.
+                how = (
+                    "ffmpeg -fflags +genpts -i IN -c copy OUT.mkv"
+                    if source.clock_is_arbitrary
+                    else "ffmpeg -i IN -vf setpts=N/FRAME_RATE/TB -af asetpts=N/SR/TB -c:v ffv1 OUT.mkv"
+                )
                 raise BadVideo(
                     f"{source.path}: its clock jumps back at {float(last * source.time_base):.2f} s",
-                    "Cut it there (--start, --duration) and enhance the parts one by one.",
+                    f"Mend its clock first: {how}",
                 )
             pts = last + 1
             num_moved += 1

@@ -9,10 +9,13 @@ from av.container import OutputContainer
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
+from vidgan.errors import BadOutput
 from vidgan.video.containers import Clock, Container
-from vidgan.video.probe import codec_name
+from vidgan.video.probe import codec_name, describe_other
 from vidgan.video.subtitles import TextConverter
 from vidgan.video.timing import Segment
+
+_MOST_SHIFT = Fraction(1, 20)  # seconds that sound may be off its film: more is seen on lips
 
 
 class Route(Protocol):
@@ -45,6 +48,7 @@ class Copy:
         self._may_be_negative = container.negative_times
         self._last_dts: int | None = None
         self._sound = _SoundClock.of(source) if container.clock == Clock.ANY else None
+        self._run = _Run(source, container) if container.clock == Clock.FRAMES else None
 
     def take(self, packet: av.Packet, part: Segment) -> Iterator[av.Packet]:
         if not part.holds(seconds_of(packet)) and not _is_shown_across(packet, part):
@@ -61,6 +65,8 @@ class Copy:
         assert packet.dts is not None
         if not self._may_be_negative and packet.dts < 0:
             return
+        if self._run is not None:
+            self._run.follow(packet)
         # Muxers refuse what some recorders write: two packets for one moment.
         if self._last_dts is not None and packet.dts <= self._last_dts:
             packet.dts = self._last_dts + 1
@@ -114,6 +120,35 @@ class _SoundClock:
         packet.pts = packet.dts = round(self._next / self._sample)
         packet.duration = self._size
         self._next += self._size * self._sample
+
+
+class _Run:
+    """Packets in a container without times: played from its beginning on, one right after the other.
+
+    Where the source begins later, or pauses, all that comes after would be early.
+    """
+
+    def __init__(self, stream: Stream, container: Container) -> None:
+        self._name, self._format = describe_other(stream), container.format
+        self._begins_only = stream.type != "audio"  # AVI repeats pictures, but not before the first
+        self._end: Fraction | None = None
+        self._shift = Fraction(0)  # seconds by which it is early
+
+    def follow(self, packet: av.Packet) -> None:
+        """Raise BadOutput where this packet, on the output's clock, would be heard at another moment."""
+        begin, long = seconds_of(packet), (packet.duration or 0) * packet.time_base
+        gap = begin - (self._end or 0)
+        is_first, self._end = self._end is None, begin + long
+        if not is_first and (self._begins_only or not long or abs(gap) <= 2 * packet.time_base):
+            return  # gaps of a tick or two are only rounded
+        self._shift += gap
+        if abs(self._shift) <= max(long, _MOST_SHIFT):
+            return
+        how = "begins" if is_first else f"breaks off at {float(begin - gap):.2f} s and goes on"
+        raise BadOutput(
+            f"{self._name} {how} at {float(begin):.2f} s, which .{self._format} cannot hold: it would be out of step",
+            "End the output's name in .mkv or .mp4.",
+        )
 
 
 def _is_shown_across(packet: av.Packet, part: Segment) -> bool:

@@ -18,7 +18,7 @@ from av.container import OutputContainer
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
-from vidgan.video.containers import Container
+from vidgan.video.containers import Clock, Container
 from vidgan.video.files import open_video, packets
 from vidgan.video.probe import Source, codec_name, describe_other
 from vidgan.video.routes import Copy, Route, Text, is_empty, seconds_of
@@ -42,6 +42,7 @@ class Carried:
     """A stream that the output must hold in the end.
 
     num_packets, num_bytes  None where it has no packets of its own, as a font
+    begins                  seconds on the output's clock; None where that is not to be checked
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Carried:
     language: str | None
     num_packets: int | None = None
     num_bytes: int | None = None
+    begins: Fraction | None = None
 
 
 class Companions:
@@ -69,6 +71,7 @@ class Companions:
         self._input = self._stack.enter_context(open_video(source.path))
         self._routes: dict[int, Route] = {}
         self._num_sent, self._bytes_sent = Counter[int](), Counter[int]()
+        self._begins: dict[int, Fraction] = {}  # of sound, where the container keeps times
         self._attached: list[Carried] = []
         self._covers: list[av.Packet] = []
         self._packets: Iterator[av.Packet] = iter(())
@@ -101,6 +104,7 @@ class Companions:
                 language=self._input.streams[index].metadata.get("language"),
                 num_packets=self._num_sent[index],
                 num_bytes=self._bytes_sent[index],
+                begins=self._begins.get(index),
             )
             for index, route in self._routes.items()
         ]
@@ -137,8 +141,19 @@ class Companions:
 
     def finish(self, output: OutputContainer) -> None:
         """Hand over the rest, up to the end of the part that was asked for."""
-        far = Fraction(10**9) if self._part.end is None else self._part.end + _LOOK_AHEAD
-        self.advance(output, far)
+        self.advance(output, self._far)
+
+    @property
+    def _far(self) -> Fraction:
+        return Fraction(10**9) if self._part.end is None else self._part.end + _LOOK_AHEAD
+
+    def rehearse(self) -> None:
+        """Hand over nothing, and raise BadOutput for what the container could not play in step with the film."""
+        for packet in self._packets:
+            if seconds_of(packet) > self._far:
+                return
+            for _ in self._routes[packet.stream.index].take(packet, self._part):
+                pass
 
     def _demux(self) -> Iterator[av.Packet]:
         streams = [self._input.streams[index] for index in self._routes]
@@ -158,6 +173,8 @@ class Companions:
     def _send(self, output: OutputContainer, packet: av.Packet) -> None:
         index = packet.stream.index
         for ready in self._routes[index].take(packet, self._part):
+            if packet.stream.type == "audio" and self._container.clock != Clock.FRAMES:
+                self._begins.setdefault(index, seconds_of(ready))
             self._num_sent[index] += 1
             self._bytes_sent[index] += ready.size
             output.mux(ready)

@@ -17,9 +17,10 @@ from vidgan.errors import BadOutput, BadVideo
 from vidgan.video.colour import Colour
 from vidgan.video.files import open_video, packets
 from vidgan.video.probe import Source, codec_name, probe
-from vidgan.video.routes import is_empty
+from vidgan.video.routes import is_empty, seconds_of
 from vidgan.video.streams import Carried
 
+_MOST_SHIFT = Fraction(1, 50)  # seconds: what containers round, and no more than a packet
 _ANY_SIZE = 2**31 - 1  # FFmpeg counts pixels in 32 bits
 
 
@@ -30,6 +31,7 @@ _ONE_NAME = {"mp1": "mp3", "mp2": "mp3"}  # MP4 has one name for all layers of M
 class _Size:
     num_packets: int = 0
     num_bytes: int = 0
+    begins: Fraction | None = None  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +73,11 @@ def _walk(container: InputContainer, video_index: int) -> "tuple[array[int], dic
     for packet in packets(container):
         if is_empty(packet):
             continue
-        sizes[packet.stream.index].num_packets += 1
-        sizes[packet.stream.index].num_bytes += packet.size
+        size = sizes[packet.stream.index]
+        size.num_packets += 1
+        size.num_bytes += packet.size
+        if size.begins is None and (packet.pts is not None or packet.dts is not None):
+            size.begins = seconds_of(packet)
         if packet.stream.index == video_index and packet.pts is not None:
             times.append(packet.pts)
     return array("q", sorted(times)), sizes
@@ -118,6 +123,13 @@ def _check_streams(
         if match is None:
             raise _wrong(expected, f"its {stream.kind} stream ({stream.codec}) is missing or not whole")
         left.remove(match)
+        begins = sizes[match.index].begins if match.index in sizes else None
+        if stream.begins is not None and begins is not None and abs(begins - stream.begins) > _MOST_SHIFT:
+            # No reason to hold back hours of work: the frames are right.
+            say(
+                f"the {stream.kind} stream ({stream.codec}) begins at {float(begins):.3f} s, and should at "
+                f"{float(stream.begins):.3f} s: look whether it is in step"
+            )
         language = match.metadata.get("language")
         if stream.language not in (None, "und", language):
             kept_by = expected.name.suffix

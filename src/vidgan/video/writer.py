@@ -26,7 +26,7 @@ from vidgan.video.containers import Clock, container_for
 from vidgan.video.encoders import Encoding, check_size, choose, size_multiple
 from vidgan.video.files import short, url
 from vidgan.video.probe import ORIENTATIONS, Source
-from vidgan.video.reader import silent
+from vidgan.video.reader import read, silent
 from vidgan.video.segments import as_packet, decoding_ticks, header_of, packets
 from vidgan.video.streams import Companions
 from vidgan.video.tags import copy_labels, merged, muxer_options
@@ -155,6 +155,11 @@ class Writer:
             self._output.start_encoding()
             if begun is not None:
                 self._check_headers([begun])
+            if self._container.clock == Clock.FRAMES:  # which has no times: sound must be without a pause
+                first = next(read(self.source, start=self.start, duration=self.duration, threads=1))
+                self._begin(first.seconds)
+                assert self._companions is not None
+                self._companions.rehearse()
         except (av.FFmpegError, OSError) as error:
             raise self.coding.failed(error) from None
         finally:
