@@ -1,6 +1,6 @@
 """Video in, video out: the one room that speaks to FFmpeg (through PyAV)."""
 
-from vidgan.video.codec import compress, decode_all, turn_upright
+from vidgan.video.codec import compress, decode, decode_all, turn_upright
 from vidgan.video.colour import Colour
 from vidgan.video.containers import CONTAINERS
 from vidgan.video.encoders import Choice, Encoding, choose, size_multiple
@@ -26,6 +26,7 @@ __all__ = [
     "Writer",
     "choose",
     "compress",
+    "decode",
     "decode_all",
     "frame_bytes",
     "jpeg_bytes",
