@@ -3,6 +3,7 @@
 import tracemalloc
 from collections import namedtuple
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -70,6 +71,20 @@ def test_a_file_that_breaks_off_half_way_leaves_nothing(tmp_path, monkeypatch):
     assert (store.read("b.mp4", *WHOLE).numpy() == decode_all(tmp_path / "b.mp4")).all()
     with safe_open(tmp_path / "s", framework="pt") as file:
         assert list(file.keys()) == ["b.mp4"]
+
+
+def test_an_interrupted_packing_leaves_nothing_behind(tmp_path, monkeypatch):
+    from vidgan import video
+
+    def interrupted(file):
+        yield np.zeros((4, 4, 3), np.uint8)
+        raise KeyboardInterrupt
+
+    videos.write(tmp_path / "a.mp4")
+    monkeypatch.setattr(video, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        dataset.pack([tmp_path / "a.mp4"], tmp_path / "run" / "s", say=quiet)
+    assert not any((tmp_path / "run").iterdir())
 
 
 def test_packing_does_not_hold_a_video_in_memory(tmp_path):
