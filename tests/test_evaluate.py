@@ -54,6 +54,27 @@ def test_a_folder_s_videos_frames_and_pictures_are_clips(folder):
     assert [clip.name for clip in single.clips] == ["one"] and len(single.clips[0].high(None)) == FRAMES
 
 
+def test_frames_are_read_in_the_order_of_their_numbers(tmp_path):
+    """11 comes after 2, though not in the alphabet."""
+    pictures = {number: nature(number, HEIGHT, WIDTH) for number in (1, 2, 10, 11)}
+    for number, picture in pictures.items():
+        save(picture, tmp_path / "walk" / f"{number}.png")
+    (clip,) = footage.find(tmp_path).clips
+    assert (clip.high(None) == np.stack(list(pictures.values()))).all()
+    assert (clip.high(2) == np.stack([pictures[1], pictures[2]])).all()
+
+
+def test_clips_whose_names_differ_in_the_suffix_alone_are_both_measured(folder):
+    exact(folder / "one.avi", list(moving(7, FRAMES, HEIGHT, WIDTH)))
+    frames_of(folder / "two", 3)
+    names = [clip.name for clip in footage.find(folder).clips]
+    assert sorted(names) == ["one.avi", "one.mkv", "two", "two.mkv"]
+    frames_of(folder, 1)
+    frames_of(folder / "videos", 1)
+    with pytest.raises(BadOption, match="clips of one name, videos"):
+        footage.find(folder)
+
+
 @pytest.mark.parametrize(("high", "low"), [
     ("GT", "BDx4"), ("HR", "LR"), ("hr", "lq"), ("train_sharp", "train_sharp_bicubic/X4"), ("sharp", "input"),
 ])  # fmt: skip

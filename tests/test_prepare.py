@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from footage import moving, nature, save
 from videos import Film, write
 from vidgan import cli, dataset
 from vidgan.dataset import shards
-from vidgan.errors import BadOption, VidganError
-from vidgan.preparation import alike, sources
+from vidgan.errors import BadOption, BadVideo, VidganError
+from vidgan.preparation import alike, judging, sources
+from vidgan.recipe import Data
+from vidgan.training import ground
 
 FINE = {"crf": "8", "preset": "ultrafast"}
 
@@ -160,7 +163,106 @@ def test_a_set_of_two_videos_has_one_to_validate_on_and_keeps_it(tmp_path):
     (held_out,) = [entry.group for entry in index.entries.values() if entry.split == "val"]
     video(tmp_path / "in" / f"{training[2]}.mp4", moving(70))
     later = prepared(tmp_path / "in", tmp_path / "set")
-    assert later.held_out == held_out
+    assert [entry.group for entry in later.entries.values() if entry.split == "val"] == [held_out]
+
+
+def named_for(side: str, folder: str = "in") -> list[str]:
+    """Names of videos whose hash puts them on this side."""
+    return [name for name in (f"v{n}" for n in range(400)) if alike.split_of(f"{folder}/{name}") == side]
+
+
+def test_a_single_video_is_trained_on_whatever_its_hash_says(tmp_path):
+    shots = np.concatenate([moving(seed) for seed in (1, 2, 3)])
+    video(tmp_path / "in" / f"{named_for('val')[0]}.mp4", shots)
+    for name in named_for("val")[1:3]:
+        save(nature(int(name[1:])), tmp_path / "in" / f"{name}.png")
+    index = prepared(tmp_path / "in", tmp_path / "set")
+    assert {entry.kind: entry.split for entry in index.entries.values()} == {"video": "train", "photo": "val"}
+    # And some of its clips are held out, as docs/training.md promises.
+    place = [tmp_path / "set"]
+    store, judges = ground.stores(Data(train=place, val=place), tmp_path / "run", print)
+    assert len(store.videos) == 2 and len(judges.videos) == 1 and not set(store.videos) & set(judges.videos)
+
+
+def test_of_a_fixed_camera_most_is_trained_on(tmp_path):
+    """Its videos look alike, and so they are one group, on the side of validation if only their name is asked."""
+    many, other = named_for("val")[0], named_for("train")[0]
+    for part in range(4):
+        video(tmp_path / "in" / f"{many}_{part}.mp4", moving(10 + part))
+    video(tmp_path / "in" / f"{other}.mp4", moving(1))
+    index = prepared(tmp_path / "in", tmp_path / "set")
+    sides = {name: entry.split for name, entry in index.entries.items()}
+    assert sides.pop(f"in/{other}.mp4") == "val" and set(sides.values()) == {"train"}
+
+
+def test_a_file_that_renames_its_group_moves_none_to_another_side(tmp_path):
+    """A group is called by its smallest member: a copy with a smaller name, which hashes to the other side."""
+    names = named_for("train")
+    for name in names[:3]:
+        video(tmp_path / "in" / f"{name}.mp4", moving(int(name[1:])))
+    before = prepared(tmp_path / "in", tmp_path / "set")
+    held_out = next(name for name, entry in before.entries.items() if entry.split == "val")
+    trained = next(name for name, entry in before.entries.items() if entry.split == "train")
+    smaller = next(name for name in (f"a{n}" for n in range(400)) if alike.split_of(f"in/{name}") == "val")
+    video(tmp_path / "in" / f"{smaller}.mp4", moving(int(trained[4:-4])))
+    after = prepared(tmp_path / "in", tmp_path / "set")
+    assert after.entries[trained].group == f"in/{smaller}" != before.entries[trained].group
+    assert {name: after.entries[name].split for name in before.entries} == {
+        name: entry.split for name, entry in before.entries.items()
+    }
+    assert after.entries[held_out].split == "val" and after.entries[f"in/{smaller}.mp4"].split == "train"
+
+
+def test_sides_are_kept_when_sources_are_judged_anew_and_given_anew_for_other_shares(tmp_path, footage):
+    folder = tmp_path / "set"
+    before = prepared(footage, folder)
+    index = before.model_copy(deep=True)
+    for entry in index.entries.values():
+        entry.split = {"train": "test", "test": "train", "val": "val"}[entry.split]
+    shards.write_index(index, folder)
+    words = ["prepare", str(footage), str(folder), "--quiet"]
+    assert cli.main([*words, "--min-side", "150"]) == 0
+    kept = shards.read_index(folder).entries
+    videos = {name for name, entry in kept.items() if entry.kind != "photo" and entry.split == "test"}
+    assert len(videos) >= 4, (
+        "all but the largest, without which nothing would be trained on, and one held out"
+    )
+    assert cli.main([*words, "--val", "0.5", "--test", "0"]) == 0
+    assert not any(entry.split == "test" for entry in shards.read_index(folder).entries.values())
+
+
+def test_everything_left_out_is_said_as_such(tmp_path):
+    video(tmp_path / "in" / "short.mp4", moving(1, 4))
+    prepared(tmp_path / "in", tmp_path / "set")
+    with pytest.raises(BadVideo, match="everything in"):
+        dataset.pack([tmp_path / "set"], tmp_path / "s", say=print)
+
+
+@pytest.mark.parametrize("rate", [2, 60])
+def test_a_video_s_own_rate_says_how_many_frames_its_bits_are_for(tmp_path, rate):
+    film = Film(width=320, height=240, times=tuple(range(48)), time_base=Fraction(1, rate), rate=Fraction(rate),
+                options={"crf": "23", "preset": "veryfast"})  # fmt: skip
+    (found,) = sources.find((write(tmp_path / "a.mp4", film, list(moving(1, 48))),))
+    length = sources.length(found)
+    assert length.frames == pytest.approx(48, abs=1) and length.seconds == pytest.approx(48 / rate, rel=0.03)
+    if rate == 2:  # at 25 frames a second it would have too few bits
+        assert 8 * found.size / (320 * 240 * length.seconds * 25) < judging.BITS
+        assert 8 * found.size / (320 * 240 * 48) > 5 * judging.BITS
+    (entry,) = prepared(tmp_path / "a.mp4", tmp_path / "set").entries.values()
+    assert entry.kept
+
+
+@pytest.mark.parametrize("place", ["{set}", "{above}", "both"])
+def test_a_prepared_set_is_no_footage(footage, tmp_path, capsys, place):
+    folder = tmp_path / "above" / "set"
+    folder.parent.mkdir()
+    assert cli.main(["prepare", str(footage / "photos"), str(folder), "--quiet"]) == 0
+    given = {"{set}": [folder], "{above}": [folder.parent], "both": [footage, folder]}[place]
+    assert cli.main(["prepare", *map(str, given), str(tmp_path / "new")]) == 2
+    assert "is a prepared data set" in capsys.readouterr().err
+    with pytest.raises(BadOption, match="is a prepared data set"):
+        list(dataset.files([folder.parent]))
+    assert not (tmp_path / "new" / "clips").exists()
 
 
 def test_a_killed_run_goes_on_and_ends_the_same(footage, tmp_path):

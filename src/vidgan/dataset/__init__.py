@@ -2,8 +2,9 @@
 
 from vidgan.dataset.batches import MARGIN, Batches, damaged, grey
 from vidgan.dataset.camera import View, camera_path, free_path, free_view, turned
+from vidgan.dataset.packing import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files, numbered, pack
 from vidgan.dataset.pool import Pool, chunks_held, feed
-from vidgan.dataset.store import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, files, pack
+from vidgan.dataset.store import Store
 
 __all__ = [
     "MARGIN",
@@ -21,6 +22,7 @@ __all__ = [
     "free_path",
     "free_view",
     "grey",
+    "numbered",
     "pack",
     "turned",
 ]

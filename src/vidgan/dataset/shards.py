@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vidgan.errors import VidganError
+from vidgan.errors import BadOption, VidganError
 
 INDEX = "index.json"
 SCHEMA = 1
@@ -61,12 +61,21 @@ class Index(BaseModel):
 
     schema_version: int = SCHEMA
     settings: dict[str, float] = {}  # of the judging: other settings, and every source is looked at again
-    held_out: str = ""  # a group that is validated on because no hash fell there
+    shares: tuple[float, float] | None = None  # of validation and test, that the sides were given by
     entries: dict[str, Entry] = {}
 
 
 def is_prepared(folder: Path) -> bool:
-    return (folder / INDEX).is_file()
+    return (folder / INDEX).is_file() and (folder / "clips").is_dir()
+
+
+def no_footage(folder: Path) -> BadOption:
+    """What is said of a prepared data set among footage: its thumbnails would be taken for photos."""
+    return BadOption(
+        f"{folder} is a prepared data set; it cannot be mixed with videos and photos, or prepared again",
+        "Leave it out; or prepare the other footage into a data set of its own, and train on both: "
+        "--videos ONE --videos OTHER.",
+    )
 
 
 def read_index(folder: Path) -> Index:

@@ -1,29 +1,23 @@
-"""Folders of videos and photos -> a packed store of decoded uint8 pictures.
+"""Decoded uint8 pictures by name: of a packed store, or of data sets that `vidgan prepare` made.
 
-The store is one safetensors file: read without PyAV, a crop at a time, never whole.
+Both are safetensors: read without PyAV, a crop at a time, never whole.
 
 Letters: T frames, H W height and width.
 """
 
 import copy
 import hashlib
-import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vidgan.dataset import shards
-from vidgan.errors import BadVideo, VidganError
+from vidgan.errors import BadVideo
 
-VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".ts"}
 MOST_OPEN = 256  # mapped files at a time: a system allows about a thousand
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 class Store:
@@ -35,12 +29,16 @@ class Store:
 
     def __init__(self, path: Path, split: str = "train") -> None:
         self.path = path
-        self.sides = {split}  # that hold anything
+        self.sides = {split}  # that hold a video
         self.shapes: dict[str, tuple[int, ...]] = {}
         self._places: dict[str, tuple[Path, str]] = {}  # of each clip: its file, and its name in there
         if path.is_dir():
             index = shards.read_index(path)
-            self.sides = {entry.split for entry in index.entries.values() if entry.kept}
+            self.sides = {
+                entry.split
+                for entry in index.entries.values()
+                if any(entry.clips[number].shape[0] > 1 for number in entry.kept)
+            }
             for source, entry in index.entries.items():
                 for number in entry.kept if entry.split == split else []:
                     name = f"{source}#{number}"
@@ -51,13 +49,33 @@ class Store:
                 for name in file.keys():  # noqa: SIM118 - safe_open is not a mapping
                     self.shapes[name] = tuple(file.get_slice(name).get_shape())
                     self._places[name] = path, name
+        self._open: dict[Path, Any] = {}
+        self._sort()
+
+    def _sort(self) -> None:
         self.photos = [name for name, shape in self.shapes.items() if shape[0] == 1]
         self.videos = [name for name, shape in self.shapes.items() if shape[0] > 1]
-        self._open: dict[Path, Any] = {}
+
+    def joined(self, other: "Store") -> "Store":
+        """Both in one; a clip of the other gets its folder's name in front where its own is taken."""
+        both = copy.copy(self)
+        both.sides = self.sides | other.sides
+        both.shapes, both._places = dict(self.shapes), dict(self._places)
+        for name, shape in other.shapes.items():
+            new = name
+            while new in both.shapes:
+                new = f"{other.path.name}/{new}"
+            both.shapes[new], both._places[new] = shape, other._places[name]
+        both._sort()
+        return both
 
     def smaller_than(self, side: int) -> list[str]:
         """The names of clips and photos with a shorter side."""
         return [name for name, (_, height, width, _) in self.shapes.items() if min(height, width) < side]
+
+    def shorter_than(self, frames: int) -> list[str]:
+        """The names of videos, not photos, with fewer frames."""
+        return [name for name in self.videos if self.shapes[name][0] < frames]
 
     def without(self, names: list[str]) -> "Store":
         """The same store as if it did not hold these. Raises BadVideo if nothing is left."""
@@ -103,63 +121,3 @@ class Store:
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_open": {}}
-
-
-def pack(folders: list[Path], path: Path, *, say: Callable[[str], None], split: str = "train") -> Store:
-    """Decode every video and photo below the folders into a store at path, unless it holds just these already.
-
-    A single folder that `vidgan prepare` made is a store as it is: its side `split` is taken.
-
-    A store that travelled without its folders is used as it is: that machine may lack PyAV, too.
-    A file that does not decode is left out and said. Raises BadVideo if none does.
-    """
-    if len(folders) == 1 and shards.is_prepared(folders[0]):
-        if not (store := Store(folders[0], split)).shapes:
-            raise BadVideo(
-                f"{folders[0]} has nothing in its side '{split}'",
-                "Add sources and prepare it again, with a larger share for this side.",
-            )
-        return store
-    if path.exists() and not any(folder.exists() for folder in folders):
-        return Store(path)
-    found = list(files(folders))
-    contents = json.dumps([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for _, file in found])
-    if path.exists():
-        with safe_open(path, framework="pt") as store:
-            if (store.metadata() or {}).get("contents") == contents:
-                return Store(path)
-    from vidgan.video.codec import decode_all
-
-    tensors: dict[str, Tensor] = {}
-    for folder, file in found:
-        try:
-            picture = torch.from_numpy(decode_all(file))
-        except VidganError as error:
-            say(f"left out: {error.found}")
-            continue
-        name = file.relative_to(folder).as_posix()
-        while name in tensors:  # two folders may hold files of one name
-            name = f"{folder.name}/{name}"
-        tensors[name] = picture
-    if not tensors:
-        raise BadVideo(
-            f"no video or photo in {', '.join(map(str, folders))} could be read",
-            "Name folders that hold some.",
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"contents": contents})
-    os.replace(partial, path)
-    say(f"packed {len(tensors)} clips and photos into {path}")
-    return Store(path)
-
-
-def files(places: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Every video and photo at or below each place, with the folder it was found from. Raises BadVideo."""
-    for place in places:
-        if not place.exists():
-            raise BadVideo(f"there is no {place}", "Name a video, a photo, or a folder of them.")
-        found = sorted(place.rglob("*")) if place.is_dir() else [place]
-        for file in found:
-            if file.suffix.lower() in VIDEO_SUFFIXES | PHOTO_SUFFIXES and file.is_file():
-                yield place if place.is_dir() else place.parent, file

@@ -4,6 +4,7 @@ Letters: T frames, H W height and width.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store
+from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, numbered
 from vidgan.dataset.shards import is_prepared
 from vidgan.degrade import PRESETS, degraded
 from vidgan.errors import BadOption, BadVideo
@@ -141,21 +142,38 @@ def _paired(high: Path, low: Path) -> list[Clip]:
 
 
 def _clips(place: Path) -> dict[str, Callable[[int | None], np.ndarray]]:
-    """Name -> a reader. A folder whose pictures are numbered is a clip; other pictures are clips of one frame."""
+    """Name -> a reader. A folder whose pictures are numbered is a clip; other pictures are clips of one frame.
+
+    Files that differ in their suffix alone keep it in their names.
+    """
     if place.is_file():
         return {place.stem: _reader([place])}
-    found: dict[str, Callable[[int | None], np.ndarray]] = {}
+    found: list[tuple[str, list[Path]]] = []
     for folder in [place, *sorted(inner for inner in place.rglob("*") if inner.is_dir())]:
         files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
         below = folder.relative_to(place).as_posix()
         videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
         pictures = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
-        found |= {_name(below, file.stem): _reader([file]) for file in videos}
-        if len(pictures) > 1 and all(re.search(r"\d$", file.stem) for file in pictures):
-            found[below if below != "." else place.name] = _reader(pictures)
+        found += [(_name(below, file.stem), [file]) for file in videos]
+        if len(pictures) > 1 and all(map(numbered, pictures)):
+            found.append(
+                (
+                    below if below != "." else place.name,
+                    sorted(pictures, key=lambda file: numbered(file) or ("", 0)),
+                )
+            )
         else:
-            found |= {_name(below, file.stem): _reader([file]) for file in pictures}
-    return found
+            found += [(_name(below, file.stem), [file]) for file in pictures]
+    times = Counter(name for name, _ in found)
+    clips: dict[str, list[Path]] = {}
+    for name, files in found:
+        key = name if times[name] == 1 or len(files) > 1 else f"{name}{files[0].suffix}"
+        if key in clips:
+            raise BadOption(
+                f"{files[0].parent} and {clips[key][0].parent} hold clips of one name, {key}", "Rename one."
+            )
+        clips[key] = files
+    return {name: _reader(files) for name, files in clips.items()}
 
 
 def _name(below: str, stem: str) -> str:

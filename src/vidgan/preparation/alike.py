@@ -1,8 +1,8 @@
 """Which files belong together, so that no scene stands on both sides of a split.
 
 Three things join files into a group: a table that the user wrote, a name that differs only behind its last
-underscore, and pictures that are nearly the same. A group goes to one side of the split as a whole, by the hash of
-its name: adding files later moves nothing that is there already.
+underscore, and pictures that are nearly the same. A group goes to one side of the split as a whole, first by the
+hash of its name; sides.py keeps it there.
 
 Source of the fingerprint: the perceptual hash of Zauner 2010, signs of the lowest cosine coefficients.
 """

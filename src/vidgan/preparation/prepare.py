@@ -21,6 +21,7 @@ from safetensors.torch import save
 from vidgan.dataset import shards
 from vidgan.errors import VidganError
 from vidgan.preparation import alike, judging, sources
+from vidgan.preparation.sides import sides
 from vidgan.progress import Tick
 from vidgan.shots import CutDetector
 from vidgan.video import jpeg_bytes
@@ -66,14 +67,19 @@ def prepare(
         (folder / name).mkdir(parents=True, exist_ok=True)
     wanted = {key: float(value) for key, value in asdict(settings).items()}
     index = shards.read_index(folder) if shards.is_prepared(folder) else shards.Index(settings=wanted)
-    known = index.entries if index.settings == wanted else {}
-    index = shards.Index(settings=wanted, held_out=index.held_out)
+    known = index.entries
+    if index.settings != wanted:  # every source is to be looked at again, and keeps its side
+        known = {name: old.model_copy(update={"changed": 0}) for name, old in known.items()}
+    before = {name: old.split for name, old in known.items() if old.group and old.kept}
+    if index.shares not in (None, shares):
+        before = {}  # another split was asked for
+    index = shards.Index(settings=wanted, shares=index.shares)
     saved = time.monotonic()
     try:
         for number, entry in enumerate(found):
             tick(number, len(found), entry.name)
             index.entries[entry.name] = _unchanged(known, entry, folder) or _looked_at(
-                entry, folder, settings
+                entry, folder, settings, known.get(entry.name)
             )
             if time.monotonic() - saved > SAVE_EVERY:
                 # What was known of the sources still to come is kept: a kill must not forget it.
@@ -83,7 +89,8 @@ def prepare(
     finally:
         if len(index.entries) < len(found):
             shards.write_index(index.model_copy(update={"entries": known | index.entries}), folder)
-    _group(index, shares, table)
+    _group(index, shares, table, before)
+    index.shares = shares
     shards.write_index(index, folder)
     _tidy(index, folder)
     return index
@@ -97,14 +104,18 @@ def _unchanged(known: Mapping[str, shards.Entry], entry: sources.Found, folder: 
     return old if there else None
 
 
-def _looked_at(entry: sources.Found, folder: Path, settings: Settings) -> shards.Entry:
-    """Decode and judge one source, and write what is kept of it."""
+def _looked_at(
+    entry: sources.Found, folder: Path, settings: Settings, old: shards.Entry | None
+) -> shards.Entry:
+    """Decode and judge one source, and write what is kept of it; after a kill it still has the side of the old one."""
     made = shards.Entry(kind=entry.kind, size=entry.size, changed=entry.changed)
+    if old is not None:
+        made.group, made.split = old.group, old.split
     tensors: dict[str, torch.Tensor] = {}
     try:
-        seconds = sources.seconds(entry)
-        for start, frames in _windows(entry, settings, seconds):
-            clip, frames = _judged(frames, start, settings, entry, seconds)
+        length = sources.length(entry)
+        for start, frames in _windows(entry, settings, length.seconds):
+            clip, frames = _judged(frames, start, settings, entry, length)
             if not made.clips:
                 (folder / "thumbs" / f"{shards.id_of(entry.name)}.jpg").write_bytes(_thumb(frames[0]))
             if clip.kept:
@@ -152,7 +163,7 @@ def _windows(entry: sources.Found, settings: Settings, seconds: float) -> Iterat
 
 
 def _judged(
-    frames: np.ndarray, start: float, settings: Settings, entry: sources.Found, seconds: float
+    frames: np.ndarray, start: float, settings: Settings, entry: sources.Found, length: sources.Length
 ) -> tuple[shards.Clip, np.ndarray]:
     """The verdict on a clip, and what is left of its frames when bars and repeats are gone."""
     remarks, faults, original = [], [], frames
@@ -176,8 +187,8 @@ def _judged(
         faults.append(judging.Fault("too small", f"{size}, {settings.min_side} pixels are needed"))
     if not faults:
         # A photo has as many bits as it has: what is too few depends on its codec.
-        pixels = frames[0, ..., 0].size * seconds * sources.RATE
-        bits = 8 * entry.size / pixels if entry.kind == "video" and seconds >= 1 else None
+        pixels = frames[0, ..., 0].size * length.frames
+        bits = 8 * entry.size / pixels if entry.kind == "video" and length.seconds >= 1 else None
         faults = judging.faults(frames, bits_per_pixel=bits)
         if [fault.reason for fault in faults] == [judging.SOFT]:
             smaller = _halved(frames)
@@ -217,7 +228,12 @@ def _thumb(pixels: np.ndarray) -> bytes:
     return jpeg_bytes(small[0].permute(1, 2, 0).clamp(0, 255).round().byte().numpy())
 
 
-def _group(index: shards.Index, shares: tuple[float, float], table: Mapping[str, str]) -> None:
+def _group(
+    index: shards.Index,
+    shares: tuple[float, float],
+    table: Mapping[str, str],
+    before: Mapping[str, alike.Split],
+) -> None:
     """Give every source its group and its side, and find the copies."""
     prints = {
         name: [mark for clip in entry.clips if clip.kept for mark in clip.prints]
@@ -235,25 +251,14 @@ def _group(index: shards.Index, shares: tuple[float, float], table: Mapping[str,
     copies = alike.copies(prints, weights)
     for name, entry in index.entries.items():
         entry.group = groups[name]
-        entry.split = alike.split_of(entry.group, shares=shares)
         entry.copy_of = copies.get(name, "")
-    _hold_out_one(index)
-
-
-def _hold_out_one(index: shards.Index) -> None:
-    """A few sources may all hash to one side: then one group is validated on, and stays so when more come."""
-    videos = {
-        entry.group: entry.split
-        for entry in index.entries.values()
-        if any(entry.clips[number].shape[0] > 1 for number in entry.kept)
+    footage = {
+        name: sum(frames for frames, *_ in (entry.clips[number].shape for number in entry.kept) if frames > 1)
+        for name, entry in index.entries.items()
     }
-    if index.held_out not in videos:
-        index.held_out = (
-            "" if "val" in videos.values() or len(videos) < 2 else min(videos, key=alike.number_of)
-        )
+    side_of = sides(groups, footage=footage, before=before, shares=shares)
     for entry in index.entries.values():
-        if index.held_out and entry.group == index.held_out:
-            entry.split = "val"
+        entry.split = side_of[entry.group]
 
 
 def _tidy(index: shards.Index, folder: Path) -> None:

@@ -3,7 +3,6 @@
 Letters: H W height and width.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,17 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES, numbered, shards
 from vidgan.errors import BadOption, BadVideo, VidganError
 from vidgan.preparation.alike import distance, fingerprint
 from vidgan.shots import CutDetector
 from vidgan.video import decode_all, probe, read, turn_upright
 
 Kind = Literal["video", "frames", "photo"]
-NUMBERED = re.compile(r"^(.*?)(\d+)$")
 LEAST_FRAMES = 5  # numbered pictures that can be a clip; Vimeo-90K has 7
 NEAR = 16  # differing signs of 64 between the fingerprints of neighbouring frames, see alike.py
-RATE = 25  # frames a second that a folder of frames is taken to have: only the spacing of clips depends on it
+RATE = 25  # frames a second of what does not say: of folders of frames, and of some videos
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,8 @@ class Found:
 def find(places: tuple[Path, ...]) -> list[Found]:
     """Everything at or below the places, by name. Raises BadOption for a place that is not there.
 
-    Hidden files and folders are passed over, and links to folders are not followed.
+    Hidden files and folders are passed over, and links to folders are not followed. A prepared data set is refused:
+    it holds copies, and thumbnails that look like photos.
     """
     found: list[Found] = []
     for place in places:
@@ -60,6 +59,8 @@ def find(places: tuple[Path, ...]) -> list[Found]:
             continue
         root = place.resolve().name
         for folder, files in _folders(place):
+            if shards.is_prepared(folder):
+                raise shards.no_footage(folder)
             below = "/".join((root, *folder.relative_to(place).parts))
             found += (Found(f"{below}/{file.name}", "video", (file,)) for file in files if _is_video(file))
             photos = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
@@ -99,11 +100,21 @@ def pictures(entry: Found) -> Iterator[tuple[Fraction, np.ndarray]]:
         yield Fraction(index, RATE), pixels
 
 
-def seconds(entry: Found) -> float:
-    """About how long it takes to play; 0 where nobody knows. Raises BadVideo."""
+@dataclass(frozen=True)
+class Length:
+    """As the file says; 0 where it does not."""
+
+    seconds: float
+    frames: float
+
+
+def length(entry: Found) -> Length:
+    """About how long it takes to play, and how many frames that is. Raises BadVideo."""
     if entry.kind == "video":
-        return probe(entry.files[0]).duration_seconds or 0.0
-    return len(entry.files) / RATE
+        source = probe(entry.files[0])
+        seconds = source.duration_seconds or 0.0
+        return Length(seconds, seconds * float(source.average_rate or RATE))
+    return Length(len(entry.files) / RATE, len(entry.files))
 
 
 def _is_video(file: Path) -> bool:
@@ -127,8 +138,9 @@ def _frame_runs(photos: list[Path]) -> list[list[Path]]:
     """
     series: dict[tuple[str, str], list[tuple[int, Path]]] = defaultdict(list)
     for file in photos:
-        if numbered := NUMBERED.match(file.stem):
-            series[numbered[1], file.suffix.lower()].append((int(numbered[2]), file))
+        if found := numbered(file):
+            name, number = found
+            series[name, file.suffix.lower()].append((number, file))
     runs = []
     for numbers in series.values():
         numbers.sort()

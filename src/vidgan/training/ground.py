@@ -22,6 +22,7 @@ MOST_JUDGED = (
     8  # clips, and pixels of each: a validation is taken often, and all of its clips are kept in memory
 )
 JUDGED_HEIGHT, JUDGED_WIDTH = 544, 960
+MOST_NAMED = 8  # clips in a line that is said
 FLOW_SIDE = 48  # the shortest that optical flow is taken of
 # What takes LPIPS's place in a loss, for each unit of its weight.
 INSTEAD = {"feature_matching": 1.0, "focal_frequency": 1.0}
@@ -72,9 +73,12 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
         together.wait()
     data = run.recipe.data
     store, judges = stores(data, folder, say)
-    replay = dataset.pack(data.replay, folder / "replay.store", say=say) if data.replay else None
+    replay = None
+    if data.replay:
+        replay = dataset.pack(data.replay, folder / "replay.store", say=say, without=data.val)
     if first:
         together.wait()
+    _tell_of_stills(store, run, say)
     held_out = _pairs(judges, run)
     if not held_out:
         raise BadVideo(
@@ -95,10 +99,17 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
 
 
 def stores(data: Data, folder: Path, say: Tell) -> tuple[dataset.Store, dataset.Store]:
-    """What is trained on, and what is held out to judge by; packed into the run's folder. Raises BadVideo."""
-    store = dataset.pack(data.train, folder / "train.store", say=say)
-    if data.val == data.train and "val" not in store.sides:
-        return store.split(say=say)
+    """What is trained on, and what is held out to judge by; packed into the run's folder. Raises VidganError.
+
+    Where both are the same footage and no video of it was set aside, some of its clips are held out. What is named
+    for both in other ways is judged by and not trained on.
+    """
+    if {place.resolve() for place in data.train} == {place.resolve() for place in data.val}:
+        store = dataset.pack(data.train, folder / "train.store", say=say)
+        if "val" not in store.sides:
+            return store.split(say=say)
+    else:
+        store = dataset.pack(data.train, folder / "train.store", say=say, without=data.val)
     return store, dataset.pack(data.val, folder / "val.store", say=say, split="val")
 
 
@@ -176,6 +187,17 @@ def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[s
         clips.append(store.read(name, slice(VALIDATION_FRAMES + run.ahead), *middle))
     scale = cast(int, run.generator.scale)
     return score.pairs(clips, scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
+
+
+def _tell_of_stills(store: dataset.Store, run: Run, say: Tell) -> None:
+    """Videos too short for a stage's clips are shown as photos are: that is no motion, and is said."""
+    stages = (run.recipe.faithful, run.recipe.realistic)
+    for frames in sorted({stage.frames + run.ahead for stage in stages if stage.steps}):
+        if short := store.shorter_than(frames):
+            say(
+                f"{len(short)} of {len(store.videos)} clips are shorter than {frames} frames: only their first one is "
+                f"shown, as a photo: {', '.join(short[:MOST_NAMED])}{', ...' if len(short) > MOST_NAMED else ''}"
+            )
 
 
 def _mute(line: str) -> None:

@@ -62,7 +62,7 @@ def run(options: Options) -> Path:
             _describe(chosen, setup, console)
             return folder
         if options.videos:
-            chosen = _with_videos(chosen, options.videos, folder, setup)
+            chosen = _with_videos(chosen, options, folder, setup)
         if not chosen.data.train:
             raise BadOption(
                 "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
@@ -95,10 +95,17 @@ def _report(folder: Path) -> None:
         write_report(folder)
 
 
-def _with_videos(chosen: Recipe, videos: tuple[Path, ...], folder: Path, setup: loop.Setup) -> Recipe:
-    """The recipe on these videos: a prepared data set as it is, anything else prepared into the run's folder first."""
-    place = videos[0] if len(videos) == 1 and shards.is_prepared(videos[0]) else folder / DATA
-    if place not in videos and together.rank() == 0:
+def _with_videos(chosen: Recipe, options: Options, folder: Path, setup: loop.Setup) -> Recipe:
+    """The recipe on these videos: prepared data sets as they are, anything else prepared into the run's folder first.
+
+    It is judged by some of these videos, whatever its own [data] says, unless --set names others.
+    """
+    videos, place = options.videos, folder / DATA
+    names_val = any(override.partition("=")[0].strip() == "data.val" for override in options.overrides)
+    prepared = all(map(shards.is_prepared, videos))
+    if not prepared:
+        _check_apart(videos, place, chosen.data.val if names_val else [])
+    if not prepared and together.rank() == 0:
         from vidgan.preparation.prepare import Settings, prepare
         from vidgan.report.prepared import write_report
 
@@ -111,8 +118,28 @@ def _with_videos(chosen: Recipe, videos: tuple[Path, ...], folder: Path, setup: 
             f"prepared {clips} clips and photos of {len(index.entries)} sources; what was left out: {report}"
         )
     together.wait()
-    data = chosen.data.model_copy(update={"train": [place], "val": chosen.data.val or [place]})
+    train = list(videos) if prepared else [place]
+    data = chosen.data.model_copy(
+        update={"train": train, "val": (chosen.data.val if names_val else []) or train}
+    )
     return chosen.model_copy(update={"data": data})
+
+
+def _check_apart(videos: tuple[Path, ...], place: Path, val: list[Path]) -> None:
+    """Raises BadOption where the videos would hold what is made of them, or what they are to be judged by."""
+    for video in videos:
+        inside = video.resolve()
+        if place.resolve().is_relative_to(inside):
+            raise BadOption(
+                f"the run would be inside its own videos: {place.parent} is below {video}",
+                "Name a folder beside them with --out.",
+            )
+        for judge in val:
+            if judge.resolve().is_relative_to(inside) or inside.is_relative_to(judge.resolve()):
+                raise BadOption(
+                    f"{judge} is to be validated on, and is trained on as part of {video}",
+                    "Put it elsewhere; or leave data.val out, and a tenth of the videos is held out.",
+                )
 
 
 def _as_planned(chosen: Recipe, folder: Path) -> Recipe:

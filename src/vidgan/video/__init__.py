@@ -1,6 +1,6 @@
 """Video in, video out: the one room that speaks to FFmpeg (through PyAV)."""
 
-from vidgan.video.codec import compress, decode_all, turn_upright
+from vidgan.video.codec import compress, decode, decode_all, turn_upright
 from vidgan.video.colour import Colour
 from vidgan.video.containers import CONTAINERS
 from vidgan.video.encoders import Choice, Encoding, check_any, choose, size_multiple
@@ -27,6 +27,7 @@ __all__ = [
     "check_any",
     "choose",
     "compress",
+    "decode",
     "decode_all",
     "frame_bytes",
     "jpeg_bytes",

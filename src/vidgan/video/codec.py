@@ -4,6 +4,7 @@
 no file and no container, so that many workers can run it at once.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -86,15 +87,22 @@ def decode_all(path: Path, *, limit: int | None = None) -> np.ndarray:
     limit  frames to stop after
     For data that fits in memory. Transparency of photos is dropped. Raises BadVideo for anything else.
     """
+    return np.stack(list(islice(decode(path), limit)))
+
+
+def decode(path: Path) -> Iterator[np.ndarray]:
+    """The same a frame at a time, (H, W, 3) uint8 RGB of one size: for what may not fit in memory. Raises BadVideo."""
     path = Path(path)
     photo = _decode_photo(path) if path.is_file() else None
     if photo is not None:
-        return photo[None]
+        yield photo
+        return
     source = probe(path)
-    frames = [frame.pixels for frame in islice(read(source), limit)]
-    if source.bit_depth > 8:
-        frames = [(pixels >> 8).astype(np.uint8) for pixels in frames]
-    return np.stack([turn_upright(pixels, source.orientation) for pixels in frames])
+    for frame in read(source):
+        pixels = frame.pixels
+        if source.bit_depth > 8:
+            pixels = (pixels >> 8).astype(np.uint8)
+        yield turn_upright(pixels, source.orientation)
 
 
 def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
