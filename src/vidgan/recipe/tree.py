@@ -16,7 +16,7 @@ class Network(Part):
 
 class Recipe(Part):
     name: str
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=1 << 31)  # twice, and beside a step, it fits into 64 bits
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
     generator: Network
