@@ -141,7 +141,7 @@ def test_a_value_of_the_wrong_kind_is_refused(path, old, new):
 
 def test_a_stage_that_is_not_played_needs_no_losses(path):
     assert recipe.read(path, ("realistic.steps=0", "realistic.losses={}")).steps == 3
-    with pytest.raises(BadRecipe, match="faithful: no loss has a weight"):
+    with pytest.raises(BadRecipe, match=r"faithful\.losses: none has a weight"):
         recipe.read(path, ("faithful.losses={}",))
 
 

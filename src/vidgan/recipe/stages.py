@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from vidgan.recipe.part import Part
 
@@ -38,12 +38,6 @@ class Stage(Part):
         default=0.0, ge=0, le=1
     )  # share of steps whose clips begin with a memory several frames old
     losses: Losses
-
-    @model_validator(mode="after")
-    def _something_to_learn(self) -> "Stage":
-        if self.steps and not any(self.losses.model_dump().values()):
-            raise ValueError("no loss has a weight; charbonnier = 1.0 asks to be close to the truth")
-        return self
 
 
 class Game(Part):

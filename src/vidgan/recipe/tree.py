@@ -47,6 +47,15 @@ class Recipe(Part):
             raise ValueError("the faithful stage needs a step or more: faithful.steps is 0")
         return self
 
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> "Recipe":
+        for name, stage in (("faithful", self.faithful), ("realistic", self.realistic)):
+            if stage.steps and not any(stage.losses.model_dump().values()):
+                raise ValueError(
+                    f"{name}.losses: none has a weight; charbonnier = 1.0 asks to be close to the truth"
+                )
+        return self
+
     @property
     def steps(self) -> int:
         return self.faithful.steps + self.realistic.steps
