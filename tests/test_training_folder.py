@@ -2,16 +2,18 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from test_training import folder, play, recipe, still
-from vidgan.errors import BadOutput
+from vidgan.errors import BadOutput, BadWeights
 from vidgan.recipe import Data, read
 from vidgan.training import folder as place
 from vidgan.training import loop
 from vidgan.training import run as running
+from vidgan.verbs import train
 
 __all__ = ["folder"]  # a fixture
 
@@ -91,3 +93,22 @@ def test_a_run_goes_on_without_the_file_that_it_began_from(folder, tmp_path):
     start.unlink()
     setup = loop.Setup(say=lambda line: None, tick=still)
     assert loop.train(running.create(told, tmp_path / "next"), tmp_path / "next", setup).step == 8
+
+
+def test_the_command_goes_on_without_that_file_too(folder, tmp_path, monkeypatch):
+    """A recipe of ours takes its networks from the start; or from the state, once there is one."""
+    monkeypatch.chdir(tmp_path)
+    play(recipe(), folder)
+    told = ("start=gone.safetensors", 'data.train=["nowhere"]', 'data.val=["nowhere else"]')
+    options = train.Options(
+        recipe="finetune", overrides=(*told, "faithful.steps=4", "realistic.steps=4"), out=folder
+    )
+    assert train.run(options) == folder
+    with pytest.raises(BadWeights, match=r"gone\.safetensors"):
+        train.run(replace(options, out=tmp_path / "another"))
+
+
+def test_the_command_prepares_nothing_for_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOutput, match="Not a directory"):
+        train.run(train.Options(videos=(tmp_path / "videos",), out=tmp_path / "file" / "run"))
