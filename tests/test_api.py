@@ -104,6 +104,13 @@ def test_the_whole_road_train_test_generate_compare(clip, tmp_path):
     assert len(found.seconds) == 6 and found.contenders[0].means()["consistency"] > 20
 
 
+def test_a_training_without_a_game_gives_the_faithful_weights(clip, tmp_path):
+    weights = vidgan.train(
+        *networks(), clip, out=tmp_path / "run", faithful_steps=1, realistic_steps=0, crop=64, batch=1
+    )
+    assert weights.name == "faithful.safetensors" and weights.is_file()
+
+
 def test_a_network_that_adds_nothing_scores_as_bicubic_does(clip):
     generator, discriminator = networks()
     nn.init.zeros_(generator.tail.weight)

@@ -222,6 +222,16 @@ def test_numbers_are_those_of_the_metrics_and_baselines_are_always_there(folder,
     assert f"{mean.value:.2f}" in html and html.count("data:image/jpeg") == 2 * 4 and "GFLOP" in html
 
 
+def test_a_clip_that_is_too_small_is_left_out_and_said_and_the_others_are_measured(folder):
+    save(nature(5, 2, 2), folder / "dot.png")
+    found = vidgan.evaluate("lanczos", data=folder, metrics="psnr-y,sharpness")
+    assert found.clips == ["one", "two"] and "dot has 0x0 pixels that 4 divides" in found.left_out["dot"]
+    (folder / "one.mkv").unlink()
+    (folder / "two.mkv").unlink()
+    with pytest.raises(BadVideo, match="nothing can be measured: dot has"):
+        vidgan.evaluate("lanczos", data=folder, metrics="psnr-y")
+
+
 def test_the_command_prints_and_writes(folder, tmp_path, capsys):
     words = ["evaluate", "lanczos", str(folder), "--metrics", "psnr-y", "--frames", "2", "--clips", "1"]
     assert cli.main([*words, "--csv", str(tmp_path / "n.csv"), "--json", str(tmp_path / "n.json")]) == 0

@@ -123,6 +123,10 @@ def test_an_unknown_or_missing_entry_is_named(path, old, new, named):
     ("charbonnier = 1.0", "charbonnier = 1979-05-27"),
     ('name = "tiny"', "name = 5"),
     ('name = "tiny"', 'name = "tiny"\nseed = -1'),
+    ('name = "tiny"', 'name = "tiny"\nseed = 3000000000'),
+    ("losses = { charbonnier = 1.0 }", "losses = {}"),
+    ("losses = { charbonnier = 1.0 }", "losses = { l1 = 0 }"),
+    ("losses = { charbonnier = 1.0, game = 0.05 }", "losses = {}"),
     ('train = ["clips", "../photos"]', 'train = "clips"'),
     ('train = ["clips", "../photos"]', "train = [5]"),
     ("[data]", "[damage]\nclean = -1.0\n\n[data]"),
@@ -133,6 +137,12 @@ def test_an_unknown_or_missing_entry_is_named(path, old, new, named):
 def test_a_value_of_the_wrong_kind_is_refused(path, old, new):
     with pytest.raises(BadRecipe):
         recipe.read(changed(path, old, new))
+
+
+def test_a_stage_that_is_not_played_needs_no_losses(path):
+    assert recipe.read(path, ("realistic.steps=0", "realistic.losses={}")).steps == 3
+    with pytest.raises(BadRecipe, match=r"faithful\.losses: none has a weight"):
+        recipe.read(path, ("faithful.losses={}",))
 
 
 def test_a_whole_number_may_stand_for_a_real_one(path):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from vidgan import checkpoint, features
+from vidgan import checkpoint, features, metrics
 from vidgan.errors import BadOption, BadRecipe, BadVideo, BadWeights
 from vidgan.recipe import Damage, Data, Game, Losses, Network, Recipe, Stage
 from vidgan.training import ground, loop
@@ -260,6 +260,46 @@ def test_clips_that_are_too_small_are_said(folder):
     said = []
     play(recipe(faithful=stage(FAITHFUL, steps=1), realistic=stage(REALISTIC, steps=1)), folder, said=said)
     assert any("too small" in line and "tiny" in line for line in said)
+
+
+def grounds(folder, said):
+    setup = loop.Setup(say=said.append, tick=still)
+    return ground.prepared(running.create(recipe()), folder, setup)
+
+
+def test_held_out_clips_that_are_too_small_to_be_judged_by_are_said_and_left_out(folder, monkeypatch):
+    """For the scale, and for LPIPS, which needs 31 pixels; tOF needs 48 and is left out itself."""
+    clips = {"2": moving(3, 2), "20": moving(3, 20), "40": moving(3, 40)}
+    save_file(clips, folder / "val.store")
+    save_file(clips | {"a": moving(6, 80)}, folder / "train.store")
+    monkeypatch.setattr(ground, "measures", lambda say: {"lpips": metrics.lpips})
+    said = []
+    found = grounds(folder, said)
+    assert [tuple(pair.high.shape[-2:]) for pair in found.held_out] == [(40, 40)]
+    assert "too small to be judged by, with sides of less than 32 pixels: 2, 20" in said
+    assert all(min(pair.high.shape[-2:]) >= 40 for pair in found.seen)
+    assert any("tOF" in line for line in said) and found.metrics.keys() == {"lpips"}
+    monkeypatch.setattr(ground, "measures", lambda say: {})
+    assert len(grounds(folder, said).held_out) == 2
+    save_file({"2": moving(3, 2)}, folder / "val.store")
+    with pytest.raises(BadVideo, match="three frames or more and 12 pixels to validate on"):
+        grounds(folder, said)
+
+
+def test_a_crop_that_the_scale_does_not_divide_is_refused():
+    odd = Network(name="recurrent", config={"features": 16, "blocks": 1, "scale": 3})
+    with pytest.raises(BadRecipe, match=r"(?s)faithful\.crop is 32, .*3 times smaller.*faithful\.crop=96"):
+        running.create(recipe(generator=odd))
+    fitting = {"faithful": stage(FAITHFUL, crop=96), "realistic": stage(REALISTIC, crop=96)}
+    running.create(recipe(generator=odd, **fitting))
+    pooled = Data(train=[Path("nowhere")], val=[Path("nowhere else")], reuse=2)
+    with pytest.raises(BadRecipe, match=r"data\.reuse=1"):
+        running.create(recipe(generator=odd, data=pooled, **fitting))
+
+
+def test_the_largest_seed_plays_both_stages(folder):
+    made = recipe(seed=(1 << 31) - 1, faithful=stage(FAITHFUL, steps=1), realistic=stage(REALISTIC, steps=1))
+    assert play(made, folder).step == 2
 
 
 @pytest.mark.parametrize(("network", "error"), [

@@ -1,10 +1,13 @@
 """Every game, penalty, schedule and start that a recipe can name is played as it says."""
 
+import json
+
 import pytest
 import torch
 
 from test_training import FAITHFUL, folder, pack, play, recipe, stage
 from test_training_step import at_realistic, batch, drawn, table
+from vidgan import checkpoint
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Game, Losses, Network
 from vidgan.training import descent, game
@@ -58,7 +61,7 @@ def test_a_start_from_a_model_takes_its_generator(folder):
         assert torch.equal(weight, run.ema.get_parameter(name))
 
 
-def test_a_partial_start_takes_what_fits(folder):
+def test_a_partial_start_takes_what_fits(folder, tmp_path):
     """As from x4 to x2 over squares of pixels: the first layer sees other channels, the rest is the same."""
     play(recipe(), folder)
     start = str(folder / "checkpoints" / "last.safetensors")
@@ -72,6 +75,31 @@ def test_a_partial_start_takes_what_fits(folder):
     for name, weight in run.generator.named_parameters():
         source = fresh if name == "head.weight" else kept
         assert torch.equal(weight, source.generator.get_parameter(name)), name
+    layers = len({name.rpartition(".")[0] for name in run.generator.state_dict()})
+    count = f"{layers - 1} of {layers} layers of the generator"
+    assert run.taken == f"taken from {start}: {count}; the others begin from nothing"
+    said = []
+    pack(tmp_path / "next")
+    play(recipe(generator=other, start=start, partly=True), tmp_path / "next", said=said)
+    assert run.taken in said
+
+
+def test_a_partial_start_of_which_nothing_fits_is_refused(folder):
+    play(recipe(), folder)
+    wider = Network(name="recurrent", config={"features": 32, "blocks": 1})
+    start = str(folder / "checkpoints" / "last.safetensors")
+    with pytest.raises(BadRecipe, match="no layer of the generator"):
+        running.create(recipe(generator=wider, start=start, partly=True))
+
+
+def test_a_start_of_a_version_whose_recipe_had_other_entries_is_refused_in_a_line(folder, tmp_path):
+    trained = play(recipe(), folder)
+    tensors, header = checkpoint.load_tensors(folder / "checkpoints" / "state.safetensors")
+    told = json.loads(header["recipe"]) | {"speed": 3}
+    checkpoint.save_tensors(tensors, header | {"recipe": json.dumps(told)}, tmp_path / "old.safetensors")
+    with pytest.raises(BadWeights, match="another version") as caught:
+        running.networks_of(str(tmp_path / "old.safetensors"))
+    assert len(str(caught.value).splitlines()) == 2 and trained.step == 8
 
 
 def test_a_start_from_another_runs_state_takes_both_networks(folder):

@@ -37,15 +37,21 @@ def test_the_stages_and_their_validations_fit_the_time_and_fill_it(costs, minute
 
 
 def test_too_short_a_time_is_an_error_that_says_how_long_it_takes(costs):
-    with pytest.raises(BadOption, match=r"(?s)0\.2 minutes are too short.*at least \d+ minutes"):
+    with pytest.raises(BadOption, match=r"(?s)0\.2 minutes are too short.*at least 1 minute;"):
         planning.planned(recipe(), TABLE, 0.2, 1.0)
+    with pytest.raises(BadOption, match=r"(?s)1 minute is too short.*at least 2 minutes;"):
+        planning.planned(recipe(), TABLE, 1.0, 20.0)
 
 
-def test_the_shortest_time_that_is_offered_is_long_enough(costs):
+@pytest.mark.parametrize("validation", [0.01, 1.0, 4.0, 60.0])
+@pytest.mark.parametrize("slower", [1, 2.3, 40])
+def test_the_shortest_time_that_is_offered_is_long_enough(costs, validation, slower):
+    for name in costs:
+        costs[name] *= slower
     with pytest.raises(BadOption) as caught:
-        planning.planned(recipe(), TABLE, 0.1, 1.0)
+        planning.planned(recipe(), TABLE, 0.1, validation)
     offered = float(caught.value.remedy.split("at least ")[1].split(" ")[0])
-    planned, _ = planning.planned(recipe(), TABLE, offered + 0.5, 1.0)
+    planned, _ = planning.planned(recipe(), TABLE, offered, validation)
     assert min(planned.faithful.steps, planned.realistic.steps) >= planning.FEWEST
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from test_training import REALISTIC, folder, play, recipe, stage
+from vidgan import checkpoint
 from vidgan.recipe import Stopping
 from vidgan.training import loop, stopping
 
@@ -54,6 +55,13 @@ def test_without_a_measure_of_looks_only_a_fall_or_flicker_ends_it():
     assert "temporal error is 8% above its best" in stopping.why_stop(flickering, RULE)
 
 
+def test_without_a_measure_of_looks_flicker_is_forgiven_while_psnr_gains():
+    rising = [{"val_psnr_y": 28.0 + 0.1 * n, "val_temporal": 3.0 * 1.03**n} for n in range(30)]
+    assert stopping.why_stop(rising, Stopping()) == ""
+    stuck = [row | {"val_psnr_y": 28.0} for row in rising]
+    assert "nothing gains" in stopping.why_stop(stuck[:8], Stopping())
+
+
 def test_a_run_that_goes_on_elsewhere_is_judged_by_what_both_places_measure():
     moved = [*rows(0.4, 0.3), *[{"val_psnr_y": 30.0, "val_features": 0.2}] * 6]
     assert stopping.why_stop(moved, RULE) == ""
@@ -85,6 +93,44 @@ def test_a_run_stops_by_itself_says_why_and_does_not_go_on_when_resumed(folder, 
     assert [row["event"] for row in events if "event" in row] == ["stopped"]
     again = play(made, folder)
     assert again.step == run.step and again.history == run.history
+
+
+def card(folder, name):
+    path = folder / "checkpoints" / f"{name}.safetensors"
+    return checkpoint.read_card(checkpoint.load_tensors(path)[1], path)
+
+
+def played(folder, monkeypatch, scores):
+    """A run whose validations from the end of the faithful stage on, step 4, are these."""
+    monkeypatch.setattr(loop, "validate", lambda run, ground: dict(scores[max(run.step - 4, 0)]))
+    made = recipe(realistic=stage(REALISTIC, steps=40), validate_every=1)
+    return play(made, folder)
+
+
+def test_without_a_measure_of_looks_what_over_trained_is_not_kept_as_best(folder, monkeypatch):
+    scores = [{"val_psnr_y": psnr} for psnr in (28.0, 28.0, 27.9, 25.0, 25.0)]
+    run = played(folder, monkeypatch, scores)
+    assert run.step == 8 and "3.0 dB below" in run.stopped
+    assert card(folder, "best").step == 6 and card(folder, "best").results["val_psnr_y"] == 27.9
+    assert card(folder, "best").results == run.best
+
+
+def test_what_a_run_is_stopped_for_is_not_kept_as_best_by_its_looks(folder, monkeypatch):
+    falls = zip((28.0, 28.0, 28.0, 24.0, 24.0), (0.5, 0.4, 0.3, 0.2, 0.1), strict=True)
+    scores = [{"val_psnr_y": psnr, "val_lpips": lpips} for psnr, lpips in falls]
+    run = played(folder, monkeypatch, scores)
+    assert run.step == 8 and card(folder, "best").step == 7
+
+
+def test_a_run_that_is_too_far_off_from_the_first_look_on_leaves_a_best_all_the_same(folder, monkeypatch):
+    run = played(folder, monkeypatch, [{"val_psnr_y": psnr} for psnr in (30.0, 25.0, 25.0, 25.0)])
+    assert run.step == 7 and card(folder, "best").step == 5
+
+
+def test_every_card_tells_its_own_results(folder, monkeypatch):
+    played(folder, monkeypatch, [{"val_psnr_y": psnr} for psnr in (28.0, 28.0, 27.9, 25.0, 25.0)])
+    assert card(folder, "faithful").results == {"step": 4, "val_psnr_y": 28.0}
+    assert card(folder, "last").results == {"step": 8, "val_psnr_y": 25.0}
 
 
 @pytest.mark.parametrize("steps", [3, 7])

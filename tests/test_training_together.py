@@ -4,16 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from test_training import REALISTIC, folder, play, recipe, stage
+from test_training import REALISTIC, folder, moving, play, recipe, stage, still
 from vidgan.errors import BadOption, BadRecipe
-from vidgan.recipe import Augment, Game
-from vidgan.training import together
+from vidgan.recipe import Augment, Data, Game
+from vidgan.training import feeding, ground, loop, together
+from vidgan.training import run as running
 
 __all__ = ["folder"]  # a fixture
 
@@ -147,6 +149,33 @@ def test_the_shares_of_a_batch_are_equal_disjoint_and_complete(monkeypatch):
     assert [sample for share in shares for sample in share] == list(range(12))
     with pytest.raises(BadRecipe, match=r"(?s)batch of 8 cannot be shared out among 3.*faithful\.batch=9"):
         together.own_samples(8)
+
+
+def test_what_is_new_in_a_pool_is_shared_out_equally_too(folder, monkeypatch):
+    """A batch of 2 shown twice has one new clip a step, and there are two processes."""
+    save_file({"a": moving(6, 136), "b": moving(1, 144, 1)}, folder / "train.store")
+    pooled = Data(train=[Path("nowhere")], val=[Path("nowhere else")], reuse=2, pool=4)
+    made = recipe(data=pooled, realistic=stage(REALISTIC, batch=2))
+    setup = loop.Setup(say=lambda line: None, tick=still, workers=0)
+    run = running.create(made)
+    found = ground.prepared(run, folder, setup)
+    run.step = made.faithful.steps
+    monkeypatch.setattr(together, "world", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(together, "rank", lambda rank=rank: rank)
+        shapes = [high.shape for _, high in feeding.batches(run, found, range(4, 8))]
+        assert shapes == [(1, 3, 3, 32, 32)] * 4
+
+
+def test_the_others_wait_for_hours_of_preparing(monkeypatch):
+    told = {}
+    names = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(together.dist, "init_process_group", lambda *words, **options: told.update(options))
+    monkeypatch.setattr(together.dist, "destroy_process_group", lambda: None)
+    with together.joined(torch.device("cpu")):
+        assert told["timeout"] >= timedelta(hours=24)
 
 
 def test_half_of_torchrun_s_environment_is_an_error(monkeypatch):

@@ -45,6 +45,10 @@ class Findings:
     features: dict[str, list[np.ndarray]] = field(default_factory=dict)  # method, or "" for the truth
 
 
+class TooSmall(BadVideo):
+    """A clip that nothing can be measured of; the others can."""
+
+
 def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
     """Every method on every clip. Raises VidganError."""
     found = Findings()
@@ -53,11 +57,15 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         method.enlarge(small, task.scale)
     total = len(task.footage.clips) * len(task.methods)
     for number, clip in enumerate(task.footage.clips):
-        low, high = opened(clip, task)
+        try:
+            low, high = opened(clip, task)
+        except TooSmall as error:
+            found.left_out[clip.name] = error.found
+            continue
         chosen = measures.choose(task.metrics, side=min(high.shape[2:]), reference=True, source=True)
         found.left_out |= chosen.left_out
+        found.size = found.size if found.pixels else (low.shape[2], low.shape[3])
         found.pixels.append(low.shape[2] * low.shape[3])
-        found.size = found.size if number else (low.shape[2], low.shape[3])
         truth = list(_chained(high))
         made: dict[str, Tensor] = {}
         for index, method in enumerate(task.methods):
@@ -69,13 +77,24 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
             found.rows.append(Row(method=method.name, clip=clip.name, values=values))
         _remember(found, high, made)
         tell(clip.name, low, high, made)
+    if not found.rows:
+        raise BadVideo(
+            f"nothing can be measured: {next(iter(found.left_out.values()))}", "Give larger clips."
+        )
     return found
 
 
 def opened(clip: Clip, task: Task) -> tuple[Tensor, Tensor]:
-    """The small and the true clip, (T, 3, H, W) in [0, 1], the true one cut to sides that the scale divides."""
+    """The small and the true clip, (T, 3, H, W) in [0, 1], the true one cut to sides that the scale divides.
+
+    Raises TooSmall where nothing to be measured is left of it; BadVideo for pairs of other sizes.
+    """
     high = clip.high(task.frames)
     height, width = (side // task.scale * task.scale for side in high.shape[1:3])
+    if min(height, width) < (least := metrics.psnr_y.smallest):
+        raise TooSmall(
+            f"{clip.name} has {width}x{height} pixels that {task.scale} divides; {least}x{least} can be measured"
+        )
     high = high[:, :height, :width]
     if clip.low is None:
         low = footage.shrunk(high, task.degradation, task.scale, name=clip.name)
@@ -181,7 +200,10 @@ def judge(
     scale: int = generator.scale  # type: ignore[assignment]
     own, logits, clips = replace(task, scale=scale), [], {}
     for clip in task.footage.clips:
-        pair = score.Pair(*opened(clip, own))
+        try:
+            pair = score.Pair(*opened(clip, own))
+        except TooSmall:
+            continue
         triplets = range(0, len(pair.low) - 2, 3)
         told = [
             score.verdict(generator, discriminator, pair, precision=precision, first=first)

@@ -5,7 +5,7 @@ from vidgan.recipe.part import Part
 from vidgan.recipe.reading import names, parse, read
 from vidgan.recipe.stages import Game, Losses, Stage, Stopping, Supervisor
 from vidgan.recipe.tree import Network, Recipe
-from vidgan.recipe.writing import to_toml
+from vidgan.recipe.writing import anchored, to_toml
 
 __all__ = [
     "Augment",
@@ -19,6 +19,7 @@ __all__ = [
     "Stage",
     "Stopping",
     "Supervisor",
+    "anchored",
     "names",
     "parse",
     "read",

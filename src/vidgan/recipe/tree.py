@@ -16,7 +16,7 @@ class Network(Part):
 
 class Recipe(Part):
     name: str
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=1 << 31)  # twice, and beside a step, it fits into 64 bits
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
     generator: Network
@@ -45,6 +45,15 @@ class Recipe(Part):
     def _some_steps(self) -> "Recipe":
         if not self.faithful.steps:
             raise ValueError("the faithful stage needs a step or more: faithful.steps is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> "Recipe":
+        for name, stage in (("faithful", self.faithful), ("realistic", self.realistic)):
+            if stage.steps and not any(stage.losses.model_dump().values()):
+                raise ValueError(
+                    f"{name}.losses: none has a weight; charbonnier = 1.0 asks to be close to the truth"
+                )
         return self
 
     @property

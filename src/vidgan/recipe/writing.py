@@ -1,6 +1,7 @@
 """A recipe -> TOML that reads back as the same recipe."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from vidgan.recipe.tree import Recipe
@@ -9,6 +10,25 @@ from vidgan.recipe.tree import Recipe
 def to_toml(recipe: Recipe) -> str:
     """Every entry, those that were left to their default, too: the file says all that was played."""
     return "\n".join(_table(recipe.model_dump(mode="json", exclude_none=True), [])).lstrip("\n") + "\n"
+
+
+def anchored(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe as a file in the folder is to have it: places inside are seen from there, others are absolute.
+
+    Those of an override or an option were seen from where the command ran; nobody knows that later.
+    """
+    folder = folder.absolute()
+
+    def seen(place: Path) -> Path:
+        place = place.absolute()
+        return place.relative_to(folder) if place.is_relative_to(folder) else place
+
+    data = recipe.data
+    places = {split: [seen(place) for place in getattr(data, split)] for split in ("train", "val", "replay")}
+    start = recipe.start
+    if start is not None and (Path(start).suffix or Path(start).is_file()):  # else it is a model's name
+        start = str(Path(start).absolute())
+    return recipe.model_copy(update={"data": data.model_copy(update=places), "start": start})
 
 
 def _table(tree: dict[str, Any], path: list[str]) -> list[str]:

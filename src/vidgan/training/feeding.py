@@ -30,7 +30,10 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
         device=ground.setup.device,
     )
     chunks = range(steps.start, steps.stop + dataset.chunks_held(recipe, stage) - 1)
-    return pool.batches(_loader(run, ground, dataset.feed(recipe, stage), chunks), steps)
+    feed, size = dataset.feed(recipe, stage), together.world()
+    # Every process has a pool of its own: what is new in a step must be shared out equally, too.
+    feed = feed.model_copy(update={"batch": -(-feed.batch // size) * size})
+    return pool.batches(_loader(run, ground, feed, chunks), steps)
 
 
 def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[tuple[Tensor, Tensor]]:

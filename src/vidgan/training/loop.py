@@ -1,20 +1,19 @@
 """The loop: batches through the game, and every so often a look at clips that are never trained on."""
 
 import contextlib
-import errno
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from vidgan import checkpoint, interrupt, score
-from vidgan.errors import BadOutput, VidganError
-from vidgan.recipe import to_toml
+from vidgan.errors import VidganError
 from vidgan.training import feeding, game, planning, stopping, strips, supervisor, together
+from vidgan.training.folder import writable, write_recipe
 from vidgan.training.ground import Ground, Setup, playable, prepared
 from vidgan.training.run import CHECKPOINTS, Run, begin_realistic, place, resume, save
 
@@ -56,7 +55,7 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
     """
     for stage in (run.recipe.faithful, run.recipe.realistic):
         together.own_samples(stage.batch)  # or it is refused here, before anything is packed
-    with _disk_that_may_be_full(folder):
+    with writable(folder):
         run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else lambda line: None)
         (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         together.wait()
@@ -83,7 +82,8 @@ def _play(run: Run, ground: Ground) -> None:
     if run.step == 0:
         _begin(run, ground)
     else:
-        _write_recipe(run, ground)
+        if ground.journal is not None:
+            write_recipe(run.recipe, ground.folder)
         _tell(ground, f"going on from step {run.step} of {run.recipe.steps}")
         _event(ground, run.step, "resumed", f"{run.recipe.steps - run.step} steps are left")
     while run.step < run.recipe.steps and not run.stopped:
@@ -98,6 +98,8 @@ def _play(run: Run, ground: Ground) -> None:
 
 def _begin(run: Run, ground: Ground) -> None:
     """Look where the networks stand, plan the time where that is asked for, and save: there is a way back now."""
+    if run.taken:
+        _tell(ground, run.taken)
     started = time.perf_counter()
     row = validate(run, ground)
     taken = time.perf_counter() - started
@@ -105,14 +107,10 @@ def _begin(run: Run, ground: Ground) -> None:
         run.recipe, words = planning.planned(run.recipe, ground.table, ground.setup.minutes, taken)
         _tell(ground, words)
         _event(ground, 0, "planned", words)
-    _write_recipe(run, ground)
+    if ground.journal is not None:
+        write_recipe(run.recipe, ground.folder)
     _note(run, ground, {"step": 0, **row})
     _save(run, ground)
-
-
-def _write_recipe(run: Run, ground: Ground) -> None:
-    if ground.journal is not None:
-        (ground.folder / "recipe.toml").write_text(to_toml(run.recipe), encoding="utf-8")
 
 
 def _play_stage(run: Run, ground: Ground) -> None:
@@ -140,7 +138,7 @@ def _play_stage(run: Run, ground: Ground) -> None:
             means, started = Means(), time.perf_counter()
         ended = run.step == stop or bool(run.stopped)
         if ended:
-            _keep(run, ground, "faithful" if stop == recipe.faithful.steps else "last")
+            _keep(run, ground, "faithful" if stop == recipe.faithful.steps else "last", _results(said.row))
         if ended or asked or (run.step % recipe.save_every == 0 and supervisor.calm(run.watch)):
             _save(run, ground)
         if asked:
@@ -151,13 +149,13 @@ def _play_stage(run: Run, ground: Ground) -> None:
 
 
 def _look(run: Run, ground: Ground, row: Row) -> None:
-    """Validate, keep what is best, and judge whether to go on. Raises Trouble."""
+    """Validate, judge whether to go on, and keep what is best. Raises Trouble."""
     row |= validate(run, ground)
-    _keep_best(run, ground, row)
     _judge_end(run, ground, row)
     _note(run, ground, row)
     if trouble := supervisor.trouble_in_validation(run.watch, row, run.recipe.supervisor):
         raise Trouble(trouble)
+    _keep_best(run, ground, row)
     if run.step > run.troubled_at:
         run.tries = 0
 
@@ -257,21 +255,32 @@ def validate(run: Run, ground: Ground) -> Row:
 
 
 def _keep_best(run: Run, ground: Ground, row: Row) -> None:
-    """In the realistic stage, by the measure of looks; where there is none, the latest that keeps to the rule."""
+    """In the realistic stage, by the measure of looks; where there is none, the latest that keeps to the rule.
+
+    What the run was stopped for is never kept: the rule has just said that it is worse, or no better.
+    """
     if not run.realistic or not run.stage_step:
         return
-    name = stopping.looks(row)
-    if name and name in run.best and row[name] >= run.best[name]:
-        return
-    run.best = {key: number for key, number in row.items() if key.startswith("val_") or key == "step"}
-    _keep(run, ground, "best")
+    if run.best:
+        name = stopping.looks(row)
+        if run.stopped or (name in run.best and row[name] >= run.best[name]):
+            return
+        if not name and not stopping.keeps_to(row, run.history[0], run.recipe.stopping):
+            return
+    run.best = _results(row)
+    _keep(run, ground, "best", run.best)
 
 
-def _keep(run: Run, ground: Ground, name: str) -> None:
+def _results(row: Row) -> Row:
+    """Of what was seen and measured, that which a checkpoint's card tells."""
+    return {key: number for key, number in row.items() if key.startswith("val_") or key == "step"}
+
+
+def _keep(run: Run, ground: Ground, name: str, results: Row) -> None:
     if ground.journal is None:
         return
     told = run.recipe.model_dump(mode="json", exclude={"data": {"train", "val", "replay"}})
-    card = checkpoint.card_of(run.ema, recipe=told, results=run.best, step=run.step)
+    card = checkpoint.card_of(run.ema, recipe=told, results=results, step=run.step)
     checkpoint.save_generator(run.ema, card, ground.folder / CHECKPOINTS / f"{name}.safetensors")
 
 
@@ -308,20 +317,6 @@ def _event(ground: Ground, step: int, what: str, why: str) -> None:
 def _asked(ground: Ground) -> Tensor:
     """Above 0 in the mean over the processes where any of them was asked to end."""
     return torch.tensor(float(bool(ground.asked.signal)), device=ground.table.device)
-
-
-@contextlib.contextmanager
-def _disk_that_may_be_full(folder: Path) -> Iterator[None]:
-    """What cannot be written is the user's to mend; the last state is whole, since each is written beside it first."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
-            raise
-        raise BadOutput(
-            f"{folder} cannot be written to: {error.strerror}",
-            "Make room and give the same command again: it goes on from the last state that was saved.",
-        ) from None
 
 
 def _tell(ground: Ground, line: str) -> None:

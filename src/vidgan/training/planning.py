@@ -79,13 +79,14 @@ def planned(
     shares = {"faithful": FAITHFUL_SHARE, "realistic": 1 - FAITHFUL_SHARE}
     steps = {stage: int(left * share / costs[stage]) for stage, share in shares.items()}
     if min(steps.values()) < FEWEST:
-        least = (
-            FEWEST * sum(costs[stage] / share for stage, share in shares.items()) + 2 * own + probing
-        ) / 60
+        training = FEWEST * sum(costs[stage] / share for stage, share in shares.items()) + probing
+        # Beside two validations; or, where they are cheap, beside as many as their share of the time holds.
+        least = max(training + 2 * own, training / (1 - VALIDATING_SHARE)) / 60
+        short = f"{_minutes(minutes)} {'is' if minutes == 1 else 'are'} too short"
         raise BadOption(
-            f"{minutes:g} minutes are too short: a step takes {costs['faithful']:.2g} s in the first stage and "
-            f"{costs['realistic']:.2g} s in the second, a validation {own:.2g} s",
-            f"Give it at least {least:.0f} minutes; hours are better.",
+            f"{short}: a step takes {costs['faithful']:.2g} s in the first stage and {costs['realistic']:.2g} s in the "
+            f"second, a validation {own:.2g} s",
+            f"Give it at least {_minutes(math.ceil(least))}; hours are better.",
         )
     changed = {stage: getattr(recipe, stage).model_copy(update={"steps": steps[stage]}) for stage in steps}
     every = math.ceil(sum(steps.values()) / max(looks - 2, 1))  # two are those at the ends of the stages
@@ -94,10 +95,14 @@ def planned(
         update={**changed, "game": game_rule, "validate_every": every, "save_every": max(1, min(every, 250))}
     )
     words = (
-        f"{minutes:g} minutes: {steps['faithful']} faithful steps of {costs['faithful']:.2g} s, "
+        f"{_minutes(minutes)}: {steps['faithful']} faithful steps of {costs['faithful']:.2g} s, "
         f"{steps['realistic']} realistic ones of {costs['realistic']:.2g} s, a look every {every}"
     )
     return whole, words
+
+
+def _minutes(count: float) -> str:
+    return f"{count:g} minute{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True)

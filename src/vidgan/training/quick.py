@@ -39,7 +39,8 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     )
     run = loop.train(run, options.out, setup)
     generator.load_state_dict(run.ema.state_dict())
-    return options.out / CHECKPOINTS / "last.safetensors"
+    made = "last" if options.realistic_steps else "faithful"
+    return options.out / CHECKPOINTS / f"{made}.safetensors"
 
 
 def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) -> recipe.Recipe:

@@ -2,19 +2,22 @@
 
 import copy
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Adam
 
-from vidgan import checkpoint, foreign, shelf
+from vidgan import checkpoint, dataset, foreign, shelf
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Network, Recipe, Stage
 from vidgan.training.supervisor import Watch
 
+PLAYERS = ("generator", "discriminator")
 CHECKPOINTS = "checkpoints"  # folder of a run
 STATE = "state.safetensors"
 PROGRESS = (
@@ -46,6 +49,7 @@ class Run:
     troubled_at: int = 0  # the step of the last trouble
     watch: Watch = field(default_factory=Watch)
     scalers: dict[str, GradScaler] = field(default_factory=no_scalers)  # of losses, for float16
+    taken: str = ""  # what a fresh run has of a start that did not fit whole, in words
 
     @property
     def realistic(self) -> bool:
@@ -65,8 +69,12 @@ class Run:
         return self.step - self.recipe.faithful.steps if self.realistic else self.step
 
 
-def create(recipe: Recipe) -> Run:
-    """A fresh run. Raises VidganError for a network or an option of one that does not exist."""
+def create(recipe: Recipe, folder: Path | None = None) -> Run:
+    """A fresh run. Raises VidganError for a network or an option of one that does not exist.
+
+    folder  where it is to be played: a state that lies there holds all that came of the recipe's start, which may be
+            gone since
+    """
     torch.manual_seed(recipe.seed)
     run = assemble(
         recipe,
@@ -75,7 +83,7 @@ def create(recipe: Recipe) -> Run:
             "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
         ),
     )
-    if recipe.start is not None:
+    if recipe.start is not None and not (folder is not None and state_of(folder).exists()):
         begin_from(run, recipe.start, partly=recipe.partly)
     return run
 
@@ -86,7 +94,13 @@ def networks_of(start: str) -> dict[str, Network]:
     if path.suffix.lower() not in foreign.SUFFIXES:
         _, header = checkpoint.load_tensors(path)
         if "recipe" in header:
-            told = Recipe.model_validate_json(header["recipe"])
+            try:
+                told = Recipe.model_validate_json(header["recipe"])
+            except ValidationError:
+                raise BadWeights(
+                    f"{path} is the training state of another version: its recipe is not one of this version's",
+                    "Use the version that it was made with, or begin from the best.safetensors beside it.",
+                ) from None
             return {"generator": told.generator, "discriminator": told.discriminator}
     card = checkpoint.card_of(checkpoint.load_generator(start))
     return {"generator": Network(name=card.generator, config=card.config)}
@@ -98,32 +112,46 @@ def begin_from(run: Run, start: str, *, partly: bool = False) -> None:
     start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
            another run: its averaged generator and its discriminator
     partly  layers that are of another shape, or not there, stay as they are
-    Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's.
+    Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's, or no layer of it fits.
     """
     path = checkpoint.find(start)
     theirs = path.suffix.lower() in foreign.SUFFIXES
     tensors, header = ({}, {}) if theirs else checkpoint.load_tensors(path)
     try:
         if "progress" in header:
-            _take(run.generator, _below(tensors, "ema"), partly=partly)
-            _take(run.discriminator, _below(tensors, "discriminator"), partly=partly)
+            taken = [_take(run.generator, _below(tensors, "ema"), partly=partly)]
+            taken += [_take(run.discriminator, _below(tensors, "discriminator"), partly=partly)]
         else:
-            _take(run.generator, checkpoint.load_generator(start).state_dict(), partly=partly)
+            taken = [_take(run.generator, checkpoint.load_generator(start).state_dict(), partly=partly)]
     except RuntimeError as error:
         raise BadRecipe(
             f"the recipe starts from {start}, which holds other networks than it names: {_first_fault(error)}",
             "Give [generator] and [discriminator] the names and settings of the run that it comes from.",
         ) from None
+    if partly and not taken[0][0]:
+        raise BadRecipe(
+            f"no layer of the generator in {start} fits the recipe's, and partly = true would begin from nothing",
+            "Leave --from out, or give [generator] settings nearer to those of the run that it comes from.",
+        )
+    if partly:
+        shares = zip(PLAYERS, taken, strict=False)  # a model file holds no discriminator
+        told = [f"{found} of {layers} layers of the {player}" for player, (found, layers) in shares]
+        run.taken = f"taken from {start}: {', '.join(told)}; the others begin from nothing"
     run.ema.load_state_dict(run.generator.state_dict())
 
 
-def _take(network: nn.Module, weights: dict[str, Tensor], *, partly: bool) -> None:
-    """Raises RuntimeError where a layer does not fit, unless partly."""
+def _take(network: nn.Module, weights: dict[str, Tensor], *, partly: bool) -> tuple[int, int]:
+    """How many of the network's layers were taken whole, and how many it has.
+
+    Raises RuntimeError where a layer does not fit, unless partly.
+    """
     own = network.state_dict()
     fitting = {
         name: value for name, value in weights.items() if name in own and own[name].shape == value.shape
     }
     network.load_state_dict({**own, **fitting} if partly else weights)
+    layers, others = ({name.rpartition(".")[0] for name in names} for names in (own, own.keys() - fitting))
+    return len(layers - others), len(layers)
 
 
 def place(run: Run, device: torch.device, precision: torch.dtype) -> None:
@@ -135,7 +163,13 @@ def place(run: Run, device: torch.device, precision: torch.dtype) -> None:
 
 
 def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Run:
-    """A run of networks that are there already; they are trained in place."""
+    """A run of networks that are there already; they are trained in place.
+
+    Raises BadRecipe for a crop that the generator's scale does not divide.
+    """
+    scale: int = generator.scale  # type: ignore[assignment]
+    for name in ("faithful", "realistic"):
+        _check_crop(recipe, name, scale)
     return Run(
         recipe=recipe,
         generator=generator,
@@ -144,6 +178,22 @@ def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> 
         generator_optimizer=_fresh(generator, recipe.faithful.lr),
         discriminator_optimizer=_fresh(discriminator, recipe.game.lr, first=0.0),
     )
+
+
+def _check_crop(recipe: Recipe, name: str, scale: int) -> None:
+    """Raises BadRecipe where a stage's large crop, or a clip of its pool, is no whole number of small pixels."""
+    stage: Stage = getattr(recipe, name)
+    if stage.steps and stage.crop % scale:
+        unit = math.lcm(32, scale)
+        raise BadRecipe(
+            f"{name}.crop is {stage.crop}, which cannot be made {scale} times smaller",
+            f"Take a multiple of {unit}: --set {name}.crop={-(-stage.crop // unit) * unit}.",
+        )
+    if recipe.data.reuse > 1 and (room := dataset.feed(recipe, stage).crop - stage.crop) % scale:
+        raise BadRecipe(
+            f"the clips of a pool have {room} pixels around a crop, which cannot be made {scale} times smaller",
+            "Show each clip once: --set data.reuse=1.",
+        )
 
 
 def network(shelf_name: str, kind: str, name: str, config: dict[str, int | float | bool]) -> nn.Module:

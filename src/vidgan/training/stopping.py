@@ -32,7 +32,9 @@ def why_stop(history: Sequence[Scores], rule: Stopping) -> str:
         return f"PSNR-Y is {faithful['val_psnr_y'] - psnr:.1f} dB below the end of the faithful stage"
     # A run may go on where another measure is at hand: only one that all have is compared.
     name = looks({name: 0.0 for name in LOOKS if all(name in row for row in history)})
-    without = since_gain([row[name] for row in rows], rule.gain) if name else len(rows) - 2
+    # Where nothing measures looks, flicker that grows while PSNR-Y rises is forgiven.
+    gained = [row[name] if name else -row["val_psnr_y"] for row in rows]
+    without = since_gain(gained, rule.gain)
     if name and without >= rule.patience:
         return f"{name.removeprefix('val_')} has not gained {rule.gain:.1%} in {without} validations"
     if all("val_temporal" in row for row in history) and 2 * without >= rule.patience:
@@ -41,6 +43,11 @@ def why_stop(history: Sequence[Scores], rule: Stopping) -> str:
         if rise > rule.flicker:
             return f"the temporal error is {rise:.0%} above its best, and nothing gains"
     return ""
+
+
+def keeps_to(row: Scores, faithful: Scores, rule: Stopping) -> bool:
+    """Whether a validation alone is as close to the truth as the rule asks; the medians see a fall one look later."""
+    return row["val_psnr_y"] >= faithful["val_psnr_y"] - rule.psnr_drop
 
 
 def smoothed(scores: Sequence[float]) -> list[float]:

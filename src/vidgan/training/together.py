@@ -11,6 +11,7 @@ Alone, without torchrun, every function here gives back what it was given.
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -19,6 +20,9 @@ from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from vidgan.errors import BadOption, BadRecipe
+
+# The others wait while the first prepares footage, which may take hours; torch's own limit is ten minutes between GPUs.
+PATIENCE = timedelta(days=2)
 
 
 @contextmanager
@@ -45,6 +49,7 @@ def joined(device: torch.device) -> Iterator[None]:
         store=PrefixStore(f"attempt {attempt}", store),
         rank=rank,
         world_size=size,
+        timeout=PATIENCE,
     )
     try:
         yield

@@ -14,6 +14,7 @@ from vidgan.errors import BadOption
 from vidgan.recipe import Recipe
 from vidgan.training import calibrating, ground, loop, planning, together
 from vidgan.training import run as running
+from vidgan.training.folder import writable
 
 DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
 MOST_WORKERS = 8
@@ -43,11 +44,12 @@ def run(options: Options) -> Path:
     precision = hardware.precision_of(options.precision, device)
     hardware.search_kernels(device)
     chosen = recipe.read(options.recipe, options.overrides)
-    if chosen.start is not None and options.recipe in recipe.names():
-        chosen = chosen.model_copy(
-            update=running.networks_of(chosen.start)
-        )  # a recipe of ours fits any start
     folder = options.out or Path("runs") / chosen.name
+    if chosen.start is not None and options.recipe in recipe.names():
+        # A recipe of ours fits any start; a run that goes on needs it no more.
+        state = running.state_of(folder)
+        source = str(state) if state.is_file() else chosen.start
+        chosen = chosen.model_copy(update=running.networks_of(source))
     with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
         setup = loop.Setup(
             say=lambda line: console.print(line, highlight=False, soft_wrap=True),
@@ -62,14 +64,15 @@ def run(options: Options) -> Path:
             _describe(chosen, setup, console)
             return folder
         if options.videos:
-            chosen = _with_videos(chosen, options, folder, setup)
+            with writable(folder):
+                chosen = _with_videos(chosen, options, folder, setup)
         if not chosen.data.train:
             raise BadOption(
                 "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
             )
         if options.minutes is not None:
             chosen = _as_planned(chosen, folder)
-        trained = loop.train(running.create(chosen), folder, setup)
+        trained = loop.train(running.create(chosen, folder), folder, setup)
         if together.rank() == 0:
             made = "best" if chosen.realistic.steps else "faithful"
             weights = folder / running.CHECKPOINTS / f"{made}.safetensors"

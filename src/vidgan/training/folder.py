@@ -1,0 +1,59 @@
+"""The folder of a run: its recipe is written whole, and what cannot be written is told in a user's words."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from vidgan.errors import BadOutput
+from vidgan.recipe import Recipe, anchored, to_toml
+
+RECIPE = "recipe.toml"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# Of a place that is a file, or inside of one, or not ours to write to.
+UNFIT = {
+    *(errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EPERM, errno.EROFS),
+}
+
+
+@contextlib.contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """See whether the folder can be there, then write into it. Raises BadOutput: that is the user's to mend."""
+    try:
+        nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(nearest))
+        if not os.access(nearest, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(nearest))
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            # The last state is whole, since each is written beside it first.
+            remedy = (
+                "Make room and give the same command again: it goes on from the last state that was saved."
+            )
+        elif error.errno in UNFIT and _concerns(error, folder):
+            remedy = "Name another folder with --out, or mend this one."
+        else:
+            raise
+        raise BadOutput(f"{folder} cannot be written to: {error.strerror}", remedy) from None
+
+
+def _concerns(error: OSError, folder: Path) -> bool:
+    """Whether it is about the folder, what it holds or what holds it; not about a video that went away."""
+    if not isinstance(error.filename, str | Path):
+        return False
+    place, folder = Path(error.filename).absolute(), folder.absolute()
+    return place.is_relative_to(folder) or folder.is_relative_to(place)
+
+
+def write_recipe(recipe: Recipe, folder: Path) -> None:
+    """What was played, so that the file plays it again from wherever it is started; the old file or the new, whole."""
+    partial = folder / f".{RECIPE}.partial"
+    try:
+        partial.write_text(to_toml(anchored(recipe, folder)), encoding="utf-8")
+        os.replace(partial, folder / RECIPE)
+    finally:
+        partial.unlink(missing_ok=True)

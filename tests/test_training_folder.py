@@ -1,0 +1,114 @@
+"""The folder of a run: what is written into it, and what is said where it cannot be."""
+
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from test_training import folder, play, recipe, still
+from vidgan.errors import BadOutput, BadWeights
+from vidgan.recipe import Data, read
+from vidgan.training import folder as place
+from vidgan.training import loop
+from vidgan.training import run as running
+from vidgan.verbs import train
+
+__all__ = ["folder"]  # a fixture
+
+
+def test_the_recipe_that_is_left_plays_again_from_anywhere(folder, tmp_path, monkeypatch):
+    """What was seen from where the command ran is the same place, wherever the next one runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.safetensors").touch()
+    data = Data(train=[Path("videos"), Path("/far/away")], val=[Path("run/data")], replay=[Path("../old")])
+    place.write_recipe(recipe(data=data, start="w.safetensors"), Path("run"))
+    monkeypatch.chdir("/")
+    again = read(folder / "recipe.toml")
+    assert again.data.train == [tmp_path / "videos", Path("/far/away")]
+    assert again.data.val == [folder / "data"]
+    assert again.data.replay[0].resolve() == tmp_path.parent / "old"
+    assert again.start == str(tmp_path / "w.safetensors")
+    moved = folder.rename(tmp_path / "moved")  # with the data set that lies in it
+    assert read(moved / "recipe.toml").data.val == [moved / "data"]
+    place.write_recipe(recipe(start="fast"), moved)
+    assert read(moved / "recipe.toml").start == "fast"
+
+
+def test_a_run_writes_the_recipe_so(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    play(recipe(), Path("run"))
+    assert read(folder / "recipe.toml").data.train == [tmp_path / "nowhere"]
+
+
+def test_a_disk_that_fills_up_leaves_the_recipe_before_whole(tmp_path, monkeypatch):
+    place.write_recipe(recipe(seed=1), tmp_path)
+
+    def full(self, text, encoding):
+        self.write_bytes(text[:100].encode())
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(BadOutput, match="No space left"), place.writable(tmp_path):
+        place.write_recipe(recipe(seed=2), tmp_path)
+    assert read(tmp_path / "recipe.toml").seed == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+@pytest.mark.parametrize("below", ["", "run", "deep/run"])
+def test_a_file_in_the_place_of_the_folder_is_said_before_anything_is_done(tmp_path, below):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOutput, match="Not a directory") as caught:
+        play(recipe(), tmp_path / "file" / below)
+    assert "--out" in caught.value.remedy and "room" not in caught.value.remedy
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.ENOENT, errno.EEXIST])
+def test_a_place_that_cannot_be_written_to_asks_for_another_one_and_not_for_room(tmp_path, number):
+    with pytest.raises(BadOutput, match="cannot be written to") as caught, place.writable(tmp_path / "run"):
+        raise OSError(number, os.strerror(number), str(tmp_path / "run" / "log.jsonl"))
+    assert "--out" in caught.value.remedy and "room" not in caught.value.remedy
+
+
+def test_a_place_that_may_not_be_written_to_is_said_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(BadOutput, match="Permission denied"), place.writable(tmp_path / "run"):
+        pytest.fail("it must not come so far")
+
+
+def test_a_video_that_went_away_is_not_the_folder_s_fault(tmp_path):
+    with pytest.raises(FileNotFoundError), place.writable(tmp_path / "run"):
+        (tmp_path / "videos" / "a.mp4").stat()
+
+
+def test_a_run_goes_on_without_the_file_that_it_began_from(folder, tmp_path):
+    """Its state holds all that came of it."""
+    play(recipe(), folder)
+    start = (folder / "checkpoints" / "last.safetensors").rename(tmp_path / "start.safetensors")
+    told = recipe(start=str(start))
+    running.save(running.create(told), tmp_path / "next")
+    for name in ("train.store", "val.store"):
+        os.link(folder / name, tmp_path / "next" / name)
+    start.unlink()
+    setup = loop.Setup(say=lambda line: None, tick=still)
+    assert loop.train(running.create(told, tmp_path / "next"), tmp_path / "next", setup).step == 8
+
+
+def test_the_command_goes_on_without_that_file_too(folder, tmp_path, monkeypatch):
+    """A recipe of ours takes its networks from the start; or from the state, once there is one."""
+    monkeypatch.chdir(tmp_path)
+    play(recipe(), folder)
+    told = ("start=gone.safetensors", 'data.train=["nowhere"]', 'data.val=["nowhere else"]')
+    options = train.Options(
+        recipe="finetune", overrides=(*told, "faithful.steps=4", "realistic.steps=4"), out=folder
+    )
+    assert train.run(options) == folder
+    with pytest.raises(BadWeights, match=r"gone\.safetensors"):
+        train.run(replace(options, out=tmp_path / "another"))
+
+
+def test_the_command_prepares_nothing_for_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadOutput, match="Not a directory"):
+        train.run(train.Options(videos=(tmp_path / "videos",), out=tmp_path / "file" / "run"))
