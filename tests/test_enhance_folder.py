@@ -67,6 +67,20 @@ def test_subfolders_are_mirrored_and_names_kept(tmp_path, monkeypatch):
     assert found.others == [Path("in/notes.txt")] and found.made == []
 
 
+def test_what_vidgan_made_is_a_source_again_where_the_outputs_lie_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    touch("first/a_out.mkv")
+
+    def made(target: str) -> list[Path]:
+        try:
+            return naming.tasks(Path("first"), Path(target), "out", is_marked=lambda path: True).made
+        except BadVideo:
+            return [Path("first/a_out.mkv")]
+
+    assert made("second") == []
+    assert made("first") == made("first/more") == [Path("first/a_out.mkv")]
+
+
 NAMES = (
     "a.avi",
     "A.avi",

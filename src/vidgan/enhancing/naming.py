@@ -45,7 +45,7 @@ def name_for(source: Path, word: str) -> str:
 def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], bool]) -> Found:
     """Every video at or below a folder, with its place at or below the target: subfolders are mirrored.
 
-    is_marked  whether a file says that it was made by vidgan: it is no source then
+    is_marked  whether a file says that it was made by vidgan: it is no source then, where the target lies in the folder
     Hidden files and folders are passed over, links to folders are not followed, and neither is the target itself.
     Raises BadVideo where there is no video, BadOutput where the target is a file, BadOption where it is called like
     one, and where names would be those of the sources themselves or differ in case alone.
@@ -72,7 +72,8 @@ def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], 
     }
     # Where both folders are one, what an earlier run made is no source of this one, also without its mark.
     ours = {place.resolve() for source, place in places.items() if source.resolve() != place.resolve()}
-    is_made = {source: source.resolve() in ours or is_marked(source) for source in videos}
+    is_within = target.resolve().is_relative_to(folder.resolve())  # elsewhere a second pass is meant
+    is_made = {source: source.resolve() in ours or (is_within and is_marked(source)) for source in videos}
     found = [Task(source, place) for source, place in places.items() if not is_made[source]]
     if not found:
         raise BadVideo(

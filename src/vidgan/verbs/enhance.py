@@ -74,8 +74,9 @@ def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, ob
     """
     console = Console(stderr=True, quiet=options.quiet)
     entries = _entries(options, suffix, console)
-    jobs = min(jobs, len(entries))
-    _check(options, [entry.task.output for entry in entries if entry.status == "waiting"], jobs)
+    waiting = [entry.task.output for entry in entries if entry.status == "waiting"]
+    jobs = min(jobs, max(1, len(waiting)))
+    _check(options, waiting, jobs)
     _make_folders(options, entries)
     try:
         with table.shown(entries, options.input, console) as show:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Protocol
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.container import OutputContainer
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
@@ -131,24 +132,50 @@ class _Run:
     def __init__(self, stream: Stream, container: Container) -> None:
         self._name, self._format = describe_other(stream), container.format
         self._begins_only = stream.type != "audio"  # AVI repeats pictures, but not before the first
-        self._end: Fraction | None = None
-        self._shift = Fraction(0)  # seconds by which it is early
+        self._context = stream.codec_context
+        self._is_exact: bool | None = (
+            None  # whether a packet's length is known better than its source says it
+        )
+        self._due: Fraction | None = None  # when the next packet will be heard, on the output's clock
 
     def follow(self, packet: av.Packet) -> None:
         """Raise BadOutput where this packet, on the output's clock, would be heard at another moment."""
-        begin, long = seconds_of(packet), (packet.duration or 0) * packet.time_base
-        gap = begin - (self._end or 0)
-        is_first, self._end = self._end is None, begin + long
-        if not is_first and (self._begins_only or not long or abs(gap) <= 2 * packet.time_base):
-            return  # gaps of a tick or two are only rounded
-        self._shift += gap
-        if abs(self._shift) <= max(long, _MOST_SHIFT):
+        begin, long = seconds_of(packet), self._seconds(packet)
+        is_first, due = self._due is None, self._due or Fraction(0)
+        if not is_first and (self._begins_only or not long):
             return
-        how = "begins" if is_first else f"breaks off at {float(begin - gap):.2f} s and goes on"
+        # Counted on and never set back to the source's clock, whose jitter would add up. Only lengths that are rounded
+        # themselves add up the other way.
+        if not is_first and not self._is_exact and abs(begin - due) <= 2 * packet.time_base:
+            due = begin
+        self._due = due + long
+        if abs(begin - due) <= max(long, _MOST_SHIFT):
+            return
+        how = "begins" if is_first else f"breaks off at {float(due):.2f} s and goes on"
         raise BadOutput(
             f"{self._name} {how} at {float(begin):.2f} s, which .{self._format} cannot hold: it would be out of step",
             "End the output's name in .mkv or .mp4.",
         )
+
+    def _seconds(self, packet: av.Packet) -> Fraction:
+        """How long it is heard. MP4 counts a pause after a packet to the packet."""
+        told = (packet.duration or 0) * packet.time_base
+        context = self._context
+        if not isinstance(context, AudioCodecContext) or not context.sample_rate:
+            return told
+        if context.frame_size:
+            exact = Fraction(context.frame_size, context.sample_rate)
+        elif self.is_raw and context.bit_rate:
+            exact = Fraction(8 * packet.size, context.bit_rate)
+        else:
+            return told
+        if self._is_exact is None:  # what codecs say of themselves is not always so: HE-AAC, for one
+            self._is_exact = abs(exact - told) <= packet.time_base
+        return exact if self._is_exact else told
+
+    @property
+    def is_raw(self) -> bool:
+        return self._context is not None and self._context.name.startswith("pcm_")
 
 
 def _is_shown_across(packet: av.Packet, part: Segment) -> bool:

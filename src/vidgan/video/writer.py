@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 
@@ -155,7 +156,7 @@ class Writer:
             self._output.start_encoding()
             if begun is not None:
                 self._check_headers([begun])
-            if self._container.clock == Clock.FRAMES:  # which has no times: sound must be without a pause
+            elif self._container.clock == Clock.FRAMES:  # which has no times: sound must be without a pause
                 first = next(read(self.source, start=self.start, duration=self.duration, threads=1))
                 self._begin(first.seconds)
                 assert self._companions is not None
@@ -222,8 +223,9 @@ class Writer:
         tags = merged(companions.tags, self.metadata)
         options = muxer_options(self._container, tags, has_cover=companions.has_cover)
         if self._container.clock == Clock.ANY:
-            # Where a film starts later than its sound, MP4 says so in ticks of the whole file: 1 ms by default.
-            options["movie_timescale"] = str(self.coding.tick.denominator)
+            # Where film or sound starts later, MP4 says so in ticks of the whole file: the film's, none above 1 ms.
+            ticks = self.coding.tick.denominator
+            options["movie_timescale"] = str(ticks * ceil(1000 / ticks))
         self._output = av.open(
             url(self._partial), "w", format=self._container.format, container_options=options
         )
