@@ -2,6 +2,7 @@
 
 python benchmarks/memory.py [--size 160x90] [--frames 300 3000] [--model FILE]
 python benchmarks/memory.py --grid [--only 4k] [--model FILE]    every case under the smallest cap, and with room
+python benchmarks/memory.py --grid --only 4k --memory 6G         under this cap alone
 """
 
 import argparse
@@ -49,11 +50,12 @@ def main() -> None:
     parser.add_argument("--model", help="default: fast; with --grid a small network of the same scale")
     parser.add_argument("--grid", action="store_true")
     parser.add_argument("--only", nargs="+", help="cases of the grid whose names hold one of these words")
+    parser.add_argument("--memory", help="with --grid, the only cap: 3G, 800M")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.grid:
-            grid(folder, options.only, options.model)
+            grid(folder, options.only, options.model, options.memory)
         else:
             lengths(folder, *map(int, options.size.split("x")), options.frames, options.model)
 
@@ -69,8 +71,8 @@ def lengths(folder: Path, width: int, height: int, counts: list[int], model: str
         print("|", " | ".join(map(str, cells)), "|", flush=True)
 
 
-def grid(folder: Path, only: list[str] | None, model: str | None) -> None:
-    """Each case under the smallest cap that is taken, and under one that asks for nothing to be lowered."""
+def grid(folder: Path, only: list[str] | None, model: str | None, memory: str | None) -> None:
+    """Each case under one cap, or under the smallest that is taken and one that asks for nothing to be lowered."""
     if model is None:
         model = str(folder / "small.safetensors")
         small_models(folder)
@@ -86,7 +88,11 @@ def grid(folder: Path, only: list[str] | None, model: str | None) -> None:
             make_video(source, *map(int, size.split("x")), 70)
         told = [*words.format(folder=folder).split(), "--model", model, "--duration", str(count / 25)]
         output = folder / f"out.{suffix}"
-        for cap in (smallest(source, output, *told), needed(source, output, *told)):
+        if memory is None:
+            caps = smallest(source, output, *told), needed(source, output, *told)
+        else:
+            caps = (budget.bytes_of(memory) // budget.MEBI,)
+        for cap in caps:
             result = enhance(source, output, *told, "--memory", f"{cap}M")
             assert result["frames"] == count, result
             peak = result["peak_memory_mb"]
