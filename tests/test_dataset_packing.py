@@ -1,5 +1,7 @@
 """Footage written into a store as it is decoded, data sets joined, what does not belong together refused."""
 
+import os
+import sys
 import tracemalloc
 from collections import namedtuple
 
@@ -50,6 +52,25 @@ def test_what_is_stored_is_what_is_decoded_and_a_damaged_file_leaves_nothing(tmp
     assert set(store.shapes) == {"ä.mp4", "c.mkv", "d.png"} and any("b.mp4" in line for line in said)
     for name in store.shapes:
         assert (store.read(name, *WHOLE).numpy() == decode_all(place / name)).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text")
+def test_a_name_that_is_no_text_is_packed_and_a_damaged_store_is_packed_again(tmp_path):
+    folder, path = tmp_path / "in", tmp_path / "train.store"
+    folder.mkdir()
+    videos.write(folder / "a.mkv").rename(folder / os.fsdecode(b"x\xff.mkv"))
+    store = dataset.pack([folder], path, say=quiet)
+    assert len(store.videos) == 1 and store.read(store.videos[0], *WHOLE).shape == (10, 48, 64, 3)
+    path.write_bytes(b"\x08\0\0\0\0\0\0\0nothing!")
+    assert dataset.pack([folder], path, say=quiet).videos == store.videos
+
+
+def test_other_people_s_index_is_no_data_set(tmp_path):
+    folder = tmp_path / "in"
+    (folder / "clips").mkdir(parents=True)
+    (folder / "index.json").write_text('{"videos": []}')
+    videos.write(folder / "clips" / "a.mkv")
+    assert dataset.pack([folder], tmp_path / "train.store", say=quiet).videos == ["clips/a.mkv"]
 
 
 def test_a_file_that_breaks_off_half_way_leaves_nothing(tmp_path, monkeypatch):

@@ -141,6 +141,10 @@ def test_copies_are_kept_once_and_stay_on_one_side(footage, tmp_path):
     copy, original = index.entries["footage/again/copy.mp4"], index.entries["footage/scene0_a.mp4"]
     assert copy.copy_of == "footage/scene0_a.mp4" and copy.kept == [] and original.kept == [0]
     assert (copy.group, copy.split) == (original.group, original.split)
+    (footage / "scene0_a.mp4").unlink()
+    assert cli.main(["prepare", str(footage), str(tmp_path / "set"), "--min-side", "64", "--quiet"]) == 0
+    alone = shards.read_index(tmp_path / "set").entries["footage/again/copy.mp4"]
+    assert alone.kept == [0] and alone.split == original.split
 
 
 def test_files_of_one_scene_are_on_one_side(tmp_path):

@@ -172,10 +172,14 @@ def test_the_others_wait_for_hours_of_preparing(monkeypatch):
     names = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     for name, value in names.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(together.dist, "init_process_group", lambda *words, **options: told.update(options))
+    monkeypatch.setattr(together.dist, "init_process_group", lambda *words, **options: None)
+    monkeypatch.setattr(together.dist, "new_group", lambda **options: told.update(options) or "patient")
     monkeypatch.setattr(together.dist, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(together.dist, "barrier", lambda group: told.update(group=group))
+    monkeypatch.setattr(together, "world", lambda: 2)
     with together.joined(torch.device("cpu")):
-        assert told["timeout"] >= timedelta(hours=24)
+        together.wait()
+    assert told["timeout"] >= timedelta(hours=24) and told["group"] == "patient"
 
 
 def test_half_of_torchrun_s_environment_is_an_error(monkeypatch):

@@ -5,6 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 import videos
 from videos import Film
@@ -136,3 +137,15 @@ def test_every_training_photo_and_clip_can_be_decoded(shared: Path):
         assert decode_all(path).shape == (1, 480, 480, 3)
     for path in sorted((shared / "data/train/clips").iterdir())[:2]:
         assert decode_all(path, limit=2).shape[0] == 2
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_photo_with_a_camera_s_notes_is_read_upright(tmp_path, suffix):
+    """FFmpeg hands EXIF on in a kind that PyAV does not list."""
+    notes = Image.Exif()
+    notes[0x010F], notes[0x0112] = "a maker", 6  # to be turned clockwise
+    pixels = np.zeros((32, 48, 3), np.uint8)
+    pixels[:, :8] = 200  # the left side as stored, and so the top
+    Image.fromarray(pixels).save(tmp_path / f"a{suffix}", exif=notes)
+    (found,) = decode_all(tmp_path / f"a{suffix}")
+    assert found.shape == (48, 32, 3) and found[:6].mean() > 150 and found[12:].mean() < 20

@@ -11,11 +11,12 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import reduce
 from pathlib import Path
 from typing import IO
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from vidgan.dataset import shards
 from vidgan.dataset.store import Store
@@ -53,7 +54,10 @@ def pack(
     found = _but(list(files(folders)), without, say)
     contents = json.dumps([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for _, file in found])
     if path.exists():
-        with safe_open(path, framework="pt") as store:
+        with (
+            suppress(SafetensorError),
+            safe_open(path, framework="pt") as store,
+        ):  # a damaged one is packed again
             if (store.metadata() or {}).get("contents") == contents:
                 return Store(path)
     _check_room([file for _, file in found], path)
@@ -138,7 +142,8 @@ def _but(found: list[tuple[Path, Path]], places: Sequence[Path], say: Say) -> li
 def _named(found: list[tuple[Path, Path]]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for folder, file in found:
-        name = file.relative_to(folder).as_posix()
+        # The header is UTF-8, and a file's name may be no text at all.
+        name = os.fsencode(file.relative_to(folder).as_posix()).decode("utf-8", "replace")
         while name in named:  # two folders may hold files of one name
             name = f"{folder.name}/{name}"
         named[name] = file

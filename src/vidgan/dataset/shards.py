@@ -66,7 +66,11 @@ class Index(BaseModel):
 
 
 def is_prepared(folder: Path) -> bool:
-    return (folder / INDEX).is_file() and (folder / "clips").is_dir()
+    """Whether `vidgan prepare` made it; other people's index.json does not say our schema first."""
+    if not ((folder / INDEX).is_file() and (folder / "clips").is_dir()):
+        return False
+    with (folder / INDEX).open("rb") as file:
+        return b'"schema_version"' in file.read(200)
 
 
 def no_footage(folder: Path) -> BadOption:

@@ -21,8 +21,10 @@ from torch.distributed.rendezvous import rendezvous
 
 from vidgan.errors import BadOption, BadRecipe
 
-# The others wait while the first prepares footage, which may take hours; torch's own limit is ten minutes between GPUs.
+# The others wait while the first prepares footage, which may take hours; in a step, torch's own limits of minutes
+# hold, so that the loss of a machine is noticed.
 PATIENCE = timedelta(days=2)
+_patient: dist.ProcessGroup | None = None  # the same processes, for such waits
 
 
 @contextmanager
@@ -49,11 +51,13 @@ def joined(device: torch.device) -> Iterator[None]:
         store=PrefixStore(f"attempt {attempt}", store),
         rank=rank,
         world_size=size,
-        timeout=PATIENCE,
     )
+    global _patient
+    _patient = dist.new_group(backend="gloo", timeout=PATIENCE)
     try:
         yield
     finally:
+        _patient = None
         dist.destroy_process_group()
 
 
@@ -126,7 +130,7 @@ def means(numbers: dict[str, Tensor]) -> dict[str, float]:
 def wait() -> None:
     """Until every process is here: the first has written what the others read."""
     if world() > 1:
-        dist.barrier()
+        dist.barrier(group=_patient)
 
 
 def own_share() -> slice:

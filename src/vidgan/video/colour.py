@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from struct import unpack_from
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -311,3 +311,16 @@ def side_data(frame: av.VideoFrame, kind: SideDataType) -> bytes | None:
     """What travels with a frame beside its pixels, in FFmpeg's own layout."""
     held: Any = frame.side_data  # PyAV's stub gives it another type than it has
     return bytes(held[kind]) if kind in held else None
+
+
+def _unknown(cls: type[SideDataType], value: object) -> SideDataType:
+    """A kind that FFmpeg knows and PyAV does not list, as EXIF of photos and the views of spatial films.
+
+    Without it PyAV gives none of a frame's side data where one is of such a kind, but a ValueError.
+    """
+    kind: Any = object.__new__(cls)
+    kind._name_, kind._value_ = f"UNKNOWN_{value}", value
+    return cast(SideDataType, kind)
+
+
+SideDataType._missing_ = classmethod(_unknown)  # type: ignore[assignment,method-assign]
