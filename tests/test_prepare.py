@@ -1,6 +1,7 @@
 """`vidgan prepare`, from files to a data set, as a user runs it."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -141,10 +142,15 @@ def test_copies_are_kept_once_and_stay_on_one_side(footage, tmp_path):
     copy, original = index.entries["footage/again/copy.mp4"], index.entries["footage/scene0_a.mp4"]
     assert copy.copy_of == "footage/scene0_a.mp4" and copy.kept == [] and original.kept == [0]
     assert (copy.group, copy.split) == (original.group, original.split)
+
+
+def test_a_copy_that_outlives_its_original_stays_on_its_side(footage, tmp_path):
+    held_out = next(f"z{n}" for n in range(1000) if alike.number_of(f"footage/z{n}") < 0.1)  # by its own name
+    shutil.copy(footage / "scene0_a.mp4", footage / f"{held_out}.mp4")
+    original = prepared(footage, tmp_path / "set").entries["footage/scene0_a.mp4"]
     (footage / "scene0_a.mp4").unlink()
-    assert cli.main(["prepare", str(footage), str(tmp_path / "set"), "--min-side", "64", "--quiet"]) == 0
-    alone = shards.read_index(tmp_path / "set").entries["footage/again/copy.mp4"]
-    assert alone.kept == [0] and alone.split == original.split
+    alone = prepared(footage, tmp_path / "set").entries[f"footage/{held_out}.mp4"]
+    assert original.split == alone.split == "train" and alone.kept == [0]
 
 
 def test_files_of_one_scene_are_on_one_side(tmp_path):
