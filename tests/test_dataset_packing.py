@@ -94,6 +94,22 @@ def test_a_file_that_breaks_off_half_way_leaves_nothing(tmp_path, monkeypatch):
         assert list(file.keys()) == ["b.mp4"]
 
 
+def test_a_file_that_cannot_be_read_is_left_out_and_is_no_full_disk(tmp_path, monkeypatch):
+    place, decode, said = tmp_path / "in", packing._decoded, []
+    place.mkdir()
+    videos.write(place / "a.mkv")
+    videos.write(place / "b.mkv")
+
+    def failing(file, out):
+        if file.name == "a.mkv":
+            raise OSError(5, "Input/output error", str(file))
+        return decode(file, out)
+
+    monkeypatch.setattr(packing, "_decoded", failing)
+    assert dataset.pack([place], tmp_path / "s", say=said.append).videos == ["b.mkv"]
+    assert any("a.mkv" in line and "Input/output error" in line for line in said)
+
+
 def test_an_interrupted_packing_leaves_nothing_behind(tmp_path, monkeypatch):
     from vidgan import video
 

@@ -182,8 +182,10 @@ def _write(named: dict[str, Path], path: Path, contents: str, say: Say) -> int:
             begins = out.tell()
             try:
                 shape = _decoded(file, out)
-            except VidganError as error:
-                say(f"left out: {error.found}")
+            except (VidganError, OSError) as error:
+                if isinstance(error, OSError) and error.filename != str(file):
+                    raise  # of the store
+                say(f"left out: {error.found if isinstance(error, VidganError) else error}")
                 out.seek(begins)
                 continue
             header[name] = {
