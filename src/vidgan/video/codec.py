@@ -117,10 +117,12 @@ def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _decode_photo(path: Path) -> np.ndarray | None:
-    data = path.read_bytes() if path.stat().st_size else b""
-    codec = next((codec for magic, codec in _PHOTO_MAGIC.items() if data.startswith(magic)), None)
-    if codec is None or (codec == "webp" and data[8:12] != b"WEBP"):
-        return None
+    with path.open("rb") as file:
+        data = file.read(12)  # of a film, which may be larger than memory, no more is looked at
+        codec = next((codec for magic, codec in _PHOTO_MAGIC.items() if data.startswith(magic)), None)
+        if codec is None or (codec == "webp" and data[8:12] != b"WEBP"):
+            return None
+        data += file.read()
     decoder = av.CodecContext.create(codec, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
