@@ -54,10 +54,8 @@ def pack(
     found = _but(list(files(folders)), without, say)
     contents = json.dumps([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for _, file in found])
     if path.exists():
-        with (
-            suppress(SafetensorError),
-            safe_open(path, framework="pt") as store,
-        ):  # a damaged one is packed again
+        # A damaged one is packed again.
+        with suppress(SafetensorError), safe_open(path, framework="pt") as store:
             if (store.metadata() or {}).get("contents") == contents:
                 return Store(path)
     _check_room([file for _, file in found], path)

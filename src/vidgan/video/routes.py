@@ -133,9 +133,7 @@ class _Run:
         self._name, self._format = describe_other(stream), container.format
         self._begins_only = stream.type != "audio"  # AVI repeats pictures, but not before the first
         self._context = stream.codec_context
-        self._is_exact: bool | None = (
-            None  # whether a packet's length is known better than its source says it
-        )
+        self._is_exact: bool | None = None  # whether the codec knows a packet's length better than its source
         self._due: Fraction | None = None  # when the next packet will be heard, on the output's clock
 
     def follow(self, packet: av.Packet) -> None:
@@ -165,7 +163,7 @@ class _Run:
             return told
         if context.frame_size:
             exact = Fraction(context.frame_size, context.sample_rate)
-        elif self.is_raw and context.bit_rate:
+        elif self._is_raw and context.bit_rate:
             exact = Fraction(8 * packet.size, context.bit_rate)
         else:
             return told
@@ -174,7 +172,7 @@ class _Run:
         return exact if self._is_exact else told
 
     @property
-    def is_raw(self) -> bool:
+    def _is_raw(self) -> bool:
         return self._context is not None and self._context.name.startswith("pcm_")
 
 
