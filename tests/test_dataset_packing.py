@@ -128,7 +128,9 @@ def test_packing_does_not_hold_a_video_in_memory(tmp_path):
     film = videos.Film(width=160, height=128, times=tuple(range(300)))
     frame = videos.picture(0, 160, 128)
     with videos.write(tmp_path / "a.mp4", film, [frame] * 300).open("ab") as file:
-        file.write((64 << 20).to_bytes(4, "big") + b"free")  # nor the file itself, which is as large as it likes
+        file.write(
+            (64 << 20).to_bytes(4, "big") + b"free"
+        )  # nor the file itself, which is as large as it likes
         file.truncate(file.tell() + (64 << 20) - 8)
     dataset.pack([tmp_path], tmp_path / "warm", say=quiet)  # what is imported and kept the first time
     tracemalloc.start()

@@ -1,7 +1,6 @@
 """`vidgan prepare`, from files to a data set, as a user runs it."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -146,17 +145,15 @@ def test_copies_are_kept_once_and_stay_on_one_side(footage, tmp_path):
 
 def test_a_copy_that_outlives_its_original_and_is_broken_for_a_while_stays_on_its_side(footage, tmp_path):
     held_out = next(f"z{n}" for n in range(1000) if alike.number_of(f"footage/z{n}") < 0.1)  # by its own name
-    shutil.copy(footage / "scene0_a.mp4", footage / f"{held_out}.mp4")
-    original = prepared(footage, tmp_path / "set").entries["footage/scene0_a.mp4"]
-    (footage / "scene0_a.mp4").unlink()
-    alone = prepared(footage, tmp_path / "set").entries[f"footage/{held_out}.mp4"]
-    assert original.split == alone.split == "train" and alone.kept == [0]
-    whole = (path := footage / f"{held_out}.mp4").read_bytes()
-    path.write_text("broken for a while")
-    assert prepared(footage, tmp_path / "set").entries[f"footage/{held_out}.mp4"].broken
-    path.write_bytes(whole)
-    again = prepared(footage, tmp_path / "set").entries[f"footage/{held_out}.mp4"]
-    assert again.split == "train" and again.kept == [0]
+    original, copy = footage / "scene0_a.mp4", footage / f"{held_out}.mp4"
+    whole = original.read_bytes()
+    for has_original, content in ((True, whole), (False, whole), (False, b"broken"), (False, whole)):
+        copy.write_bytes(content)
+        if not has_original:
+            original.unlink(missing_ok=True)
+        entry = prepared(footage, tmp_path / "set").entries[f"footage/{copy.name}"]
+        assert bool(entry.broken) == (content != whole)
+    assert entry.split == "train" and entry.kept == [0]
 
 
 def test_files_of_one_scene_are_on_one_side(tmp_path):
