@@ -1,14 +1,10 @@
 """Every game, penalty, schedule and start that a recipe can name is played as it says."""
 
-import json
-
 import pytest
 import torch
 
 from test_training import FAITHFUL, folder, pack, play, recipe, stage
 from test_training_step import at_realistic, batch, drawn, table
-from vidgan import checkpoint
-from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Game, Losses, Network
 from vidgan.training import descent, game
 from vidgan.training import run as running
@@ -50,85 +46,6 @@ def test_a_rate_falls_in_four_stairs_of_one_ratio():
         run.step = step
         rates.append(descent.learning_rate(run))
     assert rates == pytest.approx([8e-3, 8e-3, 4e-3, 4e-3, 2e-3, 2e-3, 1e-3, 1e-3])
-
-
-def test_a_start_from_a_model_takes_its_generator(folder):
-    play(recipe(), folder)
-    run = running.create(recipe(seed=7, start=str(folder / "checkpoints" / "last.safetensors")))
-    kept = running.create(recipe(start=str(folder / "checkpoints" / "last.safetensors")))
-    for name, weight in run.generator.named_parameters():
-        assert torch.equal(weight, kept.generator.get_parameter(name))
-        assert torch.equal(weight, run.ema.get_parameter(name))
-
-
-def test_a_partial_start_takes_what_fits(folder, tmp_path):
-    """As from x4 to x2 over squares of pixels: the first layer sees other channels, the rest is the same."""
-    play(recipe(), folder)
-    start = str(folder / "checkpoints" / "last.safetensors")
-    other = recipe().generator.model_copy(
-        update={"config": recipe().generator.config | {"scale": 2, "fold": 2}}
-    )
-    with pytest.raises(BadRecipe, match="holds other networks"):
-        running.create(recipe(generator=other, start=start))
-    run = running.create(recipe(generator=other, start=start, partly=True))
-    fresh, kept = running.create(recipe(generator=other)), running.create(recipe(start=start))
-    for name, weight in run.generator.named_parameters():
-        source = fresh if name == "head.weight" else kept
-        assert torch.equal(weight, source.generator.get_parameter(name)), name
-    layers = len({name.rpartition(".")[0] for name in run.generator.state_dict()})
-    count = f"{layers - 1} of {layers} layers of the generator"
-    assert run.taken == f"taken from {start}: {count}; the others begin from nothing"
-    said = []
-    pack(tmp_path / "next")
-    play(recipe(generator=other, start=start, partly=True), tmp_path / "next", said=said)
-    assert run.taken in said
-
-
-def test_a_partial_start_of_which_nothing_fits_is_refused(folder):
-    play(recipe(), folder)
-    wider = Network(name="recurrent", config={"features": 32, "blocks": 1})
-    start = str(folder / "checkpoints" / "last.safetensors")
-    with pytest.raises(BadRecipe, match="no layer of the generator"):
-        running.create(recipe(generator=wider, start=start, partly=True))
-
-
-def test_a_start_of_a_version_whose_recipe_had_other_entries_is_refused_in_a_line(folder, tmp_path):
-    trained = play(recipe(), folder)
-    tensors, header = checkpoint.load_tensors(folder / "checkpoints" / "state.safetensors")
-    told = json.loads(header["recipe"]) | {"speed": 3}
-    checkpoint.save_tensors(tensors, header | {"recipe": json.dumps(told)}, tmp_path / "old.safetensors")
-    with pytest.raises(BadWeights, match="another version") as caught:
-        running.networks_of(str(tmp_path / "old.safetensors"))
-    assert len(str(caught.value).splitlines()) == 2 and trained.step == 8
-
-
-def test_a_start_from_another_runs_state_takes_both_networks(folder):
-    trained = play(recipe(), folder)
-    run = running.create(recipe(seed=7, start=str(folder / "checkpoints" / "state.safetensors")))
-    assert run.step == 0
-    for name, weight in trained.discriminator.named_parameters():
-        assert torch.equal(weight, run.discriminator.get_parameter(name))
-    for name, weight in trained.ema.named_parameters():
-        assert torch.equal(weight, run.generator.get_parameter(name))
-
-
-def test_the_networks_of_a_start_are_read_off_it(folder):
-    play(recipe(), folder)
-    both = running.networks_of(str(folder / "checkpoints" / "state.safetensors"))
-    assert both == {"generator": recipe().generator, "discriminator": recipe().discriminator}
-    alone = running.networks_of(str(folder / "checkpoints" / "last.safetensors"))
-    assert alone.keys() == {"generator"} and alone["generator"].config["features"] == 16
-
-
-def test_a_start_that_cannot_be_is_refused(folder):
-    play(recipe(), folder)
-    wider = Network(name="recurrent", config={"features": 32, "blocks": 1})
-    with pytest.raises(BadRecipe, match="other networks"):
-        running.create(recipe(generator=wider, start=str(folder / "checkpoints" / "state.safetensors")))
-    with pytest.raises(BadRecipe, match="other networks"):
-        running.create(recipe(generator=wider, start=str(folder / "checkpoints" / "last.safetensors")))
-    with pytest.raises(BadWeights):
-        running.create(recipe(start="nothing"))
 
 
 def test_the_u_net_plays_and_goes_on_exactly_after_a_kill(folder, tmp_path):

@@ -10,6 +10,7 @@ Letters: B batch, T frames, C colours, F features, H W height and width of the s
 Sources: the sub-pixel convolution of Shi et al. 2016; recurrent features as in RRN, Isobe et al. 2020.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -139,6 +140,52 @@ def begin_small(network: nn.Module) -> None:
         for block in network.blocks:  # type: ignore[union-attr]
             block.second.weight.mul_(0.1)
         network.tail.weight.mul_(0.1)  # type: ignore[union-attr,operator]
+
+
+def grow(smaller: Mapping[str, Tensor], config: Config, larger: Generator) -> None:
+    """Let a generator begin as a smaller one does: wider, deeper, or on squares of its pixels.
+
+    What is new in it says nothing to what was there, until it has learned to. On squares that is so of the detail
+    added: it is that of the squares' means, and the enlargement below it is the larger one's own.
+
+    smaller, config  the other's weights and settings
+    Raises ValueError where it has more of something, or another scale in all.
+    Source: Chen et al. 2016, "Net2Net: Accelerating learning via knowledge transfer".
+    """
+    own = larger.config
+    if own.scale * own.fold != config.scale * config.fold or config.fold not in (1, own.fold):
+        raise ValueError(
+            f"scale {config.scale} and fold {config.fold} do not become {own.scale} and {own.fold}"
+        )
+    if own.features < config.features or own.blocks < config.blocks:
+        raise ValueError(
+            f"{config.features} features and {config.blocks} blocks do not fit into {own.features} and {own.blocks}"
+        )
+    if own.fold > config.fold:
+        smaller = _on_squares(smaller, own)
+    with torch.no_grad():
+        for name, weight in larger.state_dict().items():
+            if name in smaller:
+                old = smaller[name]
+                weight[: len(old)] = 0  # also what it would hear from new features
+                weight[tuple(slice(side) for side in old.shape)] = old
+            elif ".second." in name:
+                weight.zero_()
+
+
+def _on_squares(weights: Mapping[str, Tensor], new: Config) -> dict[str, Tensor]:
+    """The weights of a network of fold 1 for one that is shown squares of pixels, and sees the means of these."""
+    side = new.fold
+    now, before, features = weights["head.weight"].tensor_split((3, 6), 1)
+    squares = [part.repeat_interleave(side**2, 1) / side**2 for part in (now, before)]
+    # Rows by colour, y and x in the enlarged pixel: of a square's pixel first, then inside of it; the other way round
+    # is how two shuffles, one after the other, take them.
+    shape = (3, side, new.scale, side, new.scale)
+    tail = {
+        name: weights[name].unflatten(0, shape).movedim((1, 3), (3, 4)).flatten(0, 4)
+        for name in ("tail.weight", "tail.bias")
+    }
+    return {**weights, "head.weight": torch.cat((*squares, features), 1), **tail}
 
 
 def enlarge(frame: Tensor, kernels: Tensor) -> Tensor:

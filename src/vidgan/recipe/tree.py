@@ -19,6 +19,7 @@ class Recipe(Part):
     seed: int = Field(default=1, ge=0, lt=1 << 31)  # twice, and beside a step, it fits into 64 bits
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
+    grown: bool = False  # the start is a smaller network of the kind: begin as it, with room to learn more
     generator: Network
     discriminator: Network
     data: Data
@@ -32,6 +33,16 @@ class Recipe(Part):
     ema: float = Field(default=0.999, ge=0, lt=1)
     validate_every: int = Field(default=500, gt=0)  # steps
     save_every: int = Field(default=250, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way_to_start(self) -> "Recipe":
+        if self.partly and self.grown:
+            raise ValueError(
+                "partly and grown are two ways to take a start that is not of the same size: choose one"
+            )
+        if self.grown and self.start is None:
+            raise ValueError("grown asks for a start to grow from")
+        return self
 
     @model_validator(mode="after")
     def _no_game_in_the_first_stage(self) -> "Recipe":

@@ -1,5 +1,6 @@
 """Batches for the steps of a stage: made ahead by other processes; shown once, or several times from a pool."""
 
+import gc
 from collections.abc import Iterator
 from typing import cast
 
@@ -18,6 +19,9 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
 
     Closed as soon as nobody reads on, so that no process is left to be killed.
     """
+    # What an earlier stage recorded on a GPU may wait for the garbage collector, and must not be found by that of a
+    # loading process: it would end with a CUDA error, as that process has no GPU.
+    gc.collect()
     recipe, stage, scale = run.recipe, run.stage, cast(int, run.generator.scale)
     if recipe.data.reuse == 1:
         return iter(_loader(run, ground, stage, steps))

@@ -84,7 +84,7 @@ def create(recipe: Recipe, folder: Path | None = None) -> Run:
         ),
     )
     if recipe.start is not None and not (folder is not None and state_of(folder).exists()):
-        begin_from(run, recipe.start, partly=recipe.partly)
+        begin_from(run, recipe.start, partly=recipe.partly, grown=recipe.grown)
     return run
 
 
@@ -106,23 +106,27 @@ def networks_of(start: str) -> dict[str, Network]:
     return {"generator": Network(name=card.generator, config=card.config)}
 
 
-def begin_from(run: Run, start: str, *, partly: bool = False) -> None:
+def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = False) -> None:
     """Take the weights of a network that was trained before: transfer learning.
 
     start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
            another run: its averaged generator and its discriminator
     partly  layers that are of another shape, or not there, stay as they are
+    grown   the generator is a smaller one of the same kind; a discriminator is taken where it fits
     Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's, or no layer of it fits.
     """
     path = checkpoint.find(start)
     theirs = path.suffix.lower() in foreign.SUFFIXES
     tensors, header = ({}, {}) if theirs else checkpoint.load_tensors(path)
+    state = "progress" in header
+    weights = _below(tensors, "ema") if state else checkpoint.load_generator(start).state_dict()
+    if grown:
+        _grow(run, start, weights)
+        weights = run.generator.state_dict()
     try:
-        if "progress" in header:
-            taken = [_take(run.generator, _below(tensors, "ema"), partly=partly)]
-            taken += [_take(run.discriminator, _below(tensors, "discriminator"), partly=partly)]
-        else:
-            taken = [_take(run.generator, checkpoint.load_generator(start).state_dict(), partly=partly)]
+        taken = [_take(run.generator, weights, partly=partly)]
+        if state:
+            taken += [_take(run.discriminator, _below(tensors, "discriminator"), partly=partly or grown)]
     except RuntimeError as error:
         raise BadRecipe(
             f"the recipe starts from {start}, which holds other networks than it names: {_first_fault(error)}",
@@ -138,6 +142,21 @@ def begin_from(run: Run, start: str, *, partly: bool = False) -> None:
         told = [f"{found} of {layers} layers of the {player}" for player, (found, layers) in shares]
         run.taken = f"taken from {start}: {', '.join(told)}; the others begin from nothing"
     run.ema.load_state_dict(run.generator.state_dict())
+
+
+def _grow(run: Run, start: str, weights: dict[str, Tensor]) -> None:
+    """The generator begins as the smaller one in the start. Raises BadRecipe where it is no smaller one."""
+    own, theirs = run.recipe.generator, networks_of(start)["generator"]
+    module = shelf.take("vidgan.generators", own.name)
+    try:
+        if theirs.name != own.name or not hasattr(module, "grow"):
+            raise ValueError(f"a {theirs.name} network does not grow into a {own.name} one")
+        module.grow(weights, module.Config(**theirs.config), run.generator)
+    except ValueError as error:
+        raise BadRecipe(
+            f"the recipe grows from {start}, which cannot be: {error}",
+            "Give [generator] the settings of that network, some of them larger; or partly = true takes what fits.",
+        ) from None
 
 
 def _take(network: nn.Module, weights: dict[str, Tensor], *, partly: bool) -> tuple[int, int]:
