@@ -22,7 +22,7 @@ class EnhanceOptions:
 
     input: Path
     output: Path
-    model: str = "fast"
+    model: str = "auto"
     fidelity: float | None = None
     denoise: float | None = None
     consistent: bool = False

@@ -57,9 +57,10 @@ def enhance(
             "--model-name",
             "--model-path",
             metavar="NAME|FILE",
-            help="A network that comes with vidgan, or a checkpoint of your own (.safetensors).",
+            help="A network that comes with vidgan, or a checkpoint of your own (.safetensors). auto is fast, and "
+            "fast-x2 for 960x540 and more.",
         ),
-    ] = "fast",
+    ] = "auto",
     fidelity: Annotated[
         float | None,
         typer.Option(
@@ -110,7 +111,8 @@ def enhance(
             max=16,
             callback=finite,
             metavar="F",
-            help="How many times larger: any number from 0.25 to 16. By default the network's own, 4.",
+            help="How many times larger: any number from 0.25 to 16. By default the network's own: "
+            "4, or 2 of fast-x2.",
         ),
     ] = None,
     size: Annotated[

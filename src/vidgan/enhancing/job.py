@@ -23,7 +23,7 @@ from vidgan import (
     trust,
     video,
 )
-from vidgan.enhancing import budget, kept
+from vidgan.enhancing import budget, choosing, kept
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
 from vidgan.video import Encoding, Source
 from vidgan.video.files import short
@@ -35,7 +35,7 @@ MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tile
 class Options:
     input: Path
     output: Path
-    model: str | Path = "fast"
+    model: str | Path = choosing.AUTO
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
     denoise: float | None = None  # 0 keeps noise .. 1: between realesr-general-x4v3's two published files
     consistent: bool = False
@@ -100,10 +100,11 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     _check_threads(options)
     if options.threads:
         torch.set_num_threads(options.threads)
+    wish, source = _wish(options), video.probe(options.input)
+    if generator is None:
+        options = replace(options, model=choosing.model_for(options.model, wish, source, say))
     network = _network(options) if generator is None else stream.checked(generator)
     twin = None if options.trust is None else _twin(options, generator)
-    wish = _wish(options)
-    source = video.probe(options.input)
     if options.sidecar:
         sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
     map = geometry.plan(
@@ -158,7 +159,8 @@ def check(options: Options, outputs: list[Path]) -> None:
     if options.memory is not None:
         budget.bytes_of(options.memory)
     _check_threads(options)
-    network = _network(options)
+    usual = choosing.USUAL if options.model == choosing.AUTO else options.model
+    network = _network(replace(options, model=usual))
     _wish(options)
     _check_encoding(options, outputs)
     settings = stream.settings_of(options.device, options.precision, options.tile)
