@@ -45,15 +45,15 @@ def read(path: Path, *, num_frames: int | None = None) -> np.ndarray:
     return np.ascontiguousarray(clip[:, :height, :width])
 
 
-def clean(sharp: np.ndarray) -> np.ndarray:
+def clean(sharp: np.ndarray, scale: int = SCALE) -> np.ndarray:
     """(T, H, W, 3) -> (T, h, w, 3), both RGB uint8."""
-    return to_bytes(_smaller(sharp))
+    return to_bytes(_smaller(sharp, scale))
 
 
-def damaged(sharp: np.ndarray) -> np.ndarray:
+def damaged(sharp: np.ndarray, scale: int = SCALE) -> np.ndarray:
     """(T, H, W, 3) -> (T, h, w, 3), both RGB uint8: slightly blurred, slightly noisy, compressed."""
     random = torch.Generator().manual_seed(NOISE_SEED)
-    blurred = _blur(_smaller(sharp), BLUR_SIGMA)
+    blurred = _blur(_smaller(sharp, scale), BLUR_SIGMA)
     noise = torch.randn(blurred.shape, generator=random) * (NOISE_SIGMA / 255)
     return _through_x264(to_bytes(blurred + noise))
 
@@ -72,8 +72,8 @@ def to_bytes(pictures: Tensor) -> np.ndarray:
     return np.ascontiguousarray(whole.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def _smaller(sharp: np.ndarray) -> Tensor:
-    return F.interpolate(to_floats(sharp), scale_factor=1 / SCALE, mode="bicubic", antialias=True)
+def _smaller(sharp: np.ndarray, scale: int) -> Tensor:
+    return F.interpolate(to_floats(sharp), scale_factor=1 / scale, mode="bicubic", antialias=True)
 
 
 def _blur(pictures: Tensor, sigma: float) -> Tensor:

@@ -102,18 +102,20 @@ def test_a_consistent_video_says_how_well_and_compare_agrees(clip, tmp_path):
     assert told["settings"]["consistent"] and len(told["frames"]["consistency"]) == 4
 
 
-def test_the_embedded_model_has_its_twin_and_both_are_small():
-    realistic, faithful = checkpoint.load_twins("fast", option="--fidelity")
+@pytest.mark.parametrize("name", ["fast", "fast-x2"])
+def test_an_embedded_model_has_its_twin_and_both_are_small(name):
+    realistic, faithful = checkpoint.load_twins(name, option="--fidelity")
     assert realistic.config == faithful.config
-    sizes = [checkpoint.find(name).stat().st_size for name in ("fast", "fast-faithful")]
+    sizes = [checkpoint.find(each).stat().st_size for each in (name, f"{name}-faithful")]
     assert sum(sizes) < 3_000_000
 
 
-def test_the_way_between_the_embedded_twins_has_no_hill():
+@pytest.mark.parametrize("name", ["fast", "fast-x2"])
+def test_the_way_between_embedded_twins_has_no_hill(name):
     """Blended weights of two networks that are no neighbours give noise; these give something between the two."""
     clip = moving(3, 3, 32, 48)
     low = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].float() / 255
-    ends = [checkpoint.load_between("fast", fidelity)(low) for fidelity in (0.0, 1.0)]
-    middle = checkpoint.load_between("fast", 0.5)(low)
+    ends = [checkpoint.load_between(name, fidelity)(low) for fidelity in (0.0, 1.0)]
+    middle = checkpoint.load_between(name, 0.5)(low)
     apart = (ends[0] - ends[1]).abs().mean()
     assert (middle - (ends[0] + ends[1]) / 2).abs().mean() < 0.5 * apart
