@@ -12,6 +12,7 @@ from vidgan.features.fetch import ORIGINS, fetch
 from vidgan.features.lpips import cache
 
 FETCHED: dict[str, Net] = {"lpips": "alex", "lpips-vgg": "vgg"}  # what pull knows
+WIDE = 17  # columns of the longest name, and one
 USES = {"lpips": "measure", "lpips-vgg": "train"}
 
 
@@ -33,14 +34,14 @@ def run(options: Options) -> None:
 def _list() -> None:
     for name in checkpoint.embedded_names():
         card = checkpoint.read_card(checkpoint.load_tensors(checkpoint.find(name))[1], checkpoint.find(name))
-        results = ", ".join(f"{metric} {value:.4g}" for metric, value in card.results.items())
-        print(f"{name:14} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
+        results = ", ".join(f"{metric} {value:.5g}" for metric, value in card.results.items())
+        print(f"{name:{WIDE}} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
     print(
-        f"{checkpoint.JUDGE:14} a discriminator and its generator, for: vidgan analyze --realism {checkpoint.JUDGE}"
+        f"{checkpoint.JUDGE:{WIDE}} a discriminator and its generator, for: vidgan analyze --realism {checkpoint.JUDGE}"
     )
     for name, net in FETCHED.items():
         state = "at hand" if has_lpips(net) else f"not here; fetch it with: vidgan models pull {name}"
-        print(f"{name:14} LPIPS v0.1 on {net}, to {USES[name]} with: {state}")
+        print(f"{name:{WIDE}} LPIPS v0.1 on {net}, to {USES[name]} with: {state}")
 
 
 def _pull(options: Options) -> None:
