@@ -13,7 +13,8 @@ from enhancing import names, shown
 from test_enhance_resume import FOLDER, FRAMES, WORDS, enhance, fails, models, same, stopped, write_source
 from vidgan import checkpoint, sidecar
 from vidgan.enhancing import kept, making
-from vidgan.enhancing.job import Options, prepare
+from vidgan.enhancing.job import prepare
+from vidgan.enhancing.options import Options
 from vidgan.generators.recurrent import Generator
 from vidgan.video import writer
 

@@ -24,47 +24,12 @@ from vidgan import (
     video,
 )
 from vidgan.enhancing import budget, choosing, kept
+from vidgan.enhancing.options import Options, check_threads, encoding_of, wish_of
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
-from vidgan.video import Encoding, Source
+from vidgan.video import Source
 from vidgan.video.files import short
 
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    input: Path
-    output: Path
-    model: str | Path = choosing.AUTO
-    fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
-    denoise: float | None = None  # 0 keeps noise .. 1: between realesr-general-x4v3's two published files
-    consistent: bool = False
-    trust: Path | None = None  # a second video: how much of each pixel is invented
-    scale: float | None = None
-    size: str | None = None
-    rotate: float = 0.0  # degrees clockwise
-    flip: str | None = None
-    crop: str | None = None
-    canvas: str = "expand"
-    orientation: str = "upright"
-    device: str = "auto"
-    precision: str = "auto"
-    backend: str = "auto"  # or one of backends.NAMES
-    tile: str = "auto"  # or "off", or a side in small pixels
-    memory: str | None = None  # the most that the process may hold, as 3G or 800M
-    codec: str | None = None
-    crf: float | None = None
-    preset: str | None = None
-    start: float = 0.0  # seconds
-    duration: float | None = None
-    overwrite: bool = False
-    start_over: bool = False  # what an earlier run has kept is thrown away
-    mark: bool = True  # the output's metadata says that a network altered it
-    sidecar: bool = False
-    json: bool = False
-    quiet: bool = False
-    threads: int = 0
-    started: float | None = None  # time.monotonic() when the command began, before its imports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +62,10 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     say = _once(console)
     cap = None if options.memory is None else budget.bytes_of(options.memory)
     hardware.keep_memory() if cap is None else hardware.return_memory()
-    _check_threads(options)
+    check_threads(options)
     if options.threads:
         torch.set_num_threads(options.threads)
-    wish, source = _wish(options), video.probe(options.input)
+    wish, source = wish_of(options), video.probe(options.input)
     if generator is None:
         options = replace(options, model=choosing.model_for(options.model, wish, source, say))
     network = _network(options) if generator is None else stream.checked(generator)
@@ -110,7 +75,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     map = geometry.plan(
         wish,
         source,
-        multiple=video.size_multiple(options.output, _encoding(options), source),
+        multiple=video.size_multiple(options.output, encoding_of(options), source),
         default_scale=network.scale,  # type: ignore[arg-type]
     )
     if any(map.padding):
@@ -158,10 +123,10 @@ def check(options: Options, outputs: list[Path]) -> None:
     """
     if options.memory is not None:
         budget.bytes_of(options.memory)
-    _check_threads(options)
+    check_threads(options)
     usual = choosing.USUAL if options.model == choosing.AUTO else options.model
     network = _network(replace(options, model=usual))
-    _wish(options)
+    wish_of(options)
     _check_encoding(options, outputs)
     settings = stream.settings_of(options.device, options.precision, options.tile)
     if options.memory is not None:
@@ -173,18 +138,13 @@ def check(options: Options, outputs: list[Path]) -> None:
             backends.load(name, network, device=settings.device, precision=choice.precision)
 
 
-def _check_threads(options: Options) -> None:
-    if options.threads < 0:
-        raise BadOption(f"there are no {options.threads} threads", "Give 1 or more, or leave --threads out.")
-
-
 def _check_encoding(options: Options, outputs: list[Path]) -> None:
     """Raise what is in the way of every kind of output. What is in the way of some is for these to say."""
     kinds = {output.suffix.lower(): output for output in outputs}
     refused: list[VidganError] = []
     for output in kinds.values():
         try:
-            video.check_any(output, _encoding(options))
+            video.check_any(output, encoding_of(options))
         except VidganError as error:
             refused.append(error)
     if refused and len(refused) == len(kinds):
@@ -263,18 +223,6 @@ def _twin(options: Options, generator: nn.Module | None) -> nn.Module:
     return checkpoint.load_twins(options.model, option="--trust")[1]
 
 
-def _wish(options: Options) -> geometry.Wish:
-    return geometry.Wish(
-        orientation=geometry.parse_choice(geometry.Orientation, "orientation", options.orientation),
-        crop=geometry.parse_crop(options.crop) if options.crop is not None else None,
-        flip=geometry.parse_flip(options.flip) if options.flip is not None else None,
-        rotate=options.rotate,
-        scale=options.scale,
-        size=geometry.parse_size(options.size) if options.size is not None else None,
-        canvas=geometry.parse_choice(geometry.Canvas, "canvas", options.canvas),
-    )
-
-
 def state_of(path: Path) -> tuple[int, int]:
     """Bytes, and nanoseconds of the last change. Raises BadVideo where it is gone."""
     try:
@@ -335,7 +283,7 @@ def _work(
     settings: stream.Settings,
 ) -> budget.Work:
     """What is to be done, as far as memory is concerned."""
-    heavy = _encoding(options)
+    heavy = encoding_of(options)
     return budget.Work(
         source=source,
         map=map,
@@ -375,7 +323,7 @@ def _writers(
         source=source,
         width=map.width,
         height=map.height,
-        encoding=replace(_encoding(options), light=lowered.light),
+        encoding=replace(encoding_of(options), light=lowered.light),
         orientation=map.orientation,
         start=options.start,
         duration=options.duration,
@@ -392,7 +340,3 @@ def _writers(
     partial = options.trust.with_name(f".{short(options.trust.stem)}.{key:08x}.partial{options.trust.suffix}")
     alone = replace(output, path=options.trust, metadata={"comment": told}, alone=True, partial=partial)
     return [output, alone]
-
-
-def _encoding(options: Options) -> Encoding:
-    return Encoding(codec=options.codec, crf=options.crf, preset=options.preset)

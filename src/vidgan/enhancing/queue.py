@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Literal
 
-from vidgan.enhancing.job import Options
 from vidgan.enhancing.naming import Task
+from vidgan.enhancing.options import Options
 from vidgan.enhancing.telling import Result
 from vidgan.errors import VidganError, printable
 from vidgan.interrupt import POLITE, Asked, remembered

@@ -19,8 +19,9 @@ from torch.nn.functional import pixel_unshuffle
 
 from vidgan import backprojection, hardware, progress, sidecar, stream, trust
 from vidgan.enhancing import budget, making, naming, queue, table
-from vidgan.enhancing.job import Job, Options, check, prepare
+from vidgan.enhancing.job import Job, check, prepare
 from vidgan.enhancing.kept import Kept
+from vidgan.enhancing.options import Options
 from vidgan.enhancing.queue import Entry
 from vidgan.enhancing.telling import Result, Written, describe, result_of
 from vidgan.errors import BadOption, BadOutput, VidganError
