@@ -72,6 +72,11 @@ def test_a_plan_says_parameters_work_memory_and_hours():
     assert plan.hours == pytest.approx(steps / 3600)
 
 
+def test_a_recipe_that_ends_faithful_is_planned_without_its_second_stage():
+    plan = planning.plan(recipe(realistic=stage(FAITHFUL, steps=0)), TABLE)
+    assert plan.costs.keys() == {"faithful"} and plan.hours > 0
+
+
 def test_a_run_with_minutes_plans_itself_and_keeps_to_the_plan_when_it_goes_on(folder, monkeypatch):
     monkeypatch.setattr(planning, "PROBED", 3)
     monkeypatch.setattr(planning, "FEWEST", 2)

@@ -116,12 +116,16 @@ class Plan:
 
 
 def plan(recipe: Recipe, table: game.Table) -> Plan:
-    """Play a few steps of each stage."""
+    """Play a few steps of each stage that the recipe has."""
     run = running.create(recipe)
     parameters = {
         name: sum(weight.numel() for weight in getattr(run, name).parameters())
         for name in ("generator", "discriminator")
     }
-    costs = {stage: cost(recipe, stage, table, steps=4, count=True) for stage in ("faithful", "realistic")}
+    costs = {
+        stage: cost(recipe, stage, table, steps=4, count=True)
+        for stage in ("faithful", "realistic")
+        if getattr(recipe, stage).steps
+    }
     hours = sum(getattr(recipe, stage).steps * found.seconds for stage, found in costs.items()) / 3600
     return Plan(parameters, costs, hardware.peak_memory_mb(table.device), hours)
