@@ -47,7 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--size", default="160x90")
     parser.add_argument("--frames", type=int, nargs="+", default=[300, 3000])
-    parser.add_argument("--model", help="default: fast; with --grid a small network of the same scale")
+    parser.add_argument(
+        "--model", help="default: as vidgan chooses; with --grid a small network of the same scale"
+    )
     parser.add_argument("--grid", action="store_true")
     parser.add_argument("--only", nargs="+", help="cases of the grid whose names hold one of these words")
     parser.add_argument("--memory", help="with --grid, the only cap: 3G, 800M")

@@ -6,73 +6,104 @@ from fractions import Fraction
 import pytest
 
 import videos
+import vidgan
 from enhancing import apart, bicubic, shown, write_soft
-from vidgan import cli
-from vidgan.enhancing.choosing import AUTO, model_for
+from vidgan import cli, errors
+from vidgan.enhancing.choosing import choose
 from vidgan.geometry import Crop, Stored, Wish
 
-SMALL, LARGE, UNASKED = (640, 360), (1920, 1080), Wish()
-
-
-def chosen(size, wish=UNASKED, **changes) -> tuple[str, list[str]]:
-    said: list[str] = []
-    name = model_for(AUTO, wish, Stored(width=size[0], height=size[1], **changes), said.append)
-    assert isinstance(name, str)
-    return name, said
+SMALL, LARGE = Stored(width=640, height=360), Stored(width=1920, height=1080)
+HDV = Stored(width=1440, height=1080, sample_aspect=Fraction(4, 3))  # shown as 1920x1080
 
 
 @pytest.mark.parametrize(
     "wish", [Wish(), Wish(scale=1), Wish(scale=2), Wish(scale=4), Wish(size=(1280, 720))]
 )
-def test_a_small_video_gets_the_usual_network_without_a_word(wish):
-    assert chosen(SMALL, wish) == ("fast", [])
+def test_a_small_video_gets_the_usual_network(wish):
+    assert choose(wish, SMALL) == "fast"
 
 
+@pytest.mark.parametrize("source", [LARGE, HDV])
 @pytest.mark.parametrize(
     "wish",
     [Wish(), Wish(scale=1), Wish(scale=2), Wish(size=(3840, 2160)), Wish(size=(1280, 720)), Wish(rotate=30)],
 )
-def test_a_large_video_gets_the_network_on_squares_and_is_told(wish):
-    name, said = chosen(LARGE, wish)
-    assert name == "fast-x2" and len(said) == 1
-    assert said[0].startswith("1920x1080 pixels are many: fast-x2")
+def test_a_large_video_gets_the_network_on_squares(source, wish):
+    assert choose(wish, source) == "fast-x2"
 
 
+@pytest.mark.parametrize("source", [LARGE, HDV])
 @pytest.mark.parametrize("wish", [Wish(scale=3), Wish(scale=4), Wish(size=(7680, 4320))])
-def test_what_is_to_become_larger_than_twice_does_not(wish):
-    assert chosen(LARGE, wish) == ("fast", [])
+def test_what_is_to_become_larger_than_twice_does_not(source, wish):
+    assert choose(wish, source) == "fast"
 
 
-def test_it_is_large_from_960x540_on():
-    assert chosen((960, 540))[0] == "fast-x2"
-    assert chosen((958, 540))[0] == "fast"
-    assert chosen((540, 960), orientation=6)[0] == "fast-x2"
+def test_it_is_large_from_960x540_on_whichever_way_it_lies():
+    assert choose(Wish(), Stored(width=960, height=540)) == "fast-x2"
+    assert choose(Wish(), Stored(width=958, height=540)) == "fast"
+    assert choose(Wish(), Stored(width=540, height=960)) == "fast-x2"
+    assert choose(Wish(), Stored(width=960, height=540, orientation=6)) == "fast-x2"
 
 
-def test_the_part_that_is_shown_counts():
-    assert chosen(LARGE, Wish(crop=Crop(200, 200, 0, 0)))[0] == "fast"
+@pytest.mark.parametrize("rotate", [0, 10, 90])
+def test_what_is_cropped_away_does_not_count(rotate):
+    assert choose(Wish(crop=Crop(900, 540, 10, 10), rotate=rotate), LARGE) == "fast"
+    assert choose(Wish(crop=Crop(960, 540, 10, 10), rotate=rotate), LARGE) == "fast-x2"
 
 
-def test_wide_pixels_count_by_what_they_are_shown_as():
-    """Widths are twice as large on the screen before anything is enlarged; in all it is 2.8 times each side."""
-    assert chosen((960, 1080), Wish(scale=2), sample_aspect=Fraction(2))[0] == "fast"
-    assert chosen((960, 1080), Wish(scale=1), sample_aspect=Fraction(2))[0] == "fast-x2"
+@pytest.fixture
+def large(tmp_path):
+    return write_soft(tmp_path / "large.mp4", videos.Film(width=960, height=540, times=(0, 1)))
 
 
-def test_a_named_model_is_left_alone():
-    assert model_for("fast", Wish(), Stored(width=1920, height=1080), print) == "fast"
-
-
-def test_a_large_video_becomes_twice_as_large_by_default(tmp_path, capsys):
-    source = write_soft(tmp_path / "large.mp4", videos.Film(width=960, height=540, times=(0,)))
+def test_a_large_video_becomes_twice_as_large_by_default_and_it_is_said(large, tmp_path, capsys):
     output = tmp_path / "out.mp4"
-    told = ["--json", "--sidecar", "--backend", "torch"]
-    assert cli.main(["enhance", str(source), str(output), *told]) == 0
+    assert cli.main(["enhance", str(large), str(output), "--json", "--sidecar", "--backend", "torch"]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
     assert (result["model"], result["width"], result["height"]) == ("fast-x2", 1920, 1080)
-    assert "960x540 pixels are many: fast-x2" in err
+    assert err.count("960x540 is large: fast-x2 takes it") == 1
     assert json.loads((tmp_path / "out.mp4.json").read_text())["model"]["name"] == "fast-x2.safetensors"
-    made, before = shown(output).pixels, shown(source).pixels
-    assert made.shape == (1, 1080, 1920, 3)
+    made, before = shown(output).pixels, shown(large).pixels
+    assert made.shape == (2, 1080, 1920, 3)
     assert apart(made, bicubic(before, 1080, 1920)) < 6  # the same picture, with some detail of its own
+
+
+def test_the_choice_goes_with_all_that_can_be_asked_of_a_network(large, tmp_path):
+    result = vidgan.enhance(
+        large,
+        tmp_path / "out.mp4",
+        fidelity=0.5,
+        consistent=True,
+        trust=tmp_path / "trust.mp4",
+        memory="2G",
+        duration=0.04,
+    )
+    assert (result.model, result.width, result.frames) == ("fast-x2", 1920, 1)
+    assert result.consistency > 40 and result.invented > 0
+
+
+def test_each_video_of_a_folder_gets_its_own(large, tmp_path):
+    write_soft(tmp_path / "small.mp4", videos.Film(width=64, height=48, times=(0,)))
+    assert cli.main(["enhance", str(tmp_path), str(tmp_path / "outs"), "--backend", "torch"]) == 0
+    sizes = {path.stem: shown(path).pixels.shape[1:3] for path in (tmp_path / "outs").glob("*.mp4")}
+    assert sizes == {"large_out": (1080, 1920), "small_out": (192, 256)}
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"model": "nonesuch"}, "no model 'nonesuch'"),
+        ({"fidelity": 7}, "--fidelity 7"),
+        ({"denoise": 0.5}, "realesr-general-x4v3"),
+        ({"denoise": 0.5, "fidelity": 0.5}, "different networks"),
+    ],
+)
+def test_a_wrong_wish_is_told_before_the_file_is_opened(tmp_path, wish, told):
+    with pytest.raises(errors.VidganError, match=told):
+        vidgan.enhance(tmp_path / "missing.mp4", tmp_path / "out.mp4", **wish)
+
+
+def test_nothing_is_said_of_the_network_where_nothing_is_made(large, tmp_path, capsys):
+    assert cli.main(["enhance", str(large), str(tmp_path / "out.mp4"), "--memory", "300M"]) == 1
+    assert "is large" not in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 
 from test_training import folder, play, recipe, still
 from vidgan.errors import BadOutput, BadWeights
+from vidgan.generators import recurrent
 from vidgan.recipe import Data, read
 from vidgan.training import folder as place
 from vidgan.training import loop
@@ -106,6 +107,19 @@ def test_the_command_goes_on_without_that_file_too(folder, tmp_path, monkeypatch
     assert train.run(options) == folder
     with pytest.raises(BadWeights, match=r"gone\.safetensors"):
         train.run(replace(options, out=tmp_path / "another"))
+
+
+def test_a_recipe_of_ours_that_grows_keeps_the_larger_network(folder, capsys):
+    play(recipe(), folder)
+    start = folder / "checkpoints" / "last.safetensors"
+    small = [
+        f"{name}.{key}" for name in ("faithful", "realistic") for key in ("batch=1", "frames=3", "crop=32")
+    ]
+    told = (f"start={start}", "grown=true", "generator.config={features=32, blocks=2}", *small)
+    train.run(train.Options(recipe="finetune", overrides=told, dry_run=True))
+    larger = recurrent.Generator(recurrent.Config(features=32, blocks=2))
+    count = sum(weight.numel() for weight in larger.parameters()) / 1e6
+    assert f"recurrent, {count:.3f} M parameters" in capsys.readouterr().err
 
 
 def test_the_command_prepares_nothing_for_a_folder_that_cannot_be(tmp_path):

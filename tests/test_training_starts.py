@@ -36,6 +36,15 @@ def detail(network: recurrent.Generator, low_BTCHW: torch.Tensor) -> torch.Tenso
     return network(low_BTCHW) - torch.stack(plain, 1)
 
 
+def test_it_grows_onto_squares_and_wider_at_once():
+    small = trained_like(SMALL)
+    clip = torch.rand(1, 3, 3, 6, 7)
+    squares = clip.repeat_interleave(2, 3).repeat_interleave(2, 4)
+    grown = trained_like(recurrent.Config(features=16, blocks=3, scale=2, fold=2))
+    recurrent.grow(small.state_dict(), SMALL, grown)
+    torch.testing.assert_close(detail(grown, squares), detail(small, clip), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("larger", [{"features": 12}, {"blocks": 3}, {"features": 16, "blocks": 5}])
 def test_a_grown_network_begins_as_the_smaller_one(larger):
     small = trained_like(SMALL)
@@ -93,6 +102,7 @@ def test_a_recipe_grows_its_generator_and_takes_a_discriminator_that_fits(folder
             torch.testing.assert_close(run.generator(clip), trained.ema(clip), rtol=0, atol=1e-3)
             torch.testing.assert_close(run.ema(clip), run.generator(clip), rtol=0, atol=0)
     assert torch.equal(run.discriminator.verdict.weight, trained.discriminator.verdict.weight)
+    assert run.taken == f"grown from {start}; 5 of 5 layers of the discriminator were taken"
 
 
 def test_growing_that_cannot_be_is_refused(folder):

@@ -67,7 +67,7 @@ def enhance(
 ) -> Result:
     """Make a video larger, upright and better: the options of `vidgan enhance`, by the same names.
 
-    model    a name, the path of a model file, or a generator; auto is fast, or fast-x2 for 960x540 and more
+    model    a name, a model file, or a generator; auto is fast, for large sources fast-x2 (twice as large by itself)
     fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
     denoise  0 keeps noise .. 1: of realesr-general-x4v3.pth, with its wdn companion beside it
     trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented

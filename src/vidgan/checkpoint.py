@@ -135,10 +135,15 @@ def load_denoising(model: str | Path, strength: float) -> nn.Module:
     assert 0 <= strength <= 1, strength
     path = find(model)
     companion = path.with_name(path.name.replace("general-x4v3", "general-wdn-x4v3"))
+    if companion == path:
+        raise BadWeights(
+            f"--denoise-strength mixes the two files of realesr-general-x4v3, and the model is {model}",
+            "Name the .pth file with --model, or leave --denoise-strength out.",
+        )
     strong = load_generator(path)
     if strength == 1:
         return strong
-    if companion == path or not companion.is_file():
+    if not companion.is_file():
         raise BadWeights(
             f"--denoise-strength needs two files, and {companion} is not there",
             "Put realesr-general-x4v3.pth and realesr-general-wdn-x4v3.pth side by side, or leave it out.",

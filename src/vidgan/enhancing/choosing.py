@@ -6,7 +6,6 @@ than twice as many each side are wanted.
 """
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 from vidgan import geometry
@@ -14,25 +13,32 @@ from vidgan.geometry import Shape, Wish
 
 AUTO = "auto"
 USUAL, LARGE = "fast", "fast-x2"
-MANY = 960 * 540  # source pixels, as far as they are shown: from here on a video is large
+MANY = 960 * 540  # stored pixels that are shown, not cropped away: from here on a video is large
 TWICE = 2.0
 ROUNDING = 1.01  # of a size that was asked for, to whole pixels
 
 
-def model_for(model: str | Path, wish: Wish, source: Shape, say: Callable[[str], None]) -> str | Path:
-    """The model itself; for AUTO the one that suits the video, which is said where it is not the usual one.
+def is_auto(model: str | Path) -> bool:
+    return str(model) == AUTO
 
-    Raises BadOption where the wish does not fit the file.
-    """
-    if model != AUTO:
-        return model
+
+def choose(wish: Wish, source: Shape) -> str:
+    """The network that suits the video. Raises BadOption where the wish does not fit the file."""
     map = geometry.plan(wish, source, default_scale=TWICE)
-    width, height = map.window()[2:]
-    (xx, xy, _), (yx, yy, _) = map.matrix
-    if width * height < MANY or math.sqrt(abs(xx * yy - xy * yx)) > TWICE * ROUNDING:
+    left, top, right, bottom = map.content
+    if (right - left) * (bottom - top) < MANY:
         return USUAL
-    say(
-        f"{width}x{height} pixels are many: {LARGE} enlarges them, twice at most, at a quarter of the cost "
-        f"(--model {USUAL} for the other network)"
+    if wish.scale is None and wish.size is None:
+        return LARGE
+    # As --scale counts: canvas pixels to a square pixel of the source.
+    (xx, xy, _), (yx, yy, _) = map.matrix
+    scale = math.sqrt(abs(xx * yy - xy * yx) / source.sample_aspect)
+    return LARGE if scale <= TWICE * ROUNDING else USUAL
+
+
+def told(source: Shape) -> str:
+    """For whoever gets LARGE without having asked for it."""
+    return (
+        f"{source.width}x{source.height} is large: {LARGE} takes it, for twice the size at most, at a quarter of the "
+        f"cost (--model {USUAL}: four times)"
     )
-    return LARGE

@@ -65,15 +65,12 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     check_threads(options)
     if options.threads:
         torch.set_num_threads(options.threads)
-    wish, source = wish_of(options), video.probe(options.input)
-    if generator is None:
-        options = replace(options, model=choosing.model_for(options.model, wish, source, say))
-    network = _network(options) if generator is None else stream.checked(generator)
-    twin = None if options.trust is None else _twin(options, generator)
+    asked = options.model
+    options, source, network, twin = _cast(options, generator)
     if options.sidecar:
         sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
     map = geometry.plan(
-        wish,
+        wish_of(options),
         source,
         multiple=video.size_multiple(options.output, encoding_of(options), source),
         default_scale=network.scale,  # type: ignore[arg-type]
@@ -89,6 +86,8 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     lowered = _lowered(options, work, cap, say)
     settings = replace(settings, tile=lowered.tile)
     writers = _writers(options, work, lowered, say, _mark(options, source, map, weights))
+    if choosing.is_auto(asked) and options.model == choosing.LARGE:
+        say(choosing.told(source))
     return Job(
         options=options,
         console=console,
@@ -124,7 +123,7 @@ def check(options: Options, outputs: list[Path]) -> None:
     if options.memory is not None:
         budget.bytes_of(options.memory)
     check_threads(options)
-    usual = choosing.USUAL if options.model == choosing.AUTO else options.model
+    usual = choosing.USUAL if choosing.is_auto(options.model) else options.model
     network = _network(replace(options, model=usual))
     wish_of(options)
     _check_encoding(options, outputs)
@@ -192,6 +191,27 @@ def _once(console: Console) -> Callable[[str], None]:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     return say
+
+
+def _cast(
+    options: Options, generator: nn.Module | None
+) -> tuple[Options, Source, nn.Module, nn.Module | None]:
+    """The source and its networks, which the options name now. What suits no file is said before it is opened."""
+    auto = generator is None and choosing.is_auto(options.model)
+    if auto:
+        options = replace(options, model=choosing.USUAL)
+    network, twin = _networks(options, generator)
+    wish, source = wish_of(options), video.probe(options.input)
+    if auto and choosing.choose(wish, source) == choosing.LARGE:
+        options = replace(options, model=choosing.LARGE)
+        network, twin = _networks(options, generator)
+    return options, source, network, twin
+
+
+def _networks(options: Options, generator: nn.Module | None) -> tuple[nn.Module, nn.Module | None]:
+    """What makes the video, and its faithful twin where --trust asks for one."""
+    network = _network(options) if generator is None else stream.checked(generator)
+    return network, None if options.trust is None else _twin(options, generator)
 
 
 def _network(options: Options) -> nn.Module:

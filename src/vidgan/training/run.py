@@ -137,6 +137,11 @@ def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = Fals
             f"no layer of the generator in {start} fits the recipe's, and partly = true would begin from nothing",
             "Leave --from out, or give [generator] settings nearer to those of the run that it comes from.",
         )
+    if grown:
+        told = [
+            f"; {found} of {layers} layers of the discriminator were taken" for found, layers in taken[1:]
+        ]
+        run.taken = f"grown from {start}{''.join(told)}"
     if partly:
         shares = zip(PLAYERS, taken, strict=False)  # a model file holds no discriminator
         told = [f"{found} of {layers} layers of the {player}" for player, (found, layers) in shares]

@@ -49,7 +49,10 @@ def run(options: Options) -> Path:
         # A recipe of ours fits any start; a run that goes on needs it no more.
         state = running.state_of(folder)
         source = str(state) if state.is_file() else chosen.start
-        chosen = chosen.model_copy(update=running.networks_of(source))
+        found = running.networks_of(source)
+        if chosen.grown:
+            del found["generator"]  # it is to become another
+        chosen = chosen.model_copy(update=found)
     with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
         setup = loop.Setup(
             say=lambda line: console.print(line, highlight=False, soft_wrap=True),
