@@ -76,7 +76,7 @@ def test_the_choice_goes_with_all_that_can_be_asked_of_a_network(large, tmp_path
         fidelity=0.5,
         consistent=True,
         trust=tmp_path / "trust.mp4",
-        memory="2G",
+        memory="6G",
         duration=0.04,
     )
     assert (result.model, result.width, result.frames) == ("fast-x2", 1920, 1)
