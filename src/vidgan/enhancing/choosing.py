@@ -40,5 +40,5 @@ def told(source: Shape) -> str:
     """For whoever gets LARGE without having asked for it."""
     return (
         f"{source.width}x{source.height} is large: {LARGE} takes it, for twice the size at most, at a quarter of the "
-        f"cost (--model {USUAL}: four times)"
+        f"cost; --model {USUAL} is for up to four times"
     )

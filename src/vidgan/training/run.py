@@ -17,7 +17,6 @@ from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Network, Recipe, Stage
 from vidgan.training.supervisor import Watch
 
-PLAYERS = ("generator", "discriminator")
 CHECKPOINTS = "checkpoints"  # folder of a run
 STATE = "state.safetensors"
 PROGRESS = (
@@ -120,32 +119,32 @@ def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = Fals
     tensors, header = ({}, {}) if theirs else checkpoint.load_tensors(path)
     state = "progress" in header
     weights = _below(tensors, "ema") if state else checkpoint.load_generator(start).state_dict()
-    if grown:
-        _grow(run, start, weights)
-        weights = run.generator.state_dict()
+    taken: dict[str, tuple[int, int]] = {}
     try:
-        taken = [_take(run.generator, weights, partly=partly)]
-        if state:
-            taken += [_take(run.discriminator, _below(tensors, "discriminator"), partly=partly or grown)]
+        if grown:
+            _grow(run, start, weights)
+        else:
+            taken["generator"] = _take(run.generator, weights, partly=partly)
+        if state:  # a model file holds no discriminator
+            judge = _below(tensors, "discriminator")
+            taken["discriminator"] = _take(run.discriminator, judge, partly=partly or grown)
     except RuntimeError as error:
         raise BadRecipe(
             f"the recipe starts from {start}, which holds other networks than it names: {_first_fault(error)}",
             "Give [generator] and [discriminator] the names and settings of the run that it comes from.",
         ) from None
-    if partly and not taken[0][0]:
+    if partly and not taken["generator"][0]:
         raise BadRecipe(
             f"no layer of the generator in {start} fits the recipe's, and partly = true would begin from nothing",
             "Leave --from out, or give [generator] settings nearer to those of the run that it comes from.",
         )
+    told = ", ".join(
+        f"{found} of {layers} layers of the {player}" for player, (found, layers) in taken.items()
+    )
     if grown:
-        told = [
-            f"; {found} of {layers} layers of the discriminator were taken" for found, layers in taken[1:]
-        ]
-        run.taken = f"grown from {start}{''.join(told)}"
-    if partly:
-        shares = zip(PLAYERS, taken, strict=False)  # a model file holds no discriminator
-        told = [f"{found} of {layers} layers of the {player}" for player, (found, layers) in shares]
-        run.taken = f"taken from {start}: {', '.join(told)}; the others begin from nothing"
+        run.taken = f"grown from {start}" + (f"; {told} were taken" if told else "")
+    elif partly:
+        run.taken = f"taken from {start}: {told}; the others begin from nothing"
     run.ema.load_state_dict(run.generator.state_dict())
 
 
