@@ -268,6 +268,17 @@ def test_the_size_multiple_is_just_enough(tmp_path, codec, suffix, size):
     assert video.decode_all(out).shape == (2, height, width, 3)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_film_shorter_than_x265_delays_is_decoded_when_it_is_shown(tmp_path, count):
+    path = videos.write(tmp_path / "in.mp4", Film(width=96, height=64, times=range(count)))
+    for number in range(10):  # x265 leaves these times to what the memory holds
+        out = tmp_path / f"{number}.mov"  # which keeps them, and no absurd ones
+        copy(path, out, encoding=video.Encoding(codec="hevc"))
+        with av.open(str(out)) as file:
+            times = [(packet.pts, packet.dts) for packet in file.demux(video=0) if packet.size]
+        assert times == [(0, 0), (512, 512)][:count]
+
+
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9", "mpeg4", "ffv1", "prores"])
 def test_every_codec_writes_what_can_be_read(tmp_path, codec):
     path = videos.write(tmp_path / "in.mp4", Film(width=96, height=64))

@@ -34,6 +34,8 @@ from vidgan.video.tags import copy_labels, merged, muxer_options
 from vidgan.video.timing import segment
 from vidgan.video.verify import Expected, verify
 
+_X265_DELAY = 2  # pictures that x265 holds back to reorder them: never more, with any preset or parameters
+
 
 @dataclass
 class Writer:
@@ -283,12 +285,21 @@ class Writer:
                 "Choose --orientation upright, which writes square ones, or .mp4.",
             )
 
+    def _last_packets(self, film: VideoStream) -> list[av.Packet]:
+        last = film.encode(None)
+        if self.coding.choice.codec == "hevc" and len(self._times) <= _X265_DELAY:
+            # x265 learns how long it delays decoding from the frame after those that it holds back: in a shorter film
+            # it subtracts whatever the memory held. So few pictures are not reordered.
+            for packet in last:
+                packet.dts = packet.pts
+        return last
+
     def _finish(self) -> None:
         assert self._output is not None and self._film is not None and self._companions is not None
         if not self._times:
             raise BadOutput(f"{self.path}: there was no frame to write", "Check --start and --duration.")
         if not self._is_joined:
-            self._output.mux(self._film.encode(None))
+            self._output.mux(self._last_packets(self._film))
         self._companions.finish(self._output)
         self._output.close()
         with self._partial.open("rb+") as file:
