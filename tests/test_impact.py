@@ -230,7 +230,7 @@ def test_json_alone_goes_to_standard_output(source, large, plug, capsys):
     ("--plug {plug}:find --plug {plug}:find", 2, "two analysers are called find"),
     ("--plug {plug}:find --empty people", 2, "--empty people"),
     ("--analyser peopel", 2, "no 'peopel' among our analysers"),
-    ("--plug {plug}:find --report {small}", 1, "is one of the videos"),
+    ("--plug {plug}:find --report {small}", 1, "is one of the files that are read"),
     ("--plug {plug}:find --json nowhere/out.json", 1, "cannot be written"),
 ])  # fmt: skip
 def test_what_cannot_be_is_said_in_two_lines(source, large, plug, capsys, words, code, part):

@@ -258,15 +258,19 @@ def test_the_command_prints_a_table_and_writes_numbers(small, large, capsys):
     (["compare", "{large}", "{missing}"], 1, "does not exist"),
     (["compare", "{large}", "{text}"], 1, "text file"),
     (["compare", "{large}", "{large}", "--metrics", "beauty"], 2, "no metric beauty"),
-    (["compare", "{large}", "{large}", "--report", "{large}"], 1, "one of the videos"),
+    (["compare", "{large}", "{large}", "--report", "{large}"], 1, "one of the files that are read"),
     (["compare", "{large}", "{large}", "--json", "{missing}/x.json"], 1, "cannot be written"),
+    (["compare", "{large}", "{large}", "--input", "{small}", "--json", "{small}"], 1, "files that are read"),
+    (["compare", "{large}", "{large}", "--json", "-", "--csv", "-"], 1, "named for two results"),
+    (["evaluate", "bicubic", "{large}", "--csv", "{large}"], 1, "files that are read"),
+    (["evaluate", "bicubic", "{folder}", "--csv", "{large}"], 1, "files that are read"),
     (["compare", "{small}", "{large}", "--input", "{small}"], 2, "--input is named"),
     (["compare", "{large}", "{large}", "--metrics", "tof", "--no-reference"], 2, "nothing can be measured"),
 ])  # fmt: skip
 def test_a_mistake_is_told_in_two_lines(small, large, capsys, words, code, message):
     (small.parent / "text.mp4").write_text("no video")
     places = {name: str(small.parent / name) for name in ("missing",)}
-    places |= {"small": str(small), "large": str(large), "text": str(small.parent / "text.mp4")}
+    places |= {"folder": str(small.parent), "small": str(small), "large": str(large), "text": str(small.parent / "text.mp4")}
     before = sorted(small.parent.iterdir())
     assert cli.main([word.format(**places) for word in words]) == code
     told = capsys.readouterr().err

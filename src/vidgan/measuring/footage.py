@@ -69,6 +69,7 @@ class Clip:
     name: str
     high: Callable[[int | None], np.ndarray]  # at most so many frames -> (T, H, W, 3) uint8
     low: Callable[[int | None], np.ndarray] | None = None
+    files: tuple[Path, ...] = ()  # where they come from, but for a prepared data set's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,8 @@ def find(data: Path) -> Footage:
     if high and low:
         clips = _paired(_one(high, "large"), _one(low, "small"))
     else:
-        clips = [Clip(name=name, high=read) for name, read in _clips(high[0] if high else data).items()]
+        found = _clips(high[0] if high else data)
+        clips = [Clip(name=name, high=_reader(files), files=tuple(files)) for name, files in found.items()]
     if not clips:
         raise BadVideo(f"{data} holds no video, no frames and no picture", "Name a folder that holds some.")
     names = frozenset(clip.name.lower() for clip in clips)
@@ -138,16 +140,19 @@ def _paired(high: Path, low: Path) -> list[Clip]:
             f"{', '.join(alone[:5])} {'are' if len(alone) > 1 else 'is'} in only one of {high} and {low}",
             "Give both folders clips of the same names.",
         )
-    return [Clip(name=name, high=read, low=small[name]) for name, read in large.items()]
+    return [
+        Clip(name=name, high=_reader(files), low=_reader(small[name]), files=(*files, *small[name]))
+        for name, files in large.items()
+    ]
 
 
-def _clips(place: Path) -> dict[str, Callable[[int | None], np.ndarray]]:
-    """Name -> a reader. A folder whose pictures are numbered is a clip; other pictures are clips of one frame.
+def _clips(place: Path) -> dict[str, list[Path]]:
+    """Name -> the files of its frames. A folder whose pictures are numbered is a clip; other pictures are clips of one frame.
 
     Files that differ in their suffix alone keep it in their names.
     """
     if place.is_file():
-        return {place.stem: _reader([place])}
+        return {place.stem: [place]}
     found: list[tuple[str, list[Path]]] = []
     for folder in [place, *sorted(inner for inner in place.rglob("*") if inner.is_dir())]:
         files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -173,7 +178,7 @@ def _clips(place: Path) -> dict[str, Callable[[int | None], np.ndarray]]:
                 f"{files[0].parent} and {clips[key][0].parent} hold clips of one name, {key}", "Rename one."
             )
         clips[key] = files
-    return {name: _reader(files) for name, files in clips.items()}
+    return clips
 
 
 def _name(below: str, stem: str) -> str:

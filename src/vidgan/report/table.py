@@ -110,10 +110,24 @@ def write_texts(texts: Mapping[Path | None, Callable[[], str | Iterable[str]]]) 
                 write(text(), path)
 
 
-def check_places(paths: Sequence[Path | None]) -> None:
-    """Before any work: raises BadOutput for a place where no file can be written."""
+def check_places(paths: Sequence[Path | None], inputs: Iterable[Path | None]) -> None:
+    """Before any work: raises BadOutput for a place where no file can be written, or must not.
+
+    inputs  the files that are read: none of them is lost for a table
+    """
+    kept = {path.resolve() for path in inputs if path is not None}
+    taken: set[Path] = set()
     for path in paths:
-        if path is not None and str(path) != "-" and (path.is_dir() or not path.resolve().parent.is_dir()):
+        if path is None:
+            continue
+        is_file = str(path) != "-"
+        place = path.resolve()
+        if is_file and (path.is_dir() or not place.parent.is_dir()):
             raise BadOutput(
                 f"{path} cannot be written: it is a folder, or its folder is missing", "Name a file."
             )
+        if is_file and place in kept:
+            raise BadOutput(f"{path} is one of the files that are read", "Choose another name.")
+        if place in taken:
+            raise BadOutput(f"{path} is named for two results", "Give each a place of its own.")
+        taken.add(place)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidgan import checkpoint, hardware, progress, sidecar, video
-from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError, printable
+from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.interrupt import Asked, remembered
 from vidgan.measuring import alignment
 from vidgan.report import analysis as page
@@ -81,11 +81,9 @@ def _check(options: Options) -> None:
         raise BadOption(f"--realism-every {options.realism_every} judges nothing", "Give 1 or more.")
     if options.realism_every > 1 and options.realism is None:
         raise BadOption("--realism-every is given without --realism", "Name a training run with --realism.")
-    places = (options.report, options.json, options.csv)
-    for place in places:
-        if place is not None and place.resolve() == options.video.resolve():
-            raise BadOutput(f"{place} is the video", "Choose another name.")
-    table.check_places(places)
+    table.check_places(
+        (options.report, options.json, options.csv), (options.video, options.normal, options.realism)
+    )
     if options.clips is not None:
         clips.check_folder(options.clips, overwrite=options.overwrite)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidgan import checkpoint, hardware, pipeline, progress, sidecar, video
-from vidgan.errors import BadOption, BadOutput, BadVideo
+from vidgan.errors import BadOption, BadVideo
 from vidgan.frame import Frame
 from vidgan.geometry.affine import Matrix
 from vidgan.measuring import alignment, compare, measures
@@ -64,10 +64,11 @@ def run(options: Options) -> Comparison:
             watch = recorder.see
         numbers = _measured(scene, options, console, stack, watch)
         found = _comparison(scene, numbers, options)
-        _write(found, options)
+        # The page first: it may fail for want of room, and then nothing else is there.
         if recorder is not None and options.report is not None:
             with table.told(options.report):
                 page.write_report(found, recorder, options.report)
+        _write(found, options)
     if not options.quiet and str(options.json) != "-":
         _print(found, options)
     return found
@@ -95,12 +96,11 @@ def _check(options: Options) -> None:
         raise BadOption("there is no OUTPUT to compare", "vidgan compare REFERENCE OUTPUT...")
     if options.every < 1:
         raise BadOption(f"--every {options.every} measures nothing", "Give 1 or more.")
-    videos = {path.resolve() for path in (options.reference, *options.outputs) if path.exists()}
-    places = (options.report, options.json, options.csv)
-    for place in places:
-        if place is not None and place.resolve() in videos:
-            raise BadOutput(f"{place} is one of the videos", "Choose another name.")
-    table.check_places(places)
+    table.check_places(_places(options), (options.reference, *options.outputs, options.input))
+
+
+def _places(options: Options) -> tuple[Path | None, ...]:
+    return options.report, options.json, options.csv
 
 
 def _scene(options: Options) -> Scene:
@@ -112,6 +112,8 @@ def _scene(options: Options) -> Scene:
     if alone and options.input is not None:
         raise BadOption("--input is named, and the first video is the input itself", "Leave one of them out.")
     reference, source = (None, first) if alone else (first, _input(options, files, made))
+    if source is not None:
+        table.check_places(_places(options), [source.path])  # a sidecar may have named it
     width, height = _canvas(reference, source, outputs, made)
     if min(width, height) < alignment.SMALLEST_SIDE:
         raise BadVideo(

@@ -1,7 +1,6 @@
 """`vidgan evaluate MODEL... DATA`: how good and how fast networks are, beside interpolation and each other."""
 
 import json
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from vidgan.measuring import evaluate, footage, methods
 from vidgan.measuring.methods import Method
 from vidgan.report import evaluation as page
 from vidgan.report import table
-from vidgan.report.page import write
 from vidgan.score import Evaluation
 
 CONTROL_SIDE = 1024  # of the matrices whose product tells how fast the machine was
@@ -49,7 +47,8 @@ def run(options: Options) -> Evaluation:
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    table.check_places((options.report, options.json, options.csv))
+    named = (options.data, *map(Path, options.models), options.discriminator)
+    table.check_places(_places(options), named)
     place = _place(options)
     task = _task(options, place)
     samples = page.Samples()
@@ -79,6 +78,10 @@ def run(options: Options) -> Evaluation:
     return evaluation
 
 
+def _places(options: Options) -> tuple[Path | None, ...]:
+    return options.report, options.json, options.csv
+
+
 def _place(options: Options) -> methods.Place:
     device = hardware.device_of(options.device)
     precision = hardware.precision_of(options.precision, device)
@@ -89,6 +92,7 @@ def _place(options: Options) -> methods.Place:
 
 def _task(options: Options, place: methods.Place) -> evaluate.Task:
     data = footage.find(options.data)
+    table.check_places(_places(options), [file for clip in data.clips for file in clip.files])
     clips = data.clips[: options.clips]
     if data.pairs and options.degrade is not None:
         raise BadOption(
@@ -159,19 +163,16 @@ def _control() -> float:
 
 
 def _write(found: Evaluation, samples: page.Samples, options: Options) -> None:
-    if options.json is not None:
-        text = json.dumps(found.as_json(), allow_nan=False) + "\n"
-        if str(options.json) == "-":
-            sys.stdout.write(text)
-        else:
-            with table.told(options.json):
-                write(text, options.json)
-    if options.csv is not None:
-        with table.told(options.csv):
-            write(found.as_csv(), options.csv)
+    """The page first: it may fail for want of room, and then nothing else is there."""
     if options.report is not None:
         with table.told(options.report):
             page.write_report(found, samples, options.report)
+    table.write_texts(
+        {
+            options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
+            options.csv: found.as_csv,
+        }
+    )
 
 
 def _print(found: Evaluation, options: Options) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vidgan import hardware, pipeline, progress, sidecar, video
-from vidgan.errors import BadOption, BadOutput
+from vidgan.errors import BadOption
 from vidgan.frame import Frame
 from vidgan.measuring import alignment, arms, impact, lookers
 from vidgan.measuring.arms import Stage
@@ -104,12 +104,10 @@ def _paths(options: Options) -> list[Path]:
 def _check(options: Options) -> None:
     if options.every < 1:
         raise BadOption(f"--every {options.every} looks at nothing", "Give 1 or more.")
-    videos = {path.resolve() for path in _paths(options) if path.exists()}
-    places = (options.report, options.json, options.csv)
-    for place in places:
-        if place is not None and place.resolve() in videos:
-            raise BadOutput(f"{place} is one of the videos", "Choose another name.")
-    table.check_places(places)
+    plugs = (Path(word.rpartition(":")[0]) for word in options.plugs)
+    table.check_places(
+        (options.report, options.json, options.csv), (*_paths(options), *plugs, options.normal)
+    )
 
 
 def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
