@@ -270,7 +270,12 @@ def test_the_command_prints_a_table_and_writes_numbers(small, large, capsys):
 def test_a_mistake_is_told_in_two_lines(small, large, capsys, words, code, message):
     (small.parent / "text.mp4").write_text("no video")
     places = {name: str(small.parent / name) for name in ("missing",)}
-    places |= {"folder": str(small.parent), "small": str(small), "large": str(large), "text": str(small.parent / "text.mp4")}
+    places |= {
+        "folder": str(small.parent),
+        "small": str(small),
+        "large": str(large),
+        "text": str(small.parent / "text.mp4"),
+    }
     before = sorted(small.parent.iterdir())
     assert cli.main([word.format(**places) for word in words]) == code
     told = capsys.readouterr().err

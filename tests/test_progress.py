@@ -99,3 +99,15 @@ def test_a_time_is_shown_as_a_clock_does(clock, seconds, shown):
     if seconds >= progress.PLAIN_EVERY_SECONDS:
         assert f"{shown} left" in file.getvalue()
     assert progress._clock(seconds) == shown
+
+
+def test_words_go_out_as_they_are(capsys):
+    progress.console().print('pip install "vidgan[features]" and [/b] too')
+    assert capsys.readouterr().err == 'pip install "vidgan[features]" and [/b] too\n'
+
+
+def test_a_note_on_a_terminal_is_no_markup():
+    file = io.StringIO()
+    console = Console(file=file, width=120, force_terminal=True)
+    with progress.bar(console) as tick:
+        tick(1, 2, "a[/b].mp4")

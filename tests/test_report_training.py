@@ -10,6 +10,7 @@ import pytest
 
 from footage import nature, save
 from vidgan.errors import BadVideo
+from vidgan.recipe import Losses
 from vidgan.report import curves, training
 from vidgan.video import decode_all
 
@@ -134,3 +135,8 @@ def test_a_browser_draws_it(folder, tmp_path):
     blue = np.abs(pixels - np.array([0x2B, 0x7F, 0xD4])).max(-1) < 8
     assert blue.sum() > 500, "the curves are not on the page"
     assert pixels[:300].std() > 5, "no text at the top"
+
+
+def test_every_loss_of_a_recipe_is_drawn():
+    drawn = {name for charts in training.CHARTS.values() for _, names in charts for name in names}
+    assert Losses.model_fields.keys() <= drawn

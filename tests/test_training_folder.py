@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from test_training import folder, play, recipe, still
-from vidgan.errors import BadOutput, BadWeights
+from vidgan import checkpoint
+from vidgan.errors import BadOption, BadOutput, BadWeights
 from vidgan.generators import recurrent
 from vidgan.recipe import Data, read
 from vidgan.training import folder as place
@@ -126,3 +128,23 @@ def test_the_command_prepares_nothing_for_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BadOutput, match="Not a directory"):
         train.run(train.Options(videos=(tmp_path / "videos",), out=tmp_path / "file" / "run"))
+
+
+def test_two_trainings_into_one_folder_are_refused(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    with place.alone(tmp_path / "out"), pytest.raises(BadOutput, match="another process trains"):
+        train.run(train.Options(videos=(folder,), out=tmp_path / "out"))
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_of_which_nothing_came_goes_again(tmp_path):
+    with pytest.raises(BadOption, match="nothing to train on"):
+        train.run(train.Options(out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("header", [{}, {"progress": "{}"}, {"progress": "no json"}, {"progress": "[]"}])
+def test_a_state_of_another_version_is_said(folder, header):
+    checkpoint.save_tensors({"ema.head.bias": torch.zeros(1)}, header, running.state_of(folder))
+    with pytest.raises(BadWeights, match="not the training state of this version"):
+        running.resume(running.create(recipe()), folder)

@@ -149,3 +149,11 @@ def test_a_photo_with_a_camera_s_notes_is_read_upright(tmp_path, suffix):
     Image.fromarray(pixels).save(tmp_path / f"a{suffix}", exif=notes)
     (found,) = decode_all(tmp_path / f"a{suffix}")
     assert found.shape == (48, 32, 3) and found[:6].mean() > 150 and found[12:].mean() < 20
+
+
+def test_a_photo_that_announces_billions_of_pixels_is_refused(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (9000, 9000)).save(path)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(BadVideo, match="damaged picture"):
+        decode_all(path)

@@ -122,6 +122,23 @@ def test_a_damaged_packet_of_an_avi_moves_no_other_frame(tmp_path):
     assert any("1 damaged packets" in line for line in said)
 
 
+def test_damage_in_a_part_is_said_and_not_that_beyond_it(tmp_path):
+    film = Film(codec="mjpeg", pixel_format="yuvj420p", times=tuple(range(30)), options={})
+    path = videos.write(tmp_path / "a.avi", film)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    begin, size = places[10]
+    data[begin : begin + size] = bytes(size)
+    path.write_bytes(data)
+    said: list[str] = []
+    assert len(list(read(probe(path), duration=0.8, say=said.append))) == 19
+    assert len(said) == 1 and "1 damaged packets do not decode, the first at 0.40 s" in said[0]
+    said.clear()
+    assert len(list(read(probe(path), duration=0.2, say=said.append, threads=1))) == 5
+    assert said == []
+
+
 @pytest.mark.parametrize(("start", "duration"), [(-1.0, None), (0.0, 0.0), (0.0, -2.0), (float("nan"), None)])
 def test_impossible_parts_are_refused(tmp_path, start, duration):
     source = probe(videos.write(tmp_path / "a.mp4"))

@@ -11,6 +11,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 PLAIN_EVERY_SECONDS = 10.0
 
 
+def console(*, quiet: bool = False) -> Console:
+    """Standard error, to which words go as they are: brackets in a file's name are no markup."""
+    return Console(stderr=True, quiet=quiet, markup=False, highlight=False)
+
+
 class Tick(Protocol):
     def __call__(self, done: float, total: float | None, note: str) -> None:
         """So much is done, of so much in all where that is known."""
@@ -22,7 +27,8 @@ def bar(console: Console, *, quiet: bool = False) -> Iterator[Tick]:
     if quiet:
         yield lambda done, total, note: None
     elif console.is_terminal:
-        columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+        note_column = TextColumn("{task.description}", markup=False)
+        columns = (BarColumn(), TaskProgressColumn(), note_column, TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as shown:
             task = shown.add_task("starting", total=None)
 
@@ -52,11 +58,9 @@ class _Lines:
         self.last = now
         if total and done > self.first:
             left = (now - self.started) * (total - done) / (done - self.first)
-            self.console.print(
-                f"{done / total:4.0%}  {note}  {_clock(left)} left", highlight=False, soft_wrap=True
-            )
+            self.console.print(f"{done / total:4.0%}  {note}  {_clock(left)} left", soft_wrap=True)
         else:
-            self.console.print(note, highlight=False, soft_wrap=True)
+            self.console.print(note, soft_wrap=True)
 
 
 def _clock(seconds: float) -> str:

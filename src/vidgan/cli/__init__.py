@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 
+BARRED = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR}  # what is named is not ours to open
+
+
 def main(words: list[str] | None = None) -> int:
     """Run one command line, sys.argv unless words are given, and give back its exit code."""
     words = (sys.argv[1:] if words is None else words) or ["--help"]
@@ -61,6 +64,9 @@ def main(words: list[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             found = f"a name is too long for this disk: {printable(str(error.filename))}"
             return _tell(command, found, "Choose a shorter one.", exit_code=1)
+        if isinstance(error, OSError) and error.errno in BARRED and error.filename is not None:
+            found = f"{printable(str(error.filename))} may not be opened: {error.strerror}"
+            return _tell(command, found, "Allow it, or name another place.", exit_code=1)
         found = f"{type(error).__name__}: {error} (a mistake of ours)"
         return _tell(
             command, found, "Please report it, with what the same command prints with --debug.", exit_code=1

@@ -2,14 +2,13 @@
 
 from vidgan.dataset.batches import MARGIN, Batches, damaged, grey
 from vidgan.dataset.camera import View, camera_path, free_path, free_view, turned
-from vidgan.dataset.packing import PHOTO_SUFFIXES, VIDEO_SUFFIXES, files, numbered, pack
+from vidgan.dataset.packing import RATE, files, numbered, pack
 from vidgan.dataset.pool import Pool, chunks_held, feed
 from vidgan.dataset.store import Store
 
 __all__ = [
     "MARGIN",
-    "PHOTO_SUFFIXES",
-    "VIDEO_SUFFIXES",
+    "RATE",
     "Batches",
     "Pool",
     "Store",

@@ -21,11 +21,10 @@ from safetensors import SafetensorError, safe_open
 from vidgan.dataset import shards
 from vidgan.dataset.store import Store
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
+from vidgan.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
-VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".ts"}
-PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 A_HEADER = 200  # bytes of the header that a clip takes beside its name, at most
-RATE = 25  # frames a second of a video that does not say
+RATE = 25  # frames a second of what does not say: of folders of frames, and of some videos
 
 NUMBERED = re.compile(r"^(.*?)(\d+)$")
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vidgan.errors import BadOption, VidganError
+from vidgan.errors import BadOption, BadOutput, VidganError
 
 INDEX = "index.json"
 SCHEMA = 1
@@ -100,10 +100,22 @@ def read_index(folder: Path) -> Index:
 
 
 def write_index(index: Index, folder: Path) -> None:
-    """Whole or not at all."""
+    """Whole or not at all. Raises BadOutput."""
     partial = folder / f".{INDEX}.partial"
-    partial.write_text(json.dumps(index.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, folder / INDEX)
+    try:
+        partial.write_text(json.dumps(index.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, folder / INDEX)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise unwritable(folder / INDEX, error) from None
+
+
+def unwritable(path: Path, error: OSError) -> BadOutput:
+    """What is said of a file of a data set that has no room, or no leave."""
+    return BadOutput(
+        f"{path} cannot be written: {error.strerror or error}",
+        "Make room or choose another folder, and give the same command again: it goes on.",
+    )
 
 
 def shard_of(name: str, folder: Path) -> Path:

@@ -17,6 +17,7 @@ from vidgan import (
     checkpoint,
     geometry,
     hardware,
+    progress,
     quickest,
     sidecar,
     stream,
@@ -58,7 +59,7 @@ class Job:
 def prepare(options: Options, generator: nn.Module | None) -> Job:
     """Raises VidganError for whatever cannot be, before anything is written. A generator takes the model's place."""
     started = time.monotonic() if options.started is None else options.started
-    console = Console(stderr=True, quiet=options.quiet)
+    console = progress.console(quiet=options.quiet)
     say = _once(console)
     cap = None if options.memory is None else budget.bytes_of(options.memory)
     hardware.keep_memory() if cap is None else hardware.return_memory()
@@ -188,7 +189,7 @@ def _once(console: Console) -> Callable[[str], None]:
     def say(line: str) -> None:
         if line not in said:
             said.add(line)
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
     return say
 

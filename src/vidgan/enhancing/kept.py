@@ -22,7 +22,7 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vidgan import checkpoint
+from vidgan import checkpoint, lock
 from vidgan.errors import BadOutput, VidganError
 from vidgan.video.files import short
 
@@ -281,27 +281,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _locked(path: Path, output: Path) -> IO[bytes]:
-    """The lock's file, held until it is closed or the process ends, however it ends."""
-    file = path.open("ab")
-    try:
-        _lock(file)
-        # The run that held it may just have taken the folder away.
-        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            raise OSError
-    except OSError:
-        file.close()
+    if (file := lock.take(path)) is None:
         raise BadOutput(
             f"another vidgan is making {output}", "Wait for it, or choose another name for this one."
-        ) from None
+        )
     return file
-
-
-def _lock(file: IO[bytes]) -> None:
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-        return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

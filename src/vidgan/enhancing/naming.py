@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidgan.errors import BadOption, BadOutput, BadVideo
+from vidgan.suffixes import VIDEO_SUFFIXES
 
 # An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
 KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-# Files of other names are left out of a folder; each of these is looked at, whatever it turns out to be.
-VIDEO_SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts", ".m2ts", ".mpg",
-    ".mpeg", ".vob", ".flv", ".f4v", ".wmv", ".asf", ".ogv", ".ogg", ".ivf", ".mxf", ".nut", ".dv", ".y4m",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,9 @@ class _Process:
     def code(self) -> int:
         return self._process.wait()
 
-    def stop(self, number: int) -> None:
-        """Ask once."""
-        if not self.was_asked:
+    def stop(self, number: int, *, again: bool = False) -> None:
+        """Ask once, unless again."""
+        if again or not self.was_asked:
             self.was_asked = True
             self._process.send_signal(number)
 
@@ -182,7 +182,7 @@ def _close(entry: Entry, process: _Process) -> None:
     code = process.code
     if entry.status != "running":
         return
-    if code in (130, 143) or (process.was_asked and -code in POLITE):
+    if process.was_asked and (-code in POLITE or code - 128 in POLITE):
         entry.status, entry.note = "stopped", ""
     elif code < 0:
         name = signal.Signals(-code).name
@@ -196,7 +196,7 @@ def _close(entry: Entry, process: _Process) -> None:
 def _end(running: dict[int, _Process]) -> None:
     """A second Ctrl-C: ask again, and wait no longer than must be."""
     for process in running.values():
-        process.stop(signal.SIGINT)
+        process.stop(signal.SIGINT, again=True)
     until = time.monotonic() + PATIENCE_SECONDS
     for process in running.values():
         if not process.wait(max(0.0, until - time.monotonic())):

@@ -82,4 +82,4 @@ class _Lines:
             self._print(counted(self._entries))
 
     def _print(self, line: str) -> None:
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(line, soft_wrap=True)

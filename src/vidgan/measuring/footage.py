@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Store, numbered
+from vidgan.dataset import Store, numbered
 from vidgan.dataset.shards import is_prepared
 from vidgan.degrade import PRESETS, degraded
 from vidgan.errors import BadOption, BadVideo
 from vidgan.metrics.fidelity import psnr
+from vidgan.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from vidgan.video import decode_all
 
 HIGH = re.compile(r"^(gt|hr|high|target|((train|val|test)_)?sharp)$", re.IGNORECASE)
@@ -147,9 +148,10 @@ def _paired(high: Path, low: Path) -> list[Clip]:
 
 
 def _clips(place: Path) -> dict[str, list[Path]]:
-    """Name -> the files of its frames. A folder whose pictures are numbered is a clip; other pictures are clips of one frame.
+    """Name -> the files of its frames.
 
-    Files that differ in their suffix alone keep it in their names.
+    A folder whose pictures are numbered is a clip; other pictures are clips of one frame. Files that differ in their
+    suffix alone keep it in their names.
     """
     if place.is_file():
         return {place.stem: [place]}

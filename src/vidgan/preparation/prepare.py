@@ -101,6 +101,8 @@ def _unchanged(known: Mapping[str, shards.Entry], entry: sources.Found, folder: 
     old = known.get(entry.name)
     if old is None or (old.kind, old.size, old.changed) != (entry.kind, entry.size, entry.changed):
         return None
+    if old.broken and not old.clips:  # it is quickly seen, and may have been for want of rights
+        return None
     there = not any(clip.kept for clip in old.clips) or shards.shard_of(entry.name, folder).is_file()
     return old if there else None
 
@@ -113,12 +115,13 @@ def _looked_at(
     if old is not None:
         made.group, made.split = old.group, old.split
     tensors: dict[str, torch.Tensor] = {}
+    thumb: bytes | None = None
     try:
         length = sources.length(entry)
         for start, frames in _windows(entry, settings, length.seconds):
             clip, frames = _judged(frames, start, settings, entry, length)
-            if not made.clips:
-                (folder / "thumbs" / f"{shards.id_of(entry.name)}.jpg").write_bytes(_thumb(frames[0]))
+            if thumb is None:
+                thumb = _thumb(frames[0])
             if clip.kept:
                 tensors[f"clip{len(made.clips)}"] = torch.from_numpy(np.ascontiguousarray(frames))
             made.clips.append(clip)
@@ -128,6 +131,9 @@ def _looked_at(
         made.broken = error.found
     except OSError as error:
         made.broken = f"{entry.files[0]} cannot be read: {error.strerror}"
+        made.changed = 0  # the disk's fault or that of rights, and may be over the next time
+    if thumb is not None:
+        _write_thumb(thumb, folder, entry.name)
     shard = shards.shard_of(entry.name, folder)
     if tensors:
         partial = shard.with_suffix(".partial")
@@ -136,13 +142,18 @@ def _looked_at(
             os.replace(partial, shard)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise VidganError(
-                f"{shard} cannot be written: {error.strerror}",
-                "Make room or choose another folder, and give the same command again: it goes on.",
-            ) from None
+            raise shards.unwritable(shard, error) from None
     else:
         shard.unlink(missing_ok=True)
     return made
+
+
+def _write_thumb(thumb: bytes, folder: Path, name: str) -> None:
+    path = folder / "thumbs" / f"{shards.id_of(name)}.jpg"
+    try:
+        path.write_bytes(thumb)
+    except OSError as error:
+        raise shards.unwritable(path, error) from None
 
 
 def _windows(entry: sources.Found, settings: Settings, seconds: float) -> Iterator[tuple[float, np.ndarray]]:

@@ -13,16 +13,16 @@ from typing import Literal
 
 import numpy as np
 
-from vidgan.dataset import PHOTO_SUFFIXES, VIDEO_SUFFIXES, numbered, shards
+from vidgan.dataset import RATE, numbered, shards
 from vidgan.errors import BadOption, BadVideo, VidganError
 from vidgan.preparation.alike import distance, fingerprint
 from vidgan.shots import CutDetector
-from vidgan.video import decode_all, probe, read, turn_upright
+from vidgan.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from vidgan.video import decode_all, origin_of, probe, read, turn_upright
 
 Kind = Literal["video", "frames", "photo"]
 LEAST_FRAMES = 5  # numbered pictures that can be a clip; Vimeo-90K has 7
 NEAR = 16  # differing signs of 64 between the fingerprints of neighbouring frames, see alike.py
-RATE = 25  # frames a second of what does not say: of folders of frames, and of some videos
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,19 @@ class Found:
 
 
 def find(places: tuple[Path, ...]) -> list[Found]:
-    """Everything at or below the places, by name. Raises BadOption for a place that is not there.
+    """Everything at or below the places, by name.
 
     Hidden files and folders are passed over, and links to folders are not followed. A prepared data set is refused:
     it holds copies, and thumbnails that look like photos.
+    Raises BadOption for a place that is not there, BadVideo for a folder that may not be opened.
     """
     found: list[Found] = []
     for place in places:
         if not place.exists():
             raise BadOption(f"there is no {place}", "Name a video, a photo, or a folder of them.")
         if place.is_file():
-            found.append(Found(place.name, "video" if _is_video(place) else "photo", (place,)))
+            # What was named is looked at, whatever it is called.
+            found.append(Found(place.name, "photo" if _is_photo(place) else "video", (place,)))
             continue
         root = place.resolve().name
         for folder, files in _folders(place):
@@ -63,7 +65,7 @@ def find(places: tuple[Path, ...]) -> list[Found]:
                 raise shards.no_footage(folder)
             below = "/".join((root, *folder.relative_to(place).parts))
             found += (Found(f"{below}/{file.name}", "video", (file,)) for file in files if _is_video(file))
-            photos = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
+            photos = [file for file in files if _is_photo(file)]
             runs = _frame_runs(photos)
             taken = {file for run in runs for file in run}
             for run in runs:
@@ -85,11 +87,12 @@ def pictures(entry: Found) -> Iterator[tuple[Fraction, np.ndarray]]:
     """(seconds, (H, W, 3) uint8 RGB, upright), in order, one at a time. Raises BadVideo."""
     if entry.kind == "video":
         source = probe(entry.files[0])
+        origin = origin_of(source)
         for frame in read(source):
             pixels = frame.pixels
             if pixels.dtype == np.uint16:
                 pixels = (pixels >> 8).astype(np.uint8)
-            yield frame.seconds - source.start_seconds, turn_upright(pixels, source.orientation)
+            yield frame.seconds - origin, turn_upright(pixels, source.orientation)
         return
     shape = None
     for index, file in enumerate(entry.files):
@@ -121,9 +124,18 @@ def _is_video(file: Path) -> bool:
     return file.suffix.lower() in VIDEO_SUFFIXES
 
 
+def _is_photo(file: Path) -> bool:
+    return file.suffix.lower() in PHOTO_SUFFIXES
+
+
 def _folders(place: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Each folder with its files in order; written out because Path.walk is younger than Python 3.11."""
-    entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
+    try:
+        entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
+    except OSError as error:  # what it holds would be missing without a word
+        raise BadVideo(
+            f"{place} may not be opened: {error.strerror}", "Allow it, or put it elsewhere."
+        ) from None
     yield place, [entry for entry in entries if entry.is_file()]
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink():

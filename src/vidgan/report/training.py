@@ -29,7 +29,8 @@ CHARTS = {
         ("Flicker: lower is better", ("val_tlp", "val_temporal")),
     ],
     "The generator's losses": [
-        ("Pixels", ("l1", "charbonnier", "low_pass_l1", "temporal_difference", "ping_pong")),
+        ("Pixels", ("l1", "charbonnier", "low_pass_l1", "gradient_difference", "ping_pong")),
+        ("Motion", ("temporal_difference", "temporal_residual", "motion_difference")),
         ("Phases and spectra", ("phase_l1", "focal_frequency")),
         ("Looks", ("perceptual", "feature_matching")),
         ("The game", ("game", "discriminator")),

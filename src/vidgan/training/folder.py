@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vidgan import lock
 from vidgan.errors import BadOutput
 from vidgan.recipe import Recipe, anchored, to_toml
 
-RECIPE = "recipe.toml"
+RECIPE, LOCK = "recipe.toml", ".lock"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Of a place that is a file, or inside of one, or not ours to write to.
 UNFIT = {
@@ -47,6 +48,30 @@ def _concerns(error: OSError, folder: Path) -> bool:
         return False
     place, folder = Path(error.filename).absolute(), folder.absolute()
     return place.is_relative_to(folder) or folder.is_relative_to(place)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """No other process trains into it meanwhile; a new folder goes again where nothing came of it.
+
+    Raises BadOutput where another one does, or the folder cannot be written.
+    """
+    is_new = not folder.exists()
+    with writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock.take(folder / LOCK)
+    if held is None:
+        raise BadOutput(
+            f"another process trains into {folder}", "Wait for it, or name another folder with --out."
+        )
+    with held:
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows takes no open file away
+                (folder / LOCK).unlink()
+                if is_new:
+                    folder.rmdir()  # where it is empty
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:

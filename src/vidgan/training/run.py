@@ -266,12 +266,19 @@ def resume(run: Run, folder: Path) -> Run:
     if not (path := state_of(folder)).exists():
         return run
     tensors, header = checkpoint.load_tensors(path)
-    progress = json.loads(header["progress"])
-    for name in PROGRESS:
-        setattr(run, name, progress[name])
-    run.watch = Watch(**progress["watch"])
+    try:
+        progress = json.loads(header["progress"])
+        for name in PROGRESS:
+            setattr(run, name, progress[name])
+        run.watch = Watch(**progress["watch"])
+        scalers = dict(progress["scalers"])
+    except (KeyError, TypeError, ValueError):
+        raise BadWeights(
+            f"{path} is not the training state of this version",
+            "Use the version that it was made with, or train into another folder with --out.",
+        ) from None
     for name, scaler in run.scalers.items():
-        if scaler.is_enabled() and (saved := progress["scalers"].get(name)):
+        if scaler.is_enabled() and (saved := scalers.get(name)):
             scaler.load_state_dict(saved)
     try:
         for name in ("generator", "ema", "discriminator"):

@@ -47,7 +47,7 @@ def run(options: Options) -> Analysis:
     A first Ctrl-C or polite kill ends the video there: what was seen until then is written and told, and the program
     ends as the signal would have it. Raises VidganError; then nothing has been written but whole clips.
     """
-    console = Console(stderr=True, quiet=options.quiet)
+    console = progress.console(quiet=options.quiet)
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -56,7 +56,7 @@ def run(options: Options) -> Analysis:
     def say(line: str) -> None:
         if line not in notes:
             notes.append(line)
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
     _check(options)
     source = video.probe(options.video)

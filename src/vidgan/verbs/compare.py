@@ -47,7 +47,7 @@ def run(options: Options) -> Comparison:
     All are compared upright, with square pixels, at the reference's size. Times count from each video's own first
     frame. Raises VidganError; then nothing has been written.
     """
-    console = Console(stderr=True, quiet=options.quiet)
+    console = progress.console(quiet=options.quiet)
     hardware.keep_memory()
     if options.threads:
         import torch
@@ -271,7 +271,7 @@ def _measured(
     scene: Scene, options: Options, console: Console, stack: ExitStack, watch: Callable[[Moment], None]
 ) -> compare.Numbers:
     def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     streams: list[Iterator[Frame]] = []
     for source in scene.videos:
@@ -358,7 +358,7 @@ def _write(found: Comparison, options: Options) -> None:
 
 
 def _print(found: Comparison, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     shown = Table(box=None, pad_edge=False)
     shown.add_column("")
     for contender in found.contenders:

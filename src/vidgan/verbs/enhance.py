@@ -73,7 +73,7 @@ def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, ob
     jobs    videos at a time
     Raises VidganError for what cannot be before any is begun, and in the end where some failed: the others are made.
     """
-    console = Console(stderr=True, quiet=options.quiet)
+    console = progress.console(quiet=options.quiet)
     entries = _entries(options, suffix, console)
     waiting = [entry.task.output for entry in entries if entry.status == "waiting"]
     jobs = min(jobs, max(1, len(waiting)))
@@ -93,14 +93,14 @@ def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, ob
         if options.json:
             sys.stdout.write(dumps(told) + "\n")
         failed = [entry for entry in entries if entry.status == "failed"]
-        errors = Console(stderr=True)  # which --quiet does not silence
+        errors = progress.console()  # which --quiet does not silence
         if failed or not options.quiet:
-            errors.print(table.counted(entries), highlight=False)
+            errors.print(table.counted(entries))
         for entry in failed:
             line = f"  {table.name_of(entry, options.input)}: {entry.note}"
-            errors.print(line, highlight=False, markup=False, soft_wrap=True)
+            errors.print(line, soft_wrap=True)
         if any(entry.status == "stopped" for entry in entries):
-            errors.print("the same command goes on", highlight=False)
+            errors.print("the same command goes on")
     if failed:
         raise VidganError(
             f"{len(failed)} of {len(entries)} videos failed",
@@ -128,7 +128,7 @@ def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
                 "skipped",
                 f"{entry.task.output} exists already: --overwrite makes it again",
             )
-    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    say = partial(console.print, soft_wrap=True)
     if found.others:
         names = ", ".join(path.name for path in found.others[:3]) + (" ..." if len(found.others) > 3 else "")
         say(f"left out, by their names no videos: {len(found.others)} ({names})")
@@ -184,7 +184,7 @@ def _share(memory: str, jobs: int) -> int:
 
 
 def _pass_on(console: Console, name: str, line: str) -> None:
-    console.print(line if name in line else f"{name}: {line}", highlight=False, markup=False, soft_wrap=True)
+    console.print(line if name in line else f"{name}: {line}", soft_wrap=True)
 
 
 def _row(entry: Entry) -> dict[str, object]:

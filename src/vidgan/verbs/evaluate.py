@@ -43,7 +43,7 @@ def run(options: Options) -> Evaluation:
 
     Raises VidganError; then nothing has been written.
     """
-    console = Console(stderr=True, quiet=options.quiet)
+    console = progress.console(quiet=options.quiet)
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -176,7 +176,7 @@ def _write(found: Evaluation, samples: page.Samples, options: Options) -> None:
 
 
 def _print(found: Evaluation, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     shown = Table(box=None, pad_edge=False)
     shown.add_column("")
     for title in found.titles.values():

@@ -49,7 +49,7 @@ def run(options: Options) -> Impact:
 
     Raises VidganError; then nothing has been written.
     """
-    console = Console(stderr=True, quiet=options.quiet)
+    console = progress.console(quiet=options.quiet)
     hardware.keep_memory()
     _check(options)
     looking, left_out = _lookers(options)
@@ -131,7 +131,7 @@ def _joined(
     """The part of the source and the reference that the enhanced video shows, and all of that."""
 
     def say(line: str) -> None:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     start, duration = (made.settings.start, made.settings.duration) if made else (0.0, None)
     streams: list[Iterator[Frame]] = []
@@ -184,7 +184,7 @@ def _write(found: Impact, recorder: page.Recorder, options: Options) -> None:
 
 
 def _print(found: Impact, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     for study in found.studies:
         verdict = found.verdict(study)
         print(f"{study.title}: {SAID[verdict.outcome]}: {verdict.words}")

@@ -3,8 +3,6 @@
 import sys
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from vidgan import checkpoint, progress
 from vidgan.errors import BadOption
 from vidgan.features import Net, has_lpips
@@ -61,7 +59,7 @@ def _pull(options: Options) -> None:
     if not options.yes and not _agreed():
         print("nothing was fetched")
         return
-    with progress.bar(Console(stderr=True)) as tick:
+    with progress.bar(progress.console()) as tick:
         path = fetch(net, tick)
     print(f"{options.name}: {path}")
 

@@ -1,8 +1,6 @@
 """`vidgan prepare SOURCE... DATASET`: footage of any kind becomes a data set that can be trusted."""
 
 import json as as_json
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vidgan import progress
+from vidgan import lock, progress
 from vidgan.dataset import shards
 from vidgan.errors import BadOption, BadOutput
 from vidgan.preparation import alike
 from vidgan.preparation.prepare import Settings, prepare
 from vidgan.report import prepared
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Options:
 
 def run(options: Options) -> shards.Index:
     """Prepare, or bring up to date what was prepared. Gives the index of what is in the data set now."""
-    console = Console(stderr=True)
+    console = progress.console()
     if options.val + options.test >= 1:
         raise BadOption(
             f"--val {options.val} and --test {options.test} leave nothing to train on", "Take smaller shares."
@@ -64,7 +64,7 @@ def _check_folder(options: Options) -> None:
     folder = options.dataset
     if folder.is_file():
         raise BadOutput(f"{folder} is a file", "Name a folder for the data set; it comes last.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / ".lock").exists():
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / LOCK).exists():
         raise BadOutput(
             f"{folder} holds files, and no data set",
             "Name a new or an empty folder; the data set comes last.",
@@ -81,19 +81,13 @@ def _alone(folder: Path) -> Iterator[None]:
     """Nobody else writes this data set meanwhile; the lock ends with the process, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+        held = lock.take(folder / LOCK)
     except OSError as error:
         raise BadOutput(f"{folder} cannot be written: {error.strerror}", "Choose another folder.") from None
-    try:
-        if sys.platform != "win32":  # which has no such locks: two runs at once are the user's own care there
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if held is None:
+        raise BadOutput(f"{folder} is being prepared by another process", "Wait until it is done.")
+    with held:
         yield
-    except BlockingIOError:
-        raise BadOutput(f"{folder} is being prepared by another process", "Wait until it is done.") from None
-    finally:
-        os.close(lock)
 
 
 def _told(index: shards.Index, report: Path) -> dict[str, object]:
@@ -108,5 +102,5 @@ def _show(index: shards.Index, report: Path, console: Console) -> None:
         table.add_row(*map(str, row))
     console.print(table)
     for reason, number in prepared.dropped(index).most_common():
-        console.print(f"left out: {number} {reason}", highlight=False)
-    console.print(f"What was kept and left out, in pictures: {report}", highlight=False)
+        console.print(f"left out: {number} {reason}")
+    console.print(f"What was kept and left out, in pictures: {report}")

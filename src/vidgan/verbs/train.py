@@ -1,6 +1,7 @@
 """`vidgan train`: from folders of videos and photos to a generator that one can use."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from vidgan.errors import BadOption
 from vidgan.recipe import Recipe
 from vidgan.training import calibrating, ground, loop, planning, together
 from vidgan.training import run as running
-from vidgan.training.folder import writable
+from vidgan.training.folder import alone, writable
 
 DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
 MOST_WORKERS = 8
@@ -36,7 +37,7 @@ class Options:
 
 def run(options: Options) -> Path:
     """Train, or go on with a training that was stopped. Gives the folder that now holds the weights."""
-    console = Console(stderr=True)
+    console = progress.console()
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -55,7 +56,7 @@ def run(options: Options) -> Path:
         chosen = chosen.model_copy(update=found)
     with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
         setup = loop.Setup(
-            say=lambda line: console.print(line, highlight=False, soft_wrap=True),
+            say=lambda line: console.print(line, soft_wrap=True),
             tick=tick,
             after=_report,
             device=device,
@@ -66,25 +67,30 @@ def run(options: Options) -> Path:
         if options.dry_run:
             _describe(chosen, setup, console)
             return folder
-        if options.videos:
-            with writable(folder):
-                chosen = _with_videos(chosen, options, folder, setup)
-        if not chosen.data.train:
-            raise BadOption(
-                "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
-            )
-        if options.minutes is not None:
-            chosen = _as_planned(chosen, folder)
-        trained = loop.train(running.create(chosen, folder), folder, setup)
-        if together.rank() == 0:
-            made = "best" if chosen.realistic.steps else "faithful"
-            weights = folder / running.CHECKPOINTS / f"{made}.safetensors"
-            if trained.ahead:
-                calibrating.calibrate(weights, trained.recipe.data, folder, setup)
-            use = "vidgan analyze --normal" if trained.ahead else "--model"
-            setup.say(f"The weights are in {weights}; use them with {use}.")
-            setup.say(f"How it went, in pictures: {folder / 'report.html'}")
+        with alone(folder) if together.rank() == 0 else nullcontext():
+            _train(chosen, folder, options, setup)
     return folder
+
+
+def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) -> None:
+    if options.videos:
+        with writable(folder):
+            chosen = _with_videos(chosen, options, folder, setup)
+    if not chosen.data.train:
+        raise BadOption(
+            "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
+        )
+    if options.minutes is not None:
+        chosen = _as_planned(chosen, folder)
+    trained = loop.train(running.create(chosen, folder), folder, setup)
+    if together.rank() == 0:
+        made = "best" if chosen.realistic.steps else "faithful"
+        weights = folder / running.CHECKPOINTS / f"{made}.safetensors"
+        if trained.ahead:
+            calibrating.calibrate(weights, trained.recipe.data, folder, setup)
+        use = "vidgan analyze --normal" if trained.ahead else "--model"
+        setup.say(f"The weights are in {weights}; use them with {use}.")
+        setup.say(f"How it went, in pictures: {folder / 'report.html'}")
 
 
 def _workers() -> int:
@@ -162,17 +168,14 @@ def _describe(chosen: Recipe, setup: loop.Setup, console: Console) -> None:
     chosen = ground.playable(chosen, setup.say)
     plan = planning.plan(chosen, ground.table_of(chosen, setup))
     for name, count in plan.parameters.items():
-        console.print(
-            f"{name}: {getattr(chosen, name).name}, {count / 1e6:.3f} M parameters", highlight=False
-        )
+        console.print(f"{name}: {getattr(chosen, name).name}, {count / 1e6:.3f} M parameters")
     for name, cost in plan.costs.items():
         stage = getattr(chosen, name)
         console.print(
             f"{name}: {stage.steps} steps of {stage.batch} clips of {stage.frames} frames, {stage.crop}x{stage.crop}; "
             f"{cost.gflop:.0f} GFLOP and {cost.seconds:.2g} s a step: {cost.seconds * stage.steps / 3600:.2g} hours",
-            highlight=False,
             soft_wrap=True,
         )
     held = f"{plan.memory_mb:.0f} MB of memory, " if plan.memory_mb is not None else ""
     told = f"on {setup.device.type} in {str(setup.precision).removeprefix('torch.')}: "
-    console.print(f"{told}{held}{plan.hours:.2g} hours and its validations", highlight=False)
+    console.print(f"{told}{held}{plan.hours:.2g} hours and its validations")

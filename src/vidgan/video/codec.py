@@ -14,6 +14,7 @@ import numpy as np
 
 from vidgan.errors import BadOption, BadVideo
 from vidgan.video.colour import Colour, Converter
+from vidgan.video.files import MAX_PIXELS
 from vidgan.video.probe import orientation_of, probe
 from vidgan.video.reader import read
 
@@ -126,6 +127,7 @@ def _decode_photo(path: Path) -> np.ndarray | None:
     decoder = av.CodecContext.create(codec, "r")
     assert isinstance(decoder, av.VideoCodecContext)
     decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}  # a few bytes may announce any size
     try:
         pictures = decoder.decode(av.Packet(data)) + decoder.decode(None)
     except av.FFmpegError as error:

@@ -53,7 +53,7 @@ def read(
     Raises BadVideo where nothing can be decoded there, or the pictures change size or format on the way.
     """
     begin, end = _ticks_of(source, start, duration)
-    frames = _frames(source, _pictures_from(source, begin, say, threads), begin, end)
+    frames = _frames(source, _pictures_from(source, begin, end, say, threads), begin)
     first = next(frames, None)
     if first is None:
         length = "" if source.duration_seconds is None else f"; it is {source.duration_seconds:.2f} s long"
@@ -94,11 +94,11 @@ def read_after(
     """
     begin, end = _ticks_of(source, start, duration)
     first = seen[0].pts
-    ways = [_pictures_from(source, begin, say, threads)]
+    ways = [_pictures_from(source, begin, end, say, threads)]
     if _can_be_sought(source):
-        ways.insert(0, _pictures(source, first, say, threads))
+        ways.insert(0, _pictures(source, first, end, say, threads))
     for pictures in ways:
-        frames = _frames(source, pictures, first, end)
+        frames = _frames(source, pictures, first)
         if all(_is(next(frames, None), known) for known in seen):
             yield from frames
             return
@@ -120,26 +120,22 @@ def _ticks_of(source: Source, start: float, duration: float | None) -> tuple[int
     return begin, None if part.end is None else int(part.end / source.time_base)
 
 
-def _frames(
-    source: Source, pictures: Iterator[_Timed], begin: int | None, end: int | None
-) -> Iterator[Frame]:
-    """The pictures shown in [begin, end), converted."""
+def _frames(source: Source, pictures: Iterator[_Timed], begin: int | None) -> Iterator[Frame]:
+    """The pictures shown from `begin` on, converted."""
     converter, deep = Converter(source.colour), source.bit_depth > 8
     for pts, picture in pictures:
         if begin is not None and pts < begin:
             continue
-        if end is not None and pts >= end:
-            break
         pixels = converter.to_rgb(picture, deep=deep)
         yield Frame(pixels=pixels, pts=pts, duration=picture.duration or 0, time_base=source.time_base)
 
 
 def _pictures_from(
-    source: Source, begin: int | None, say: Callable[[str], None], threads: int
+    source: Source, begin: int | None, end: int | None, say: Callable[[str], None], threads: int
 ) -> Generator[_Timed, None, None]:
-    """Whole pictures in order of time, from `begin` or somewhat before it."""
+    """Whole pictures in order of time, from `begin` or somewhat before it to `end`."""
     if begin is not None and _can_be_sought(source):
-        pictures = _pictures(source, begin, say, threads)
+        pictures = _pictures(source, begin, end, say, threads)
         first = next(pictures, None)
         # Some indices lead past the frame they were asked for; then the file is read from its beginning.
         if first is not None and first[0] <= begin:
@@ -147,7 +143,7 @@ def _pictures_from(
             yield from pictures
             return
         pictures.close()
-    yield from _pictures(source, None, say, threads)
+    yield from _pictures(source, None, end, say, threads)
 
 
 def _can_be_sought(source: Source) -> bool:
@@ -155,7 +151,7 @@ def _can_be_sought(source: Source) -> bool:
 
 
 def _pictures(
-    source: Source, seek_to: int | None, say: Callable[[str], None], threads: int
+    source: Source, seek_to: int | None, end: int | None, say: Callable[[str], None], threads: int
 ) -> Generator[_Timed, None, None]:
     with open_video(source.path) as container:
         stream = _stream(container, source)
@@ -167,8 +163,13 @@ def _pictures(
                 return
         decoded = _Decoded(container, stream, source, say)
         decoded.ignore_before = seek_to
-        yield from _in_order(_deinterlaced(decoded.pictures(), source, say), source, say)
-        decoded.report()
+        for pts, picture in _in_order(_deinterlaced(decoded.pictures(), source, say), source, say):
+            if end is not None and pts >= end:
+                decoded.report_damage()
+                return
+            yield pts, picture
+        decoded.report_damage()
+        decoded.report_end()
 
 
 def _stream(container: InputContainer, source: Source) -> VideoStream:
@@ -231,8 +232,8 @@ class _Decoded:
             if packet is None:
                 return
 
-    def report(self) -> None:
-        """Say what is missing, once, when all that decodes has been given out."""
+    def report_damage(self) -> None:
+        """Say once what did not decode of all that was asked for."""
         path = self._source.path
         if self._num_bad_packets:
             where = "" if self._first_bad is None else f", the first at {float(self._first_bad):.2f} s"
@@ -242,6 +243,10 @@ class _Decoded:
             self._say(
                 f"{path}: {self._num_bad_frames} frames are damaged; they are shown as far as they decode"
             )
+
+    def report_end(self) -> None:
+        """Say whether the file goes on as long as it says, when all that decodes has been given out."""
+        path = self._source.path
         expected = self._source.stream_seconds
         missing = Fraction(0)
         if expected is not None and self._shown_until is not None:

@@ -1,0 +1,47 @@
+"""One process at a time in a place. The lock ends with its process, however that ends."""
+
+import os
+from pathlib import Path
+from typing import IO
+from weakref import WeakSet
+
+_held: WeakSet[IO[bytes]] = WeakSet()
+
+
+def take(path: Path) -> IO[bytes] | None:
+    """The lock's file, which holds it until it is closed; None where another process has it, or just ended with it.
+
+    Raises OSError where the file cannot be made.
+    """
+    file = path.open("ab")
+    try:
+        _lock(file)
+        # Whoever held it may just have taken the folder away.
+        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            raise BlockingIOError
+    except OSError:
+        file.close()
+        return None
+    _held.add(file)
+    return file
+
+
+def _lock(file: IO[bytes]) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _let_go() -> None:
+    """A loading process that outlives a killed training by a second must not hold its lock."""
+    for file in list(_held):
+        file.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)

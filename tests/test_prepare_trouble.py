@@ -1,0 +1,92 @@
+"""`vidgan prepare` where the disk, rights or names are in the way: nothing is lost for good, nothing is silent."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from footage import moving
+from test_prepare import prepared, video
+from vidgan import cli
+from vidgan.preparation import prepare as preparing
+from vidgan.preparation import sources
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    return video(tmp_path / "in" / "a.mp4", moving(0))
+
+
+def test_a_film_of_any_name_is_a_film(clip, tmp_path):
+    clip.rename(clip.with_suffix(".mpeg"))
+    for place in (clip.with_suffix(".mpeg"), clip.parent):
+        assert [found.kind for found in sources.find((place,))] == ["video"]
+    clip.with_suffix(".mpeg").rename(clip.with_suffix(".film"))
+    assert [found.kind for found in sources.find((clip.with_suffix(".film"),))] == ["video"]
+
+
+def test_a_disk_that_was_full_is_no_mark_on_the_source(clip, tmp_path, monkeypatch, capsys):
+    real = Path.write_bytes
+
+    def write(path, data):
+        if path.parent.name == "thumbs":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return real(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write)
+        assert cli.main(["prepare", str(clip), str(tmp_path / "set"), "--quiet"]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be written: No space left" in told and len(told.strip().splitlines()) == 2
+    (entry,) = prepared(clip, tmp_path / "set").entries.values()
+    assert not entry.broken and entry.kept
+
+
+def test_an_index_that_cannot_be_written_is_told_in_two_lines(clip, tmp_path, monkeypatch, capsys):
+    def write(path, *_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_text", write)
+    assert cli.main(["prepare", str(clip), str(tmp_path / "set"), "--quiet"]) == 1
+    assert "index.json cannot be written: No space left" in capsys.readouterr().err
+    assert not list((tmp_path / "set").glob("*.partial"))
+
+
+def test_a_read_that_failed_is_tried_again(clip, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preparing, "_windows", fail)
+        (entry,) = prepared(clip, tmp_path / "set").entries.values()
+        assert "Input/output error" in entry.broken
+    (entry,) = prepared(clip, tmp_path / "set").entries.values()
+    assert not entry.broken and entry.kept
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(clip, tmp_path, monkeypatch):
+    from vidgan.errors import BadVideo
+
+    def fail(*_):
+        raise BadVideo(f"{clip} cannot be read: Permission denied", "")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "length", fail)
+        (entry,) = prepared(clip, tmp_path / "set").entries.values()
+        assert entry.broken
+    (entry,) = prepared(clip, tmp_path / "set").entries.values()
+    assert not entry.broken and entry.kept
+
+
+def test_a_folder_that_may_not_be_opened_is_named(clip, tmp_path, monkeypatch, capsys):
+    (clip.parent / "shut").mkdir()
+    real = Path.iterdir
+
+    def look(path):
+        if path.name == "shut":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", look)
+    assert cli.main(["prepare", str(clip.parent), str(tmp_path / "set"), "--quiet"]) == 1
+    assert "shut may not be opened" in capsys.readouterr().err
