@@ -16,7 +16,7 @@ from vidgan.video.probe import codec_name, describe_other
 from vidgan.video.subtitles import TextConverter
 from vidgan.video.timing import Segment
 
-_MOST_SHIFT = Fraction(1, 20)  # seconds that sound may be off its film: more is seen on lips
+_MOST_OFFSET = Fraction(1, 20)  # seconds that sound may be off its film: more is seen on lips
 
 
 class Route(Protocol):
@@ -147,7 +147,7 @@ class _Run:
         if not is_first and not self._is_exact and abs(begin - due) <= 2 * packet.time_base:
             due = begin
         self._due = due + long
-        if abs(begin - due) <= max(long, _MOST_SHIFT):
+        if abs(begin - due) <= max(long, _MOST_OFFSET):
             return
         how = "begins" if is_first else f"breaks off at {float(due):.2f} s and goes on"
         raise BadOutput(

@@ -42,7 +42,7 @@ class SegmentWriter:
     """
 
     def __init__(self, path: Path, pictures: Pictures) -> None:
-        self.path, self.num_frames = path, 0
+        self.path = path
         self._pictures, self._coding = pictures, pictures.coding
         self._digest = hashlib.sha256()
         self._file: IO[bytes] | None = None
@@ -62,7 +62,6 @@ class SegmentWriter:
             self._put_packets(self._encoder.encode(picture))
         except (av.FFmpegError, OSError) as error:
             raise self._coding.failed(error) from None
-        self.num_frames += 1
 
     def close(self) -> str:
         """End the segment; gives the SHA-256 of its file."""
