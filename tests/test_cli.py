@@ -65,6 +65,7 @@ class TrainOptions:
     precision: str = "auto"
     threads: int = 0
     dry_run: bool = False
+    change: bool = False
 
 
 class Verb(ModuleType):
@@ -212,6 +213,7 @@ def test_train_passes_on_its_recipe_and_changes(train):
         device="cpu",
         threads=1,
         dry_run=True,
+        change=False,
     )
 
 

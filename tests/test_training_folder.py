@@ -10,9 +10,9 @@ import torch
 
 from test_training import folder, play, recipe, still
 from vidgan import checkpoint
-from vidgan.errors import BadOption, BadOutput, BadWeights
+from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights
 from vidgan.generators import recurrent
-from vidgan.recipe import Data, read
+from vidgan.recipe import Data, Recipe, read
 from vidgan.training import folder as place
 from vidgan.training import loop
 from vidgan.training import run as running
@@ -148,3 +148,45 @@ def test_a_state_of_another_version_is_said(folder, header):
     checkpoint.save_tensors({"ema.head.bias": torch.zeros(1)}, header, running.state_of(folder))
     with pytest.raises(BadWeights, match="not the training state of this version"):
         running.resume(running.create(recipe()), folder)
+
+
+@pytest.mark.parametrize(("changes", "told"), [
+    ({"seed": 7}, "seed was 1, not 7"),
+    ({"faithful": {"batch": 3}}, "faithful.batch was 1, not 3"),
+    ({"realistic": {"losses": {"game": 0.5}}}, "realistic.losses.game was"),
+])  # fmt: skip
+def test_a_run_goes_on_as_it_was_begun_unless_told_otherwise(folder, changes, told):
+    begun = recipe()
+    run = interrupted(begun, folder)
+    assert begun.seed == 1 and begun.faithful.batch == 1
+    other = Recipe.model_validate(merged(begun.model_dump(), changes))
+    with pytest.raises(BadRecipe, match=told):
+        running.resume(running.create(other, folder), folder)
+    assert running.resume(running.create(other, folder), folder, change=True).step == run.step
+
+
+def interrupted(begun: Recipe, folder: Path) -> running.Run:
+    """A run whose last step is still to be played."""
+    run = play(begun, folder)
+    run.step -= 1
+    running.save(run, folder)
+    return run
+
+
+def merged(tree: dict, changes: dict) -> dict:
+    return tree | {
+        key: merged(tree[key], value) if isinstance(value, dict) else value for key, value in changes.items()
+    }
+
+
+def test_a_run_may_be_longer_and_its_first_stage_no_other_once_it_is_over(folder):
+    begun = recipe()
+    step = play(begun, folder).step
+    assert step == begun.steps
+    longer = begun.model_copy(
+        update={"realistic": begun.realistic.model_copy(update={"steps": begun.realistic.steps + 2})}
+    )
+    assert running.resume(running.create(longer, folder), folder).step == step
+    other = begun.model_copy(update={"faithful": begun.faithful.model_copy(update={"steps": step + 5})})
+    with pytest.raises(BadRecipe, match="cannot become one of"):
+        running.resume(running.create(other, folder), folder, change=True)

@@ -193,6 +193,11 @@ def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
     path = state / "checkpoints" / "state.safetensors" if state.is_dir() else state
     if str(state) == JUDGE and not path.is_file():
         path = Path(str(resources.files("vidgan") / "weights" / JUDGE / f"{JUDGE}.safetensors"))
+    if not path.is_file():
+        raise BadWeights(
+            f"there is no training state at {path}",
+            f"Give a run's folder, its checkpoints/state.safetensors, or {JUDGE}.",
+        )
     tensors, header = load_tensors(path)
     try:
         recipe = Recipe.model_validate_json(header.get("recipe", ""))
@@ -278,9 +283,17 @@ def find(model: str | Path) -> Path:
     """The file of an embedded model, or the path itself where it is one."""
     if (path := Path(model)).suffix or path.is_file():  # a folder that is called like a model is none
         return path
+    if (best := path / "checkpoints" / "best.safetensors").is_file():
+        raise BadWeights(f"{path} is the folder of a training run, and no model", f"Give {best}.")
+    if str(model) == JUDGE:
+        raise BadWeights(
+            f"{JUDGE} judges, and is no model that enlarges", f"It is for vidgan analyze --realism {JUDGE}."
+        )
     embedded = Path(str(resources.files("vidgan") / "weights" / f"{model}.safetensors"))
     if not embedded.is_file():
-        remedy = f"{shelf.suggest(str(model), embedded_names())} Or give the path of a .safetensors file."
+        remedy = (
+            f"{shelf.suggest(str(model), embedded_names())} Or give the path of a .safetensors or .pth file."
+        )
         raise BadWeights(f"there is no model '{model}'", remedy)
     return embedded
 

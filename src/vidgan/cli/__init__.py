@@ -53,7 +53,7 @@ def main(words: list[str] | None = None) -> int:
         return _tell(
             command,
             error.format_message().replace("Value error, ", ""),
-            f"Try '{command} --help'.",
+            f"Try '{command} --help'. A name that begins with a dash comes after --.",
             exit_code=error.exit_code,
         )
     except Exception as error:

@@ -59,7 +59,14 @@ def train(
     ] = "auto",
     threads: Threads = 0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything and say what it would cost; train nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Check the recipe and say what it would cost; look at no footage, train nothing.",
+        ),
+    ] = False,
+    change: Annotated[
+        bool, typer.Option("--change", help="Go on with other settings than the run was begun with.")
     ] = False,
     debug: Debug = False,
 ) -> None:
@@ -88,5 +95,6 @@ def train(
             precision=precision,
             threads=threads,
             dry_run=dry_run,
+            change=change,
         )
     )

@@ -67,6 +67,9 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     if options.threads:
         torch.set_num_threads(options.threads)
     asked = options.model
+    if options.input.is_file():  # where it is not, that is said
+        for path in filter(None, (options.output, options.trust)):
+            video.check_place(path, options.input, overwrite=options.overwrite)
     options, source, network, twin = _cast(options, generator)
     if options.sidecar:
         sidecar.check_place(options.output, options.input, overwrite=options.overwrite)

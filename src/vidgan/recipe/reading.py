@@ -64,7 +64,8 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
         tree["start"] = str(folder / start)
     for override in overrides:
         _override(tree, override)
-    return parse(tree, str(path))
+    origin = str(recipe) if str(recipe) in names() else str(path)
+    return parse(tree, " ".join([origin, *(f"--set {override}" for override in overrides)]))
 
 
 def parse(tree: dict[str, Any], origin: str) -> Recipe:
@@ -77,7 +78,7 @@ def parse(tree: dict[str, Any], origin: str) -> Recipe:
     except ValidationError as error:
         wrong = "; ".join(_said(dict(fault)) for fault in error.errors())
         raise BadRecipe(
-            f"{origin}: {wrong}", "The entries and their meaning stand in src/vidgan/recipe/."
+            f"{origin}: {wrong}", "docs/training.md tells what the entries are, and what they mean."
         ) from None
 
 

@@ -173,7 +173,7 @@ def _about(found: Comparison) -> str:
         else f"Held against {found.source}, which it was made from: there is no reference, so nothing here says "
         "whether added detail is true."
     )
-    return f"{len(found.seconds)} frames of {found.width}x{found.height}. {against}"
+    return f"{len(found.seconds)} frame{'s' * (len(found.seconds) != 1)} of {found.width}x{found.height}. {against}"
 
 
 def _table(found: Comparison) -> str:

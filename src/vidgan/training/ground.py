@@ -46,6 +46,7 @@ class Setup:
     minutes: float | None = (
         None  # that a fresh run's stages are to take; None leaves them as the recipe has them
     )
+    change: bool = False  # whether a run that goes on may do so under another recipe than it was begun with
 
 
 @dataclass(frozen=True, kw_only=True)

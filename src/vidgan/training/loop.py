@@ -57,11 +57,12 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
         together.own_samples(stage.batch)  # or it is refused here, before anything is packed
     with writable(folder):
         run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else lambda line: None)
-        (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         together.wait()
         place(run, setup.device, setup.precision)
-        run = resume(run, folder)
+        run = resume(run, folder, change=setup.change)
         ground = prepared(run, folder, setup)
+        (folder / CHECKPOINTS).mkdir(exist_ok=True)
         try:
             with interrupt.remembered(ground.asked):
                 _play(run, ground)
@@ -142,6 +143,10 @@ def _play_stage(run: Run, ground: Ground) -> None:
         if ended or asked or (run.step % recipe.save_every == 0 and supervisor.calm(run.watch)):
             _save(run, ground)
         if asked:
+            _tell(
+                ground,
+                f"stopped after step {run.step}; {ground.folder} keeps it, and the same command goes on",
+            )
             ground.asked.leave()
             raise SystemExit(1)  # another process was asked
         if run.stopped:
@@ -171,7 +176,7 @@ def _roll_back(run: Run, ground: Ground, why: str) -> None:
         "watch": supervisor.Watch(),
     }
     together.wait()
-    resume(run, ground.folder)
+    resume(run, ground.folder, change=ground.setup.change)
     for name, value in again.items():
         setattr(run, name, value)
     if run.tries > rule.tries:

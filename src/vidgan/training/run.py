@@ -15,6 +15,7 @@ from torch.optim import Adam
 from vidgan import checkpoint, dataset, foreign, shelf
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Network, Recipe, Stage
+from vidgan.training import same
 from vidgan.training.supervisor import Watch
 
 CHECKPOINTS = "checkpoints"  # folder of a run
@@ -258,10 +259,11 @@ def state_of(folder: Path) -> Path:
     return folder / CHECKPOINTS / STATE
 
 
-def resume(run: Run, folder: Path) -> Run:
+def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
     """The run as it was saved in the folder, under its recipe as it stands now; as it is if none was saved.
 
-    Raises BadWeights if the saved networks are not the recipe's.
+    change  whether the recipe may be another than the run was begun with
+    Raises BadRecipe where it is and may not, BadWeights if the saved networks are not the recipe's.
     """
     if not (path := state_of(folder)).exists():
         return run
@@ -272,11 +274,14 @@ def resume(run: Run, folder: Path) -> Run:
             setattr(run, name, progress[name])
         run.watch = Watch(**progress["watch"])
         scalers = dict(progress["scalers"])
+        before = Recipe.model_validate_json(header["recipe"])
     except (KeyError, TypeError, ValueError):
         raise BadWeights(
             f"{path} is not the training state of this version",
             "Use the version that it was made with, or train into another folder with --out.",
         ) from None
+    if run.step < run.recipe.steps and not run.stopped:  # a finished one is not gone on with
+        same.check(run.recipe, before, run.step, folder, change=change)
     for name, scaler in run.scalers.items():
         if scaler.is_enabled() and (saved := scalers.get(name)):
             scaler.load_state_dict(saved)

@@ -367,7 +367,8 @@ def _print(found: Comparison, options: Options) -> None:
         shown.add_row(*row)
     console.print(shown)
     print(
-        f"{len(found.seconds)} frames of {found.width}x{found.height}; ↑ higher is better, ↓ lower is better"
+        f"{len(found.seconds)} frame{'s' * (len(found.seconds) != 1)} of {found.width}x{found.height}; "
+        "↑ higher is better, ↓ lower is better"
     )
     for line in table.left_out(found.left_out):
         print(line)

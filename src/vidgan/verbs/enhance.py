@@ -220,12 +220,17 @@ def _own_up(job: Job, result: Result) -> None:
 
 def _say(job: Job, result: Result) -> None:
     told = f", {result.repeats} of them repeats" if result.repeats else ""
-    told += f", {result.consistency} dB consistent with the input" if job.options.consistent else ""
+    told += (
+        f", {result.consistency} dB consistent with the input before encoding"
+        if job.options.consistent
+        else ""
+    )
     told += f", {result.invented} code values invented on average" if job.options.trust else ""
+    rate = f", {result.fps:.1f} a second" if result.frames > 1 else ""  # the first one waits for everything
     by = "" if result.backend == "torch" else f", {result.backend}"
     job.say(
-        f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of {result.width}x{result.height}, "
-        f"{result.fps:.1f} a second ({result.model}, {result.device}, {result.precision}{by}){told}"
+        f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of "
+        f"{result.width}x{result.height}{rate} ({result.model}, {result.device}, {result.precision}{by}){told}"
     )
 
 

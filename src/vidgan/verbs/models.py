@@ -33,7 +33,9 @@ def _list() -> None:
     for name in checkpoint.embedded_names():
         card = checkpoint.read_card(checkpoint.load_tensors(checkpoint.find(name))[1], checkpoint.find(name))
         results = ", ".join(f"{metric} {value:.5g}" for metric, value in card.results.items())
-        print(f"{name:{WIDE}} {card.generator}, comes with vidgan" + (f"; {results}" if results else ""))
+        print(
+            f"{name:{WIDE}} x{card.config['scale']}, comes with vidgan" + (f"; {results}" if results else "")
+        )
     print(
         f"{checkpoint.JUDGE:{WIDE}} a discriminator and its generator, for: vidgan analyze --realism {checkpoint.JUDGE}"
     )

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from vidgan import lock, progress
 from vidgan.dataset import shards
-from vidgan.errors import BadOption, BadOutput
+from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.preparation import alike
 from vidgan.preparation.prepare import Settings, prepare
 from vidgan.report import prepared
@@ -34,7 +34,10 @@ class Options:
 
 
 def run(options: Options) -> shards.Index:
-    """Prepare, or bring up to date what was prepared. Gives the index of what is in the data set now."""
+    """Prepare, or bring up to date what was prepared. Gives the index of what is in the data set now.
+
+    Raises VidganError for what cannot be, and BadVideo in the end where nothing was kept.
+    """
     console = progress.console()
     if options.val + options.test >= 1:
         raise BadOption(
@@ -57,6 +60,11 @@ def run(options: Options) -> shards.Index:
         print(as_json.dumps(_told(index, report)))
     elif not options.quiet:
         _show(index, report, console)
+    if not any(entry.kept for entry in index.entries.values()):
+        raise BadVideo(
+            f"of {len(index.entries)} sources nothing was kept: {report} shows why",
+            "Give other footage, or ask for less: --min-frames, --min-side, --keep-all.",
+        )
     return index
 
 

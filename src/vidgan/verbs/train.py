@@ -33,6 +33,7 @@ class Options:
     precision: str = "auto"
     threads: int = 0  # 0: as many as torch finds
     dry_run: bool = False  # check the recipe and show what it would cost, train nothing
+    change: bool = False  # go on with a run under another recipe than it was begun with
 
 
 def run(options: Options) -> Path:
@@ -63,6 +64,7 @@ def run(options: Options) -> Path:
             precision=precision,
             workers=_workers(),
             minutes=options.minutes,
+            change=options.change,
         )
         if options.dry_run:
             _describe(chosen, setup, console)
@@ -178,4 +180,4 @@ def _describe(chosen: Recipe, setup: loop.Setup, console: Console) -> None:
         )
     held = f"{plan.memory_mb:.0f} MB of memory, " if plan.memory_mb is not None else ""
     told = f"on {setup.device.type} in {str(setup.precision).removeprefix('torch.')}: "
-    console.print(f"{told}{held}{plan.hours:.2g} hours and its validations")
+    console.print(f"{told}{held}{plan.hours:.2g} hours and its validations, if it stays as busy as it is now")

@@ -11,7 +11,7 @@ from vidgan.video.probe import OtherStream, Source, metadata, probe
 from vidgan.video.reader import Seen, read, read_after
 from vidgan.video.segments import SegmentWriter
 from vidgan.video.timing import origin_of
-from vidgan.video.writer import Writer
+from vidgan.video.writer import Writer, check_place
 
 __all__ = [
     "CONTAINERS",
@@ -25,6 +25,7 @@ __all__ = [
     "Source",
     "Writer",
     "check_any",
+    "check_place",
     "choose",
     "compress",
     "decode",

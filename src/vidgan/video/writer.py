@@ -252,7 +252,7 @@ class Writer:
         choice = choose(self.path, self.encoding, self.source)
         multiple = size_multiple(self.path, self.encoding, self.source)
         check_size(self.path, choice, self.width, self.height, multiple)
-        _check_place(self.path, self.source.path, overwrite=self.overwrite)
+        check_place(self.path, self.source.path, overwrite=self.overwrite)
         self._check_geometry(choice.codec)
         source, container, colour = self.source, self._container, self.source.colour.as_yuv()
         if not container.colour_tags:
@@ -343,12 +343,12 @@ class Writer:
             self._partial.unlink(missing_ok=True)
 
 
-def _check_place(path: Path, source: Path, *, overwrite: bool) -> None:
+def check_place(path: Path, source: Path, *, overwrite: bool) -> None:
     """Raise BadOutput where a file cannot be made at `path`."""
     if path.is_dir():
         raise BadOutput(f"{path} is a folder", "Name a file in it, such as out.mp4.")
     if path.exists() and path.samefile(source):
-        raise BadOutput(f"{path} is the input itself", "Choose another name for the output.")
+        raise BadOutput(f"{path} is the input itself", "Choose another name for what is written.")
     if path.exists() and not overwrite:
         raise BadOutput(f"{path} exists already", "Add --overwrite, or choose another name.")
     if not path.parent.is_dir():

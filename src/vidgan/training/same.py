@@ -1,0 +1,47 @@
+"""Whether a run goes on as it was begun: a forgotten --set would spoil it without a word."""
+
+from pathlib import Path
+from typing import Any
+
+from vidgan.errors import BadRecipe
+from vidgan.recipe import Recipe
+
+# What may differ. Networks are seen to fit when they are loaded; footage may have been moved.
+FREE = (
+    "name", "start", "partly", "grown", "validate_every", "save_every", "generator.", "discriminator.",
+    "data.train", "data.val", "data.replay", "faithful.steps", "realistic.steps",
+)  # fmt: skip
+MOST_NAMED = 4
+
+
+def check(recipe: Recipe, before: Recipe, step: int, folder: Path, *, change: bool) -> None:
+    """Raise BadRecipe where a run that is at a step cannot, or was not meant to, go on under another recipe.
+
+    before  what it was last played under
+    change  whether it was said that the recipe is another one
+    """
+    begun, asked = before.faithful.steps, recipe.faithful.steps
+    if begun != asked and step >= min(begun, asked):
+        raise BadRecipe(
+            f"{folder} is at step {step}, and its faithful stage of {begun} steps cannot become one of {asked}",
+            f"Leave it: --set faithful.steps={begun}. To play longer, set realistic.steps.",
+        )
+    if not change and (differences := _differences(before.model_dump(), recipe.model_dump())):
+        told = ", ".join(differences[:MOST_NAMED])
+        more = f" and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
+        raise BadRecipe(
+            f"{folder} holds a run that was begun otherwise: {told}{more}",
+            f"Give the settings of {folder / 'recipe.toml'}, name another --out, or add --change to go on with these.",
+        )
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], section: str = "") -> list[str]:
+    """In words, an entry each."""
+    found = []
+    for key, value in now.items():
+        name = f"{section}{key}"
+        if isinstance(value, dict):
+            found += _differences(before.get(key) or {}, value, f"{name}.")
+        elif value != before.get(key) and not name.startswith(FREE):
+            found.append(f"{name} was {before.get(key)}, not {value}")
+    return found
