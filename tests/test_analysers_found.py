@@ -71,6 +71,17 @@ def test_a_qr_code_is_read_where_it_stands():
     assert np.abs(np.array(found.box) - inside).max() <= 15
 
 
+def test_a_qr_code_in_shift_jis_is_seen(monkeypatch):
+    """Its bytes are no UTF-8, and OpenCV's reader of text raises."""
+    cv2 = pytest.importorskip("cv2")
+    parameters = cv2.QRCodeEncoder_Params()
+    parameters.mode = cv2.QRCodeEncoder_MODE_KANJI
+    code = cv2.QRCodeEncoder.create(parameters).encode("日本語の動画".encode("shift_jis"))
+    large = np.repeat(np.repeat(code, 6, 0), 6, 1)
+    (found,) = load("codes")(on_white(np.broadcast_to(large[..., None], (*large.shape, 3)), 60, 60))
+    assert found.label
+
+
 def test_a_bar_code_is_read_and_a_blurred_one_is_not_seen():
     page = on_white(ean13("4006381333931"), 50, 60)
     (found,) = load("codes")(page)

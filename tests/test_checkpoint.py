@@ -108,6 +108,9 @@ def test_weights_of_another_size_are_refused(model):
     {"scale": 4, "features": 16, "blocks": 1, "depth": 3},
     {"scale": 4, "features": -1, "blocks": 1},
     {"scale": 4, "features": 16.5, "blocks": 1},
+    {"scale": -4, "features": 16, "blocks": 1},
+    {"scale": 4, "features": 16, "blocks": 1, "fold": -1},
+    {"scale": 0, "features": 16, "blocks": 1},
 ])  # fmt: skip
 def test_a_config_that_does_not_fit_is_refused(model, config):
     with pytest.raises(BadWeights):
@@ -240,3 +243,23 @@ def test_weights_of_an_odd_type_are_refused_or_read(model, kind):
     model.write_bytes(len(header).to_bytes(8, "little") + header + data[8 + length :])
     with pytest.raises(BadWeights):
         checkpoint.load_generator(model)
+
+
+def test_a_twin_is_another_file(model):
+    only = model.rename(model.with_name("faithful.safetensors"))
+    with pytest.raises(BadWeights, match="no faithful twin"):
+        checkpoint.load_twins(only, option="--trust")
+
+
+def test_a_run_s_folder_and_the_judge_are_told_what_they_are_for(model, tmp_path):
+    place = tmp_path / "run" / "checkpoints" / "best.safetensors"
+    place.parent.mkdir(parents=True)
+    model.rename(place)
+    with pytest.raises(BadWeights, match="folder of a training run") as caught:
+        checkpoint.load_generator(tmp_path / "run")
+    assert str(place) in caught.value.remedy
+    with pytest.raises(BadWeights, match="no model that enlarges"):
+        checkpoint.load_generator("judge")
+    with pytest.raises(BadWeights, match="no training state at fast") as caught:
+        checkpoint.load_players(Path("fast"))
+    assert "judge" in caught.value.remedy

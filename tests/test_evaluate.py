@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -17,6 +18,7 @@ from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
 from vidgan.measuring import footage, methods, peers
 from vidgan.recipe import read
 from vidgan.training import run as running
+from vidgan.verbs.evaluate import _told_apart
 
 __all__ = ["chromium"]  # a fixture
 
@@ -177,6 +179,16 @@ def test_operations_of_peers_are_counted_from_their_layers():
     assert gflop * 320 * 180 == pytest.approx(2065, rel=0.02) and weights == pytest.approx(16.7e6, rel=0.01)
 
 
+def test_files_of_one_name_are_told_apart(tmp_path):
+    given = [methods.method("bicubic", PLACE), *(methods.method("fast", PLACE) for _ in range(2))]
+    runs = [
+        replace(method, name=f"{run}/best.safetensors", title="best")
+        for run, method in zip("ab", given[1:], strict=True)
+    ]
+    told = [method.title for method in _told_apart([given[0], *runs])]
+    assert told == ["bicubic", "a/best.safetensors", "b/best.safetensors"]
+
+
 def test_methods_that_are_none_are_told(monkeypatch, tmp_path):
     with pytest.raises(BadOption, match="no peer nobody"):
         methods.method("ncnn:nobody", PLACE)
@@ -226,8 +238,15 @@ def test_a_clip_that_is_too_small_is_left_out_and_said_and_the_others_are_measur
     save(nature(5, 2, 2), folder / "dot.png")
     found = vidgan.evaluate("lanczos", data=folder, metrics="psnr-y,sharpness")
     assert found.clips == ["one", "two"] and "dot has 0x0 pixels that 4 divides" in found.left_out["dot"]
-    (folder / "one.mkv").unlink()
-    (folder / "two.mkv").unlink()
+    found = vidgan.evaluate("lanczos", data=folder, metrics="tof")
+    assert found.clips == ["one", "two"]
+    save(nature(5, 40, 40), folder / "small.png")
+    found = vidgan.evaluate("lanczos", data=folder, metrics="tof")
+    assert found.clips == ["one", "two"] and "sides of 48" in found.left_out["small"]
+    with pytest.raises(BadOption, match="there is no metric tofu"):
+        vidgan.evaluate("lanczos", data=folder, metrics="tofu")
+    for name in ("one.mkv", "two.mkv", "small.png"):
+        (folder / name).unlink()
     with pytest.raises(BadVideo, match="nothing can be measured: dot has"):
         vidgan.evaluate("lanczos", data=folder, metrics="psnr-y")
 

@@ -182,6 +182,16 @@ def breaks(pixels):
 def mumbles(pixels):
     return [(1, 2, 3)]
 
+def infinite(pixels):
+    return float("inf")
+
+def late(pixels):
+    yield (1, 2, 3, 4)
+    raise KeyError("x")
+
+def silent(pixels):
+    return None
+
 def stops(pixels):
     raise KeyboardInterrupt
 
@@ -227,6 +237,9 @@ def test_json_alone_goes_to_standard_output(source, large, plug, capsys):
     ("--plug missing.py:find", 2, "there is no file missing.py"),
     ("--plug {plug}:breaks", 1, "breaks failed: ZeroDivisionError"),
     ("--plug {plug}:mumbles", 1, "mumbles gave [(1, 2, 3)]"),
+    ("--plug {plug}:infinite --report out.html --json out.json", 1, "infinite gave inf"),
+    ("--plug {plug}:late", 1, "late failed: KeyError"),
+    ("--plug {plug}:silent", 1, "silent gave None"),
     ("--plug {plug}:find --plug {plug}:find", 2, "two analysers are called find"),
     ("--plug {plug}:find --empty people", 2, "--empty people"),
     ("--analyser peopel", 2, "no 'peopel' among our analysers"),

@@ -54,7 +54,8 @@ class Nothing(torch.nn.Module):
 
 def enhanced(small: Path, name: str, **options) -> Path:
     output = small.parent / name
-    vidgan.enhance(small, output, model=Nothing(), codec="ffv1", sidecar=True, precision="fp32", **options)
+    told = {"codec": "ffv1", "sidecar": True, "precision": "fp32"} | options
+    vidgan.enhance(small, output, model=Nothing(), **told)
     return output
 
 
@@ -173,6 +174,23 @@ def test_a_sidecar_of_another_output_or_a_damaged_one_is_an_error(small, large):
     told.write_text("{")
     with pytest.raises(BadVideo, match="no sidecar that can be read"):
         vidgan.compare(large, output)
+
+
+def test_a_sidecar_that_another_output_has_outlived_is_an_error(small, large):
+    output = enhanced(small, "output.mkv")
+    assert vidgan.compare(large, output).contenders
+    enhanced(small, "output.mkv", rotate=180, overwrite=True, sidecar=False)
+    with pytest.raises(BadVideo, match="an earlier file of that name"):
+        vidgan.compare(large, output)
+
+
+def test_a_sidecar_s_input_is_sought_beside_it_alone(small, large):
+    output = enhanced(small, "output.mkv")
+    told = sidecar.path_for(output)
+    content = json.loads(told.read_text())
+    content["input"]["name"] = "../a/b.mkv"
+    told.write_text(json.dumps(content))
+    assert vidgan.compare(large, output).source is None
 
 
 def test_an_input_of_another_shape_must_be_named(small, tmp_path):

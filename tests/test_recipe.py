@@ -92,7 +92,7 @@ def test_an_override_changes_one_entry(path, override, found):
 
 @pytest.mark.parametrize("override", [
     "faithful.steps", "faithful.stepz=3", "nothing.at.all=3", "faithful.steps=many", "name.of.it=3", "=3",
-    "data.train.first=3",
+    "data.train.first=3", "realistic.losses.game=-1.0", "name=" + "[" * 3000,
 ])  # fmt: skip
 def test_an_override_that_cannot_be_is_refused(path, override):
     with pytest.raises(BadRecipe):

@@ -76,6 +76,26 @@ def test_another_version_or_field_is_refused(made, change):
         sidecar.Sidecar.model_validate(told)
 
 
+@pytest.mark.parametrize("change", [
+    {"input": {"name": 5, "sha256": ""}},
+    {"settings": {"scale": 0, "device": "cpu", "precision": "fp32", "tile": None, "start": 0, "duration": None}},
+])  # fmt: skip
+def test_nonsense_is_refused(made, change):
+    told = json.loads(made.model_dump_json(by_alias=True)) | change
+    with pytest.raises(ValidationError):
+        sidecar.Sidecar.model_validate(told)
+
+
+@pytest.mark.parametrize(
+    "matrix", [[[0, 0, 0], [0, 0, 0]], [[1, 2, 0], [2, 4, 0]], [[1e999, 0, 0], [0, 1, 0]]]
+)
+def test_a_map_without_a_way_back_is_refused(made, matrix):
+    told = json.loads(made.model_dump_json(by_alias=True))
+    told["geometry"]["matrix"] = matrix
+    with pytest.raises(ValidationError):
+        sidecar.Sidecar.model_validate(told)
+
+
 def test_a_write_that_fails_leaves_the_old_one_and_nothing_else(made, tmp_path, monkeypatch):
     path = sidecar.write(made, tmp_path / "out.mp4")
     before = path.read_bytes()

@@ -183,6 +183,7 @@ def test_copies_here_and_there_are_one_event(tmp_path):
     frames[4::5] = frames[3::5]
     (event,) = vidgan.analyze(lossless(tmp_path / "in.mkv", frames)).of_kind("duplicates")
     assert (event.first, event.last, event.score) == (4, 59, 12)
+    assert event.start == event.worst == pytest.approx(4 / 25), "the copy, not what it is one of"
 
 
 RULE = Rule(kind=rules.FROZEN, score="", limit=10, release=8, least=0.3, gap=0.2)
@@ -221,6 +222,23 @@ def test_an_event_knows_its_worst_frame():
     (event,) = tracked([10, 12, 30, 11, 0, 0, 0])
     assert (event.score, event.worst) == (30, pytest.approx(0.2))
     assert (event.start, event.end) == (0, pytest.approx(0.4))
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ([10, 10, 10, 10, None, None, None, 0, 0, 0], [(0, 3, 0.0, 0.4)]),  # what nobody judged is no part of it
+    ([10, 10, None, None, 10, 0], [(0, 4, 0.0, 0.5)]),  # but between two that are
+    ([10, None, None, None, None, 0], []),  # nor does it make one long enough
+    ([10, 10, 10, 10, None, None], [(0, 3, 0.0, 0.4)]),
+])  # fmt: skip
+def test_frames_that_nobody_judged_belong_to_an_event_that_goes_on(values, expected):
+    tracker = Tracker(RULE, pictures=False)
+    ended = []
+    for index, value in enumerate(values):
+        moment = Moment(index, index / 10, np.empty(0), STILL)
+        ended.append(tracker.pass_over(moment) if value is None else tracker.see(moment, value))
+    ended.append(tracker.end(len(values) / 10))
+    found = [noted.event for noted in ended if noted is not None]
+    assert [(e.first, e.last, e.start, pytest.approx(e.end)) for e in found] == expected
 
 
 def test_a_place_is_the_hottest_cell_and_what_is_joined_to_it():

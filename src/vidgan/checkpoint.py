@@ -173,7 +173,7 @@ def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]
     twin = path.with_name(f"{path.stem}{FAITHFUL}{path.suffix}")
     if not twin.is_file():
         twin = path.with_name(f"{FAITHFUL.strip('-')}{path.suffix}")
-    if not twin.is_file():
+    if not twin.is_file() or twin == path:
         raise BadWeights(
             f"{model} has no faithful twin, which {option} needs",
             f"Leave {option} out, or put {path.stem}{FAITHFUL}{path.suffix} beside it.",
@@ -229,10 +229,12 @@ def _made(
 ) -> nn.Module:
     module = shelf.take(f"vidgan.{kind.lower()}s", name)
     try:
-        if any(abs(number) > MOST for number in config.values()):
-            raise ValueError(f"its header asks for {max(config.values())}, and {MOST} is the most")
+        if wrong := [number for number in config.values() if not 0 <= number <= MOST]:
+            raise ValueError(f"its header asks for {wrong[0]}, and a setting is from 0 to {MOST}")
         with _NoMoreThan(2 * sum(tensor.numel() for tensor in weights.values()) + ROOM):
             generator: nn.Module = getattr(module, kind)(module.Config(**config))
+        if getattr(generator, "scale", 1) < 1:
+            raise ValueError("its header asks for a scale of 0")
         generator.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise BadWeights(

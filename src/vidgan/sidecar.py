@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from vidgan import video
 from vidgan.errors import BadOutput, BadVideo, printable
@@ -18,7 +18,20 @@ MARK = "Altered by a neural network"  # how the comment begins that outputs carr
 
 
 class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Rows = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+def _with_way_back(matrix: Rows) -> Rows:
+    (xx, xy, _), (yx, yy, _) = matrix
+    if xx * yy == xy * yx:
+        raise ValueError("a map onto a line has no way back")
+    return matrix
+
+
+Affine = Annotated[Rows, AfterValidator(_with_way_back)]
 
 
 class Geometry(Part):
@@ -28,21 +41,25 @@ class Geometry(Part):
     source_height: int
     width: int
     height: int
-    matrix: tuple[tuple[float, float, float], tuple[float, float, float]]  # canvas = matrix @ (x, y, 1)
-    inverse: tuple[tuple[float, float, float], tuple[float, float, float]]  # source = inverse @ (x, y, 1)
+    matrix: Affine  # canvas = matrix @ (x, y, 1)
+    inverse: Affine  # source = inverse @ (x, y, 1)
     content: tuple[float, float, float, float]  # left, top, right, bottom of what is shown, in the source
     orientation: int  # what the output's player must still do: EXIF's code, 1 for nothing
 
 
+def _printable(name: object) -> object:
+    return printable(name) if isinstance(name, str) else name
+
+
 class File(Part):
     name: Annotated[
-        str, BeforeValidator(printable)
+        str, BeforeValidator(_printable)
     ]  # bytes that are no text, as some names hold, written out
     sha256: str
 
 
 class Settings(Part):
-    scale: float  # of the network
+    scale: float = Field(gt=0, le=64)  # of the network
     device: str
     precision: str
     backend: str = "torch"
@@ -97,6 +114,7 @@ class Sidecar(Part):
     version: Literal[1] = Field(1, alias="schema")
     vidgan: str  # version
     input: File
+    output: File | None = None  # which it tells of: another one may have taken its name since
     model: File
     geometry: Geometry
     settings: Settings

@@ -1,6 +1,7 @@
 """QR codes and bar codes, read: a code whose content does not come out counts as not seen."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,12 +25,23 @@ def load() -> Look:
         if min(pixels.shape[:2]) < SMALLEST_SIDE:
             return []
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        _, contents, corners, _ = squares.detectAndDecodeMulti(grey)
-        found = _findings(contents, corners)
+        found = _findings(*_squares(squares, grey))
         _, contents, _, corners = bars.detectAndDecodeWithType(grey)
         return found + _findings(contents, corners)
 
     return look
+
+
+def _squares(detector: Any, grey: np.ndarray) -> tuple[Sequence[str], np.ndarray | None]:
+    """What QR codes say, and where they are. Their bytes need not be UTF-8: a Japanese code is in Shift-JIS."""
+    if hasattr(detector, "detectAndDecodeBytesMulti"):
+        _, contents, corners, _ = detector.detectAndDecodeBytesMulti(grey)
+        return [bytes(content).decode("utf-8", errors="replace") for content in contents], corners
+    try:
+        _, contents, corners, _ = detector.detectAndDecodeMulti(grey)
+    except UnicodeDecodeError:
+        return [], None
+    return contents, corners
 
 
 def _findings(contents: Sequence[str], corners: np.ndarray | None) -> list[Finding]:

@@ -66,19 +66,21 @@ class _Recording:
 
     def __init__(self, step: Step, frame: Tensor, memory: Memory) -> None:
         self._frame, self._memory = frame.clone(), tuple(part.clone() for part in memory)
-        aside = torch.cuda.Stream()
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):
-            step(self._frame, self._memory)  # the libraries choose their kernels
-        torch.cuda.current_stream().wait_stream(aside)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._large, self._left = step(self._frame, self._memory)
+        with torch.cuda.device(frame.device):  # or another card's kernels would be recorded: none
+            aside = torch.cuda.Stream()
+            aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(aside):
+                step(self._frame, self._memory)  # the libraries choose their kernels
+            torch.cuda.current_stream().wait_stream(aside)
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._large, self._left = step(self._frame, self._memory)
 
     def __call__(self, frame: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        self._frame.copy_(frame)
-        for place, part in zip(self._memory, memory, strict=True):
-            place.copy_(part)
-        self._graph.replay()
-        # Copies, since the next replay writes over them while this frame is still on its way out.
-        return self._large.clone(), tuple(part.clone() for part in self._left)
+        with torch.cuda.device(frame.device):
+            self._frame.copy_(frame)
+            for place, part in zip(self._memory, memory, strict=True):
+                place.copy_(part)
+            self._graph.replay()
+            # Copies, since the next replay writes over them while this frame is still on its way out.
+            return self._large.clone(), tuple(part.clone() for part in self._left)

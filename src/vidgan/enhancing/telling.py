@@ -108,6 +108,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
     return sidecar.Sidecar(
         vidgan=__version__,
         input=sidecar.File(name=options.input.name, sha256=checkpoint.sha256(options.input)),
+        output=sidecar.File(name=options.output.name, sha256=checkpoint.sha256(options.output)),
         model=_model_file(job),
         geometry=sidecar.describe(job.plan),
         settings=sidecar.Settings(

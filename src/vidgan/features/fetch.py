@@ -75,8 +75,11 @@ def fetch(net: Net, tick: Tick) -> Path:
         path = folder / PLANS[net].file
         partial = path.with_name(f".{path.name}.partial")
         source = {"source": f"{origin.backbone} (BSD-3), {origin.heads} (BSD-2)"}
-        partial.write_bytes(save(weights, metadata=source))
-        os.replace(partial, path)
+        try:
+            partial.write_bytes(save(weights, metadata=source))
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise BadOutput(
             f"{folder} cannot hold the weights: {error.strerror or error}",

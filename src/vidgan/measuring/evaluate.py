@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vidgan import hardware, metrics, score
-from vidgan.errors import BadVideo
+from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_efficientnet
 from vidgan.measuring import footage, footprint, measures
 from vidgan.measuring.footage import Clip, Footage
@@ -19,6 +19,7 @@ from vidgan.metrics import Against, Metric, distribution
 from vidgan.score import Efficiency, Row
 
 Tell = Callable[[str, Tensor, Tensor, dict[str, Tensor]], None]  # clip, small, true, method -> made
+LARGE_SIDE = 4096  # pixels: no metric needs more
 WARM_SIDE = 32  # small pixels: the first frame of a network pays for what later ones reuse
 LEAST_SET_FRAMES = 3  # of each clip: fewer have no motion to be a set of
 MOST_SET_FRAMES = 400  # of each side of a distance between sets
@@ -52,6 +53,9 @@ class TooSmall(BadVideo):
 def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
     """Every method on every clip. Raises VidganError."""
     found = Findings()
+    measures.choose(
+        task.metrics, side=LARGE_SIDE, reference=True, source=True
+    )  # names, and what is installed
     for method in task.methods:
         small = torch.rand(2, 3, WARM_SIDE, WARM_SIDE, generator=torch.Generator().manual_seed(0))
         method.enlarge(small, task.scale)
@@ -62,7 +66,11 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         except TooSmall as error:
             found.left_out[clip.name] = error.found
             continue
-        chosen = measures.choose(task.metrics, side=min(high.shape[2:]), reference=True, source=True)
+        try:
+            chosen = measures.choose(task.metrics, side=min(high.shape[2:]), reference=True, source=True)
+        except BadOption as error:  # all are for larger pictures
+            found.left_out[clip.name] = error.found
+            continue
         found.left_out |= chosen.left_out
         found.size = found.size if found.pixels else (low.shape[2], low.shape[3])
         found.pixels.append(low.shape[2] * low.shape[3])

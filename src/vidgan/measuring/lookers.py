@@ -8,7 +8,7 @@ import importlib.util
 import math
 import numbers
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,9 +123,13 @@ def _plugged(name: str, function: Plug) -> Looker:
     def look(pixels: np.ndarray) -> Sequence[Finding] | float:
         try:
             given = function(pixels)
+            if isinstance(given, Iterator):
+                given = list(given)  # a generator fails where it is read
         except Exception as error:
             raise _failed(name, error) from error
         if isinstance(given, numbers.Real):
+            if math.isinf(given):
+                raise BadAnalyser(f"{name} gave {given}", "Give a finite number, or NaN for none.")
             return float(given)
         try:
             return [_finding(row) for row in given]

@@ -5,10 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from vidgan.recipe.part import Part
+from vidgan.recipe.part import Part, Weight
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
 
 
 def _shrinking(ends: tuple[float, float]) -> tuple[float, float]:

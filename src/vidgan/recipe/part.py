@@ -1,6 +1,10 @@
 """What every section of a recipe is: strict and unchanging."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Weight = Annotated[float, Field(ge=0)]
 
 
 class Part(BaseModel):

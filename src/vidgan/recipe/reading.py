@@ -122,6 +122,8 @@ def _override(tree: dict[str, Any], override: str) -> None:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
+    except RecursionError:
+        raise _too_deep(f"--set {key}") from None
     *sections, last = key.strip().split(".")
     for section in sections:
         tree = tree.setdefault(section, {})

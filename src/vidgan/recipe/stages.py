@@ -4,25 +4,25 @@ from typing import Literal
 
 from pydantic import Field
 
-from vidgan.recipe.part import Part
+from vidgan.recipe.part import Part, Weight
 
 
 class Losses(Part):
     """Weights; a loss of weight 0 is not computed."""
 
-    l1: float = 0.0
-    charbonnier: float = 0.0
-    low_pass_l1: float = 0.0
-    phase_l1: float = 0.0
-    gradient_difference: float = 0.0
-    temporal_difference: float = 0.0
-    temporal_residual: float = 0.0
-    motion_difference: float = 0.0
-    ping_pong: float = 0.0
-    focal_frequency: float = 0.0
-    perceptual: float = 0.0
-    feature_matching: float = 0.0
-    game: float = 0.0
+    l1: Weight = 0.0
+    charbonnier: Weight = 0.0
+    low_pass_l1: Weight = 0.0
+    phase_l1: Weight = 0.0
+    gradient_difference: Weight = 0.0
+    temporal_difference: Weight = 0.0
+    temporal_residual: Weight = 0.0
+    motion_difference: Weight = 0.0
+    ping_pong: Weight = 0.0
+    focal_frequency: Weight = 0.0
+    perceptual: Weight = 0.0
+    feature_matching: Weight = 0.0
+    game: Weight = 0.0
 
 
 class Stage(Part):

@@ -1,8 +1,9 @@
 """`vidgan evaluate MODEL... DATA`: how good and how fast networks are, beside interpolation and each other."""
 
 import json
+from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -102,7 +103,7 @@ def _task(options: Options, place: methods.Place) -> evaluate.Task:
     if degradation not in (known := footage.degradations()):
         raise BadOption(f"--degrade {degradation} is not known", f"Use one of: {', '.join(known)}.")
     words = dict.fromkeys((*methods.BASELINES, *options.models))
-    chosen = [methods.method(word, place) for word in words]
+    chosen = _told_apart([methods.method(word, place) for word in words])
     return evaluate.Task(
         footage=footage.Footage(clips=clips, layout=data.layout, pairs=data.pairs),
         methods=chosen,
@@ -111,6 +112,12 @@ def _task(options: Options, place: methods.Place) -> evaluate.Task:
         frames=options.frames or None,
         metrics=options.metrics,
     )
+
+
+def _told_apart(chosen: list[Method]) -> list[Method]:
+    """Of two runs each has a best.safetensors: files of one name are called by their paths."""
+    times = Counter(method.title for method in chosen)
+    return [replace(method, title=method.name) if times[method.title] > 1 else method for method in chosen]
 
 
 def _scale(chosen: list[Method]) -> int:

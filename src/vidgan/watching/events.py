@@ -24,11 +24,14 @@ class Tracker:
         self.rule, self._pictures = rule, pictures
         self._open: Noted | None = None  # its end is that of the last frame that belongs to it
         self._ends_here = False  # whether the frame before belongs to it, so that this one tells its end
+        self._passed: float | None = None  # when the first frame was shown that nobody judged since
 
     def see(self, moment: Moment, value: float, where: Where | None = None) -> Noted | None:
         """The event that ended, if one did."""
         if self._open is not None and self._ends_here:
-            self._open = _until(self._open, moment.seconds)
+            end = moment.seconds if self._passed is None or self.rule.goes_on(value) else self._passed
+            self._open = _until(self._open, end)
+        self._passed = None
         beyond = self.rule.begins(value) if self._open is None else self.rule.goes_on(value)
         ended = None
         if self._open is not None and moment.seconds - self._open.event.end > self.rule.gap + 1e-9:
@@ -41,10 +44,15 @@ class Tracker:
             ended = self._close()
         return ended
 
+    def pass_over(self, moment: Moment) -> None:
+        """A frame without a verdict: it belongs to the event only if the next verdict does."""
+        if self._passed is None:
+            self._passed = moment.seconds
+
     def end(self, seconds: float) -> Noted | None:
         """At the end of the video, or where nobody looks any more."""
         if self._open is not None and self._ends_here:
-            self._open = _until(self._open, seconds)
+            self._open = _until(self._open, seconds if self._passed is None else self._passed)
         return self._close()
 
     def _take(self, moment: Moment, value: float, where: Where | None) -> None:
@@ -89,6 +97,7 @@ class Repeats:
     def __init__(self, *, pictures: bool) -> None:
         self._pictures = pictures
         self._first: Moment | None = None  # of the run
+        self._second = 0.0  # when its first copy is shown
         self._last = 0
         self._duplicates: Noted | None = None
 
@@ -98,6 +107,8 @@ class Repeats:
         repeats  whether the frame shows the run's picture again
         """
         if repeats and self._first is not None:
+            if self._last == self._first.number:
+                self._second = moment.seconds
             self._last = moment.number
             return []
         ended = self._end_run(moment.seconds)
@@ -144,6 +155,8 @@ class Repeats:
             run.event,
             kind=DUPLICATES.name,
             first=run.event.first + 1,
+            start=self._second,
+            worst=self._second,
             score=float(count),
         )
         self._duplicates = replace(run, event=event)

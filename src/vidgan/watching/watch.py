@@ -224,7 +224,8 @@ class _Work:
         (tracker,) = (each for each in self._trackers if each.rule.score == realism.SCALE.name)
         for verdict in verdicts:
             moment = self._unjudged.popleft()
-            if verdict is None:  # of an event that goes on, frames that nobody judged are a part
+            if verdict is None:
+                tracker.pass_over(moment)
                 continue
             self.found.scores[realism.SCALE.name][moment.number] = verdict.score
             where = Where(1 - verdict.map, 1 - realism.LIMIT)
