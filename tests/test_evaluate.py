@@ -16,6 +16,7 @@ from test_compare import exact
 from vidgan import checkpoint, cli, hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
 from vidgan.measuring import footage, methods, peers
+from vidgan.measuring.evaluate import _chained
 from vidgan.recipe import read
 from vidgan.training import run as running
 from vidgan.verbs.evaluate import _told_apart
@@ -359,3 +360,16 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_half_written_is_left
     assert cli.main(words) == 1
     assert "n.csv could not be written: No space left on device" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["videos"]
+
+
+def test_a_cut_clears_the_memory_and_has_no_motion():
+    """Two shots in one clip give what each gives alone, as enhance makes them."""
+    stills = (torch.from_numpy(nature(seed, 24, 32)).permute(2, 0, 1) / 255 for seed in (1, 7))
+    shots = [still.expand(3, -1, -1, -1) for still in stills]
+    clip = torch.cat(shots)
+    begins = methods.begins_shots(clip)
+    assert begins == [True, False, False, True, False, False]
+    fast = methods.method("fast", PLACE)
+    alone = torch.cat([fast.enlarge(shot, 4) for shot in shots])
+    torch.testing.assert_close(fast.enlarge(clip, 4), alone, atol=1e-5, rtol=0)
+    assert [picture.before is None for picture in _chained(clip, begins)] == begins

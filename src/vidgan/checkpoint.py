@@ -231,10 +231,10 @@ def _made(
     try:
         if wrong := [number for number in config.values() if not 0 <= number <= MOST]:
             raise ValueError(f"its header asks for {wrong[0]}, and a setting is from 0 to {MOST}")
+        if config.get("scale", 1) < 1:
+            raise ValueError("its header asks for a scale of 0")
         with _NoMoreThan(2 * sum(tensor.numel() for tensor in weights.values()) + ROOM):
             generator: nn.Module = getattr(module, kind)(module.Config(**config))
-        if getattr(generator, "scale", 1) < 1:
-            raise ValueError("its header asks for a scale of 0")
         generator.load_state_dict({key: tensor.float() for key, tensor in weights.items()})
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise BadWeights(

@@ -12,7 +12,7 @@ from torch import Tensor
 from vidgan import hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_efficientnet
-from vidgan.measuring import footage, footprint, measures
+from vidgan.measuring import footage, footprint, measures, methods
 from vidgan.measuring.footage import Clip, Footage
 from vidgan.measuring.methods import Method, Place
 from vidgan.metrics import Against, Metric, distribution
@@ -74,12 +74,13 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         found.left_out |= chosen.left_out
         found.size = found.size if found.pixels else (low.shape[2], low.shape[3])
         found.pixels.append(low.shape[2] * low.shape[3])
-        truth = list(_chained(high))
+        begins = methods.begins_shots(low)
+        truth = list(_chained(high, begins))
         made: dict[str, Tensor] = {}
         for index, method in enumerate(task.methods):
             tick((number * len(task.methods) + index) / total, f"{clip.name}: {method.title}")
             made[method.name] = _enlarged(method, low, task, found)
-            values = _measured(chosen.metrics, made[method.name], (high, low), truth)
+            values = _measured(chosen.metrics, made[method.name], (high, low), truth, begins)
             if task.footage.layout is not None:
                 values[score.FIELD] = task.footage.layout.psnr(made[method.name], high)
             found.rows.append(Row(method=method.name, clip=clip.name, values=values))
@@ -163,11 +164,15 @@ def _enlarged(method: Method, low: Tensor, task: Task, found: Findings) -> Tenso
 
 
 def _measured(
-    chosen: Sequence[Metric], output: Tensor, against: tuple[Tensor, Tensor], truth: Sequence[metrics.Picture]
+    chosen: Sequence[Metric],
+    output: Tensor,
+    against: tuple[Tensor, Tensor],
+    truth: Sequence[metrics.Picture],
+    begins: Sequence[bool],
 ) -> dict[str, float]:
     """Each metric's mean over frames; the truth's pictures are shared by all methods."""
     high, low = against
-    pictures, sources = list(_chained(output)), list(_chained(low))
+    pictures, sources = list(_chained(output, begins)), list(_chained(low, begins))
     others = {Against.TARGET: truth, Against.SOURCE: sources, Against.NOTHING: [None] * len(pictures)}
     found = {}
     for metric in chosen:
@@ -180,11 +185,11 @@ def _measured(
     return {name: value for name, value in found.items() if value == value}
 
 
-def _chained(clip: Tensor) -> Iterator[metrics.Picture]:
-    """All at once, each knowing the one before: a clip is held whole here."""
+def _chained(clip: Tensor, begins: Sequence[bool]) -> Iterator[metrics.Picture]:
+    """All at once, each knowing the one before of its shot: a clip is held whole here."""
     before = None
-    for rgb in clip:
-        before = metrics.Picture(rgb, before)
+    for rgb, is_first in zip(clip, begins, strict=True):
+        before = metrics.Picture(rgb, None if is_first else before)
         yield before
 
 
