@@ -136,20 +136,18 @@ def efficiency(method: Method, found: Findings, place: Place) -> Efficiency:
 def distances(found: Findings, methods: Sequence[Method]) -> dict[str, dict[str, distribution.Distance]]:
     """How far each method's footage is from the true one as sets of frames and of motion, where that can be told."""
     truth = found.features.get("", [])
-    if min(map(len, truth), default=0) < LEAST_SET_FRAMES:
+    if len(truth) < distribution.LEAST_CLIPS or min(map(len, truth)) < LEAST_SET_FRAMES:
         return {}
     return {
         method.name: {
-            kind: distribution.kernel_distance(_rows(found.features[method.name], kind), _rows(truth, kind))
-            for kind in ("frames", "motion")
+            "frames": distribution.kernel_distance(made, truth),
+            "motion": distribution.kernel_distance(
+                [distribution.motion(clip) for clip in made], [distribution.motion(clip) for clip in truth]
+            ),
         }
         for method in methods
+        for made in [found.features[method.name]]
     }
-
-
-def _rows(clips: Sequence[np.ndarray], kind: str) -> np.ndarray:
-    """The features of each clip's frames -> rows of a set: frames, or pairs of neighbours."""
-    return np.concatenate([clip if kind == "frames" else distribution.motion(clip) for clip in clips])
 
 
 def _enlarged(method: Method, low: Tensor, task: Task, found: Findings) -> Tensor:

@@ -109,7 +109,8 @@ def _sets(found: Evaluation) -> list[str]:
         page.heading("As sets"),
         page.paragraph(
             "Kernel distance between made and true footage in EfficientNet-Lite0's features, with a bootstrap over "
-            "frames. It is no KID, no FID and no FVD, and is to be compared with no other's."
+            "clips, which is rough where they are few. It is no KID, no FID and no FVD, and is to be compared with no "
+            "other's."
         ),
         _scroll(page.table(("", *(f"{words} ↓" for words in kinds.values())), lines)),
     ]
