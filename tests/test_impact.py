@@ -242,6 +242,7 @@ def test_json_alone_goes_to_standard_output(source, large, plug, capsys):
     ("--plug {plug}:silent", 1, "silent gave None"),
     ("--plug {plug}:find --plug {plug}:find", 2, "two analysers are called find"),
     ("--plug {plug}:find --empty people", 2, "--empty people"),
+    ("--normal {plug} --every 2", 2, "--normal knows how one frame follows another"),
     ("--analyser peopel", 2, "no 'peopel' among our analysers"),
     ("--plug {plug}:find --report {small}", 1, "is one of the files that are read"),
     ("--plug {plug}:find --json nowhere/out.json", 1, "cannot be written"),

@@ -1,7 +1,9 @@
 """What this machine runs well: the device, the precision, the threads."""
 
 import ctypes
+import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -23,7 +25,7 @@ def device_of(word: str) -> torch.device:
         return best_device()
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind, _, number = word.partition(":")
-    if kind not in present or (number and not (number.isascii() and number.isdecimal())):
+    if kind not in present or not re.fullmatch(r"cpu|mps|cuda(:(0|[1-9][0-9]{0,3}))?", word):
         raise BadOption(f"--device {word} is not known", f"Use auto or one of: {', '.join(present)}.")
     if not present[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         raise BadOption(f"--device {word}: torch finds no such device here", "Leave --device out.")
@@ -150,7 +152,7 @@ class Energy:
     """What the processors, or the accelerator, draw from now on: all that runs on them, not this process alone."""
 
     def __init__(self, device: torch.device) -> None:
-        self._read = _nvidia_millijoules if device.type == "cuda" else _processor_microjoules
+        self._read = partial(_nvidia_millijoules, device) if device.type == "cuda" else _processor_microjoules
         self._unit = 1e-3 if device.type == "cuda" else 1e-6
         self._before = self._read()
 
@@ -180,16 +182,19 @@ def _processor_microjoules() -> dict[str, tuple[int, int]] | None:
     return found or None
 
 
-def _nvidia_millijoules() -> dict[str, tuple[int, int]] | None:
-    """The first GPU's counter, by the library that comes with every NVIDIA driver."""
+def _nvidia_millijoules(device: torch.device) -> dict[str, tuple[int, int]] | None:
+    """That GPU's counter, by the library that comes with every NVIDIA driver."""
+    # By its own name: the library counts the cards of the machine, and torch those that it is shown.
+    if (name := getattr(torch.cuda.get_device_properties(device), "uuid", None)) is None:
+        return None
     try:
         library = ctypes.CDLL("libnvidia-ml.so.1" if sys.platform != "win32" else "nvml.dll")
     except OSError:
         return None
     if library.nvmlInit_v2() != 0:
         return None
-    device, counter = ctypes.c_void_p(), ctypes.c_ulonglong()
-    told = library.nvmlDeviceGetHandleByIndex_v2(torch.cuda.current_device(), ctypes.byref(device)) == 0
-    told = told and library.nvmlDeviceGetTotalEnergyConsumption(device, ctypes.byref(counter)) == 0
+    card, counter = ctypes.c_void_p(), ctypes.c_ulonglong()
+    told = library.nvmlDeviceGetHandleByUUID(f"GPU-{name}".encode(), ctypes.byref(card)) == 0
+    told = told and library.nvmlDeviceGetTotalEnergyConsumption(card, ctypes.byref(counter)) == 0
     library.nvmlShutdown()
     return {"gpu": (counter.value, 1 << 64)} if told else None

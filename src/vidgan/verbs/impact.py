@@ -104,6 +104,11 @@ def _paths(options: Options) -> list[Path]:
 def _check(options: Options) -> None:
     if options.every < 1:
         raise BadOption(f"--every {options.every} looks at nothing", "Give 1 or more.")
+    if options.every > 1 and options.normal is not None:
+        raise BadOption(
+            f"--normal knows how one frame follows another, and --every {options.every} leaves most of them out",
+            "Leave one of the two out.",
+        )
     plugs = (Path(word.rpartition(":")[0]) for word in options.plugs)
     table.check_places(
         (options.report, options.json, options.csv), (*_paths(options), *plugs, options.normal)
