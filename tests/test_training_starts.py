@@ -1,6 +1,7 @@
 """What a training begins with: another network's weights, whole, partly, or grown."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -198,3 +199,38 @@ def test_a_start_that_cannot_be_is_refused(folder):
         running.create(recipe(generator=wider, start=str(folder / "checkpoints" / "last.safetensors")))
     with pytest.raises(BadWeights):
         running.create(recipe(start="nothing"))
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(
+        torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    )
+
+
+def test_a_game_begins_with_a_discriminator_that_has_played(folder):
+    first = play(recipe(seed=3), folder)
+    run = running.create(recipe(opponent=str(folder)))
+    fresh = running.create(recipe())
+    assert same(run.discriminator, first.discriminator) and same(run.generator, fresh.generator)
+    of_ours = recipe(opponent="judge", discriminator=Network(name="triplet", config={"features": 48}))
+    assert same(running.create(of_ours).discriminator, checkpoint.load_players(Path("judge"))[1])
+
+
+def test_the_discriminator_of_a_start_comes_before_the_opponent(folder, tmp_path):
+    first = play(recipe(seed=3), folder)
+    state = running.state_of(folder)
+    told = recipe(start=str(state), opponent=str(tmp_path / "gone"))
+    assert same(running.create(told).discriminator, first.discriminator)
+    told = recipe(start=str(folder / "checkpoints" / "best.safetensors"), opponent=str(folder))
+    run = running.create(told)
+    assert same(run.discriminator, first.discriminator)
+    running.save(run, tmp_path / "next")
+    gone = recipe(opponent=str(tmp_path / "gone"))
+    assert running.create(gone, tmp_path / "next").step == 0, "a run that goes on needs it no more"
+
+
+def test_an_opponent_that_cannot_be_is_refused(tmp_path):
+    with pytest.raises(BadRecipe, match="another network than the recipe's"):
+        running.create(recipe(opponent="judge"))
+    with pytest.raises(BadWeights, match="no training state"):
+        running.create(recipe(opponent=str(tmp_path / "gone")))

@@ -60,8 +60,9 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
                 section[split] = [
                     str(folder / place) if isinstance(place, str) else place for place in places
                 ]
-    if isinstance(start := tree.get("start"), str) and start.endswith((".safetensors", ".pth", ".pt")):
-        tree["start"] = str(folder / start)
+    for key in ("start", "opponent"):
+        if isinstance(named := tree.get(key), str) and named.endswith((".safetensors", ".pth", ".pt")):
+            tree[key] = str(folder / named)
     for override in overrides:
         _override(tree, override)
     origin = str(recipe) if str(recipe) in names() else str(path)

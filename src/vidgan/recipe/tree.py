@@ -20,6 +20,9 @@ class Recipe(Part):
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
     grown: bool = False  # the start is a smaller network of the kind: begin as it, with room to learn more
+    opponent: str = (
+        ""  # judge or a run: whose discriminator begins where the start brings none; empty: a new one
+    )
     generator: Network
     discriminator: Network
     data: Data

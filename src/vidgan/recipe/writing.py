@@ -25,10 +25,11 @@ def anchored(recipe: Recipe, folder: Path) -> Recipe:
 
     data = recipe.data
     places = {split: [seen(place) for place in getattr(data, split)] for split in ("train", "val", "replay")}
-    start = recipe.start
-    if start is not None and (Path(start).suffix or Path(start).is_file()):  # else it is a model's name
-        start = str(Path(start).absolute())
-    return recipe.model_copy(update={"data": data.model_copy(update=places), "start": start})
+    named = {"start": recipe.start, "opponent": recipe.opponent}
+    for key, name in named.items():
+        if name and (Path(name).suffix or Path(name).exists()):  # else it is a model's name
+            named[key] = str(Path(name).absolute())
+    return recipe.model_copy(update={"data": data.model_copy(update=places), **named})
 
 
 def _table(tree: dict[str, Any], path: list[str]) -> list[str]:

@@ -32,7 +32,7 @@ class Cost:
 
 def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bool = False) -> Cost:
     """Play steps of a stage on noise, with networks that are thrown away. Without counting its gflop is 0."""
-    run = running.create(recipe.model_copy(update={"start": None}))
+    run = running.create(recipe.model_copy(update={"start": None, "opponent": ""}))
     running.place(run, table.device, table.precision)
     chosen: Stage = getattr(recipe, stage)
     if stage == "realistic":

@@ -83,9 +83,29 @@ def create(recipe: Recipe, folder: Path | None = None) -> Run:
             "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
         ),
     )
-    if recipe.start is not None and not (folder is not None and state_of(folder).exists()):
-        begin_from(run, recipe.start, partly=recipe.partly, grown=recipe.grown)
+    if folder is not None and state_of(folder).exists():
+        return run
+    has_played = False
+    if recipe.start is not None:
+        has_played = begin_from(run, recipe.start, partly=recipe.partly, grown=recipe.grown)
+    if recipe.opponent and not has_played:
+        _meet(run, recipe.opponent)
     return run
+
+
+def _meet(run: Run, opponent: str) -> None:
+    """The discriminator begins as one that has played. Raises BadWeights, BadRecipe where it is another network.
+
+    Source: Wang et al. 2018, "Transferring GANs": of the two it is the discriminator that helps most.
+    """
+    _, theirs = checkpoint.load_players(Path(opponent))
+    try:
+        run.discriminator.load_state_dict(theirs.state_dict())
+    except RuntimeError as error:
+        raise BadRecipe(
+            f"the discriminator of {opponent} is another network than the recipe's: {_first_fault(error)}",
+            "Give [discriminator] its name and settings, or begin with a new one: --set opponent=",
+        ) from None
 
 
 def networks_of(start: str) -> dict[str, Network]:
@@ -106,13 +126,14 @@ def networks_of(start: str) -> dict[str, Network]:
     return {"generator": Network(name=card.generator, config=card.config)}
 
 
-def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = False) -> None:
+def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = False) -> bool:
     """Take the weights of a network that was trained before: transfer learning.
 
     start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
            another run: its averaged generator and its discriminator
     partly  layers that are of another shape, or not there, stay as they are
     grown   the generator is a smaller one of the same kind; a discriminator is taken where it fits
+    Gives whether a discriminator was taken as well.
     Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's, or no layer of it fits.
     """
     path = checkpoint.find(start)
@@ -147,6 +168,7 @@ def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = Fals
     elif partly:
         run.taken = f"taken from {start}: {told}; the others begin from nothing"
     run.ema.load_state_dict(run.generator.state_dict())
+    return taken.get("discriminator", (0, 0))[0] > 0
 
 
 def _grow(run: Run, start: str, weights: dict[str, Tensor]) -> None:

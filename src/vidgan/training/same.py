@@ -8,7 +8,7 @@ from vidgan.recipe import Recipe
 
 # What may differ. Networks are seen to fit when they are loaded; footage may have been moved.
 FREE = (
-    "name", "start", "partly", "grown", "validate_every", "save_every", "generator.", "discriminator.",
+    "name", "start", "partly", "grown", "opponent", "validate_every", "save_every", "generator.", "discriminator.",
     "data.train", "data.val", "data.replay", "faithful.steps", "realistic.steps",
 )  # fmt: skip
 MOST_NAMED = 4
