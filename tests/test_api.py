@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,8 @@ def test_a_data_set_is_prepared_from_python(clip, tmp_path):
     from vidgan.dataset import shards
 
     (tmp_path / "mine").mkdir()
-    clip.replace(tmp_path / "mine" / "a.mp4")
+    film = replace(CLIP, width=240, height=180, times=tuple(range(12)), options={"crf": "8"})
+    videos.write(tmp_path / "mine" / "a.mp4", film)
     made = vidgan.prepare(tmp_path / "mine", dataset=tmp_path / "set")
     assert made == tmp_path / "set"
     assert list(shards.read_index(made).entries) and (made / "report.html").is_file()

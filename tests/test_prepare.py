@@ -244,9 +244,10 @@ def test_sides_are_kept_when_sources_are_judged_anew_and_given_anew_for_other_sh
     assert not any(entry.split == "test" for entry in shards.read_index(folder).entries.values())
 
 
-def test_everything_left_out_is_said_as_such(tmp_path):
+def test_everything_left_out_is_said_as_such(tmp_path, capsys):
     video(tmp_path / "in" / "short.mp4", moving(1, 4))
-    prepared(tmp_path / "in", tmp_path / "set")
+    assert cli.main(["prepare", str(tmp_path / "in"), str(tmp_path / "set"), "--quiet"]) == 1
+    assert "of 1 sources nothing was kept" in capsys.readouterr().err
     with pytest.raises(BadVideo, match="everything in"):
         dataset.pack([tmp_path / "set"], tmp_path / "s", say=print)
 

@@ -8,6 +8,7 @@ import pytest
 from footage import moving
 from test_prepare import prepared, video
 from vidgan import cli
+from vidgan.dataset import shards
 from vidgan.preparation import prepare as preparing
 from vidgan.preparation import sources
 
@@ -15,6 +16,12 @@ from vidgan.preparation import sources
 @pytest.fixture
 def clip(tmp_path) -> Path:
     return video(tmp_path / "in" / "a.mp4", moving(0))
+
+
+def failed(clip, folder) -> shards.Entry:
+    assert cli.main(["prepare", str(clip), str(folder), "--quiet"]) == 1
+    (entry,) = shards.read_index(folder).entries.values()
+    return entry
 
 
 def test_a_film_of_any_name_is_a_film(clip, tmp_path):
@@ -58,8 +65,7 @@ def test_a_read_that_failed_is_tried_again(clip, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(preparing, "_windows", fail)
-        (entry,) = prepared(clip, tmp_path / "set").entries.values()
-        assert "Input/output error" in entry.broken
+        assert "Input/output error" in failed(clip, tmp_path / "set").broken
     (entry,) = prepared(clip, tmp_path / "set").entries.values()
     assert not entry.broken and entry.kept
 
@@ -72,8 +78,7 @@ def test_a_file_that_could_not_be_opened_is_tried_again(clip, tmp_path, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(sources, "length", fail)
-        (entry,) = prepared(clip, tmp_path / "set").entries.values()
-        assert entry.broken
+        assert failed(clip, tmp_path / "set").broken
     (entry,) = prepared(clip, tmp_path / "set").entries.values()
     assert not entry.broken and entry.kept
 

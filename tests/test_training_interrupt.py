@@ -99,13 +99,15 @@ def test_a_second_signal_acts_at_once():
             os.kill(os.getpid(), signal.SIGINT)
 
 
+SLOW = recipe(
+    faithful=stage(Losses(charbonnier=1.0), steps=4000), realistic=stage(Losses(charbonnier=1.0), steps=4000),
+    validate_every=5000, save_every=5,
+)  # fmt: skip
+
+
 def command(folder: Path, *words: str) -> list[str]:
     path = folder.parent / "tiny.toml"
-    slow = recipe(
-        faithful=stage(Losses(charbonnier=1.0), steps=4000), realistic=stage(Losses(charbonnier=1.0), steps=4000),
-        validate_every=5000, save_every=5,
-    )  # fmt: skip
-    path.write_text(to_toml(slow).replace('"nowhere', f'"{folder.parent}/nowhere'))
+    path.write_text(to_toml(SLOW).replace('"nowhere', f'"{folder.parent}/nowhere'))
     return [*VIDGAN, "train", str(path), "--out", str(folder), "--threads", "1", *words]
 
 
@@ -148,7 +150,7 @@ def test_a_run_that_was_killed_outright_goes_on(folder):
     process = started(folder)
     process.kill()
     process.communicate()
-    state = running.resume(running.create(recipe()), folder)
+    state = running.resume(running.create(SLOW), folder)
     assert state.step >= 5
     assert json.loads((folder / "log.jsonl").read_text().splitlines()[0])["step"] == 0
 

@@ -67,12 +67,8 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     if options.threads:
         torch.set_num_threads(options.threads)
     asked = options.model
-    if options.input.is_file():  # where it is not, that is said
-        for path in filter(None, (options.output, options.trust)):
-            video.check_place(path, options.input, overwrite=options.overwrite)
+    _check_places(options)
     options, source, network, twin = _cast(options, generator)
-    if options.sidecar:
-        sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
     map = geometry.plan(
         wish_of(options),
         source,
@@ -139,6 +135,15 @@ def check(options: Options, outputs: list[Path]) -> None:
     for name, choice in quickest.able(asked).items():
         if not backends.is_here(name, settings.device):  # it says why
             backends.load(name, network, device=settings.device, precision=choice.precision)
+
+
+def _check_places(options: Options) -> None:
+    """Where files are to go. An input that is not there is said by whoever opens it."""
+    if options.input.is_file():
+        for path in filter(None, (options.output, options.trust)):
+            video.check_place(path, options.input, overwrite=options.overwrite)
+        if options.sidecar:
+            sidecar.check_place(options.output, options.input, overwrite=options.overwrite)
 
 
 def _check_encoding(options: Options, outputs: list[Path]) -> None:
