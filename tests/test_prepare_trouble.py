@@ -95,3 +95,9 @@ def test_a_folder_that_may_not_be_opened_is_named(clip, tmp_path, monkeypatch, c
     monkeypatch.setattr(Path, "iterdir", look)
     assert cli.main(["prepare", str(clip.parent), str(tmp_path / "set"), "--quiet"]) == 1
     assert "shut may not be opened" in capsys.readouterr().err
+
+
+def test_nothing_to_prepare_leaves_no_folder(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    assert cli.main(["prepare", str(tmp_path / "in"), str(tmp_path / "set")]) == 1
+    assert not (tmp_path / "set").exists()

@@ -86,7 +86,8 @@ def _check_folder(options: Options) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else writes this data set meanwhile; the lock ends with the process, however it ends."""
+    """Nobody else writes this data set meanwhile; a new folder goes again where nothing came of it."""
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = lock.take(folder / LOCK)
@@ -95,7 +96,13 @@ def _alone(folder: Path) -> Iterator[None]:
     if held is None:
         raise BadOutput(f"{folder} is being prepared by another process", "Wait until it is done.")
     with held:
-        yield
+        try:
+            yield
+        except BaseException:
+            if is_new and [path.name for path in folder.iterdir()] == [LOCK]:
+                (folder / LOCK).unlink()
+                folder.rmdir()
+            raise
 
 
 def _told(index: shards.Index, report: Path) -> dict[str, object]:
