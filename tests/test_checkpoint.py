@@ -167,6 +167,14 @@ def test_a_folder_called_like_a_model_does_not_hide_it(embedded, tmp_path, monke
     assert checkpoint.find("fast") == embedded / "fast.safetensors"
 
 
+def test_a_run_called_like_a_model_does_not_hide_it(embedded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    best = Path("fast/checkpoints/best.safetensors")
+    best.parent.mkdir(parents=True, exist_ok=True)
+    best.touch()
+    assert checkpoint.find("fast") == embedded / "fast.safetensors"
+
+
 def test_an_unknown_name_is_answered_with_the_nearest(embedded):
     with pytest.raises(BadWeights, match="Did you mean 'fast'") as caught:
         checkpoint.load_generator("fats")

@@ -15,8 +15,7 @@ from footage import moving, nature, save
 from test_compare import exact
 from vidgan import checkpoint, cli, hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
-from vidgan.measuring import footage, methods, peers
-from vidgan.measuring.evaluate import _chained
+from vidgan.measuring import evaluate, footage, methods, peers
 from vidgan.recipe import read
 from vidgan.training import run as running
 from vidgan.verbs.evaluate import _told_apart
@@ -364,12 +363,21 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_half_written_is_left
 
 def test_a_cut_clears_the_memory_and_has_no_motion():
     """Two shots in one clip give what each gives alone, as enhance makes them."""
-    stills = (torch.from_numpy(nature(seed, 24, 32)).permute(2, 0, 1) / 255 for seed in (1, 7))
+    stills = (torch.from_numpy(nature(seed, 48, 64)).permute(2, 0, 1) / 255 for seed in (1, 7))
     shots = [still.expand(3, -1, -1, -1) for still in stills]
-    clip = torch.cat(shots)
-    begins = methods.begins_shots(clip)
-    assert begins == [True, False, False, True, False, False]
-    fast = methods.method("fast", PLACE)
-    alone = torch.cat([fast.enlarge(shot, 4) for shot in shots])
-    torch.testing.assert_close(fast.enlarge(clip, 4), alone, atol=1e-5, rtol=0)
-    assert [picture.before is None for picture in _chained(clip, begins)] == begins
+    data = evaluate.Footage(clips=[clip_of("both", torch.cat(shots))], layout=None, pairs=True)
+    told = {"methods": [methods.method("fast", PLACE)], "degradation": "clean", "scale": 4, "frames": None}
+    task = evaluate.Task(footage=data, metrics=("psnr_y", "tres"), **told)
+    made = []
+    (row,) = evaluate.run(task, lambda name, low, high, all_made: made.append(all_made), lambda *_: None).rows
+    alone = torch.cat([told["methods"][0].enlarge(shot, 4) for shot in shots])
+    torch.testing.assert_close(
+        made[0]["fast"], (alone.clamp(0, 1) * 255).round() / 255, atol=1.01 / 255, rtol=0
+    )
+    assert row.values["tres"] < 1, "two stills"
+
+
+def clip_of(name: str, low: torch.Tensor) -> footage.Clip:
+    pixels = (low * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    large = pixels.repeat(4, 1).repeat(4, 2)
+    return footage.Clip(name=name, high=lambda limit: large[:limit], low=lambda limit: pixels[:limit])

@@ -1,5 +1,6 @@
 """One process at a time in a place."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -48,3 +49,17 @@ def test_a_lock_whose_file_was_taken_away_counts_for_nothing(tmp_path):
         (tmp_path / "lock").unlink()
         with lock.take(tmp_path / "lock") as other:
             assert other is not None
+
+
+@pytest.mark.parametrize(
+    ("number", "is_taken"), [(errno.ENOTSUP, True), (errno.ENOLCK, True), (errno.EAGAIN, False)]
+)
+def test_where_nothing_can_be_locked_work_goes_on(tmp_path, monkeypatch, number, is_taken):
+    def fail(file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(lock, "_lock", fail)
+    held = lock.take(tmp_path / "lock")
+    assert (held is not None) == is_taken
+    if held is not None:
+        held.close()

@@ -279,6 +279,8 @@ def test_the_command_prints_a_table_and_writes_numbers(small, large, capsys):
     (["compare", "{large}", "{large}", "--report", "{large}"], 1, "one of the files that are read"),
     (["compare", "{large}", "{large}", "--json", "{missing}/x.json"], 1, "cannot be written"),
     (["compare", "{large}", "{large}", "--input", "{small}", "--json", "{small}"], 1, "files that are read"),
+    (["compare", "{large}", "{large}", "--json", "{large}.json"], 1, "files that are read"),
+    (["evaluate", "bicubic", "{set}", "--json", "{set}/index.json"], 1, "files that are read"),
     (["compare", "{large}", "{large}", "--json", "-", "--csv", "-"], 1, "named for two results"),
     (["evaluate", "bicubic", "{large}", "--csv", "{large}"], 1, "files that are read"),
     (["evaluate", "bicubic", "{folder}", "--csv", "{large}"], 1, "files that are read"),
@@ -288,7 +290,10 @@ def test_the_command_prints_a_table_and_writes_numbers(small, large, capsys):
 def test_a_mistake_is_told_in_two_lines(small, large, capsys, words, code, message):
     (small.parent / "text.mp4").write_text("no video")
     places = {name: str(small.parent / name) for name in ("missing",)}
+    (small.parent / "set" / "clips").mkdir(parents=True)
+    (small.parent / "set" / "index.json").write_text('{"schema_version": 1}')
     places |= {
+        "set": str(small.parent / "set"),
         "folder": str(small.parent),
         "small": str(small),
         "large": str(large),

@@ -102,8 +102,8 @@ def test_a_time_is_shown_as_a_clock_does(clock, seconds, shown):
 
 
 def test_words_go_out_as_they_are(capsys):
-    progress.console().print('pip install "vidgan[features]" and [/b] too')
-    assert capsys.readouterr().err == 'pip install "vidgan[features]" and [/b] too\n'
+    progress.console().print('pip install "vidgan[features]" and [/b], shot:cat:1')
+    assert capsys.readouterr().err == 'pip install "vidgan[features]" and [/b], shot:cat:1\n'
 
 
 def test_a_note_on_a_terminal_is_no_markup():

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from test_training import folder, play, recipe, still
+from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage, still
 from vidgan import checkpoint
 from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights
 from vidgan.generators import recurrent
-from vidgan.recipe import Data, Recipe, read
+from vidgan.recipe import Data, Losses, Recipe, read
 from vidgan.training import folder as place
-from vidgan.training import loop
+from vidgan.training import loop, same
 from vidgan.training import run as running
 from vidgan.verbs import train
 
@@ -187,6 +187,38 @@ def test_a_run_may_be_longer_and_its_first_stage_no_other_once_it_is_over(folder
         update={"realistic": begun.realistic.model_copy(update={"steps": begun.realistic.steps + 2})}
     )
     assert running.resume(running.create(longer, folder), folder).step == step
-    other = begun.model_copy(update={"faithful": begun.faithful.model_copy(update={"steps": step + 5})})
-    with pytest.raises(BadRecipe, match="cannot become one of"):
-        running.resume(running.create(other, folder), folder, change=True)
+    for steps in (step + 5, begun.faithful.steps - 1):
+        other = begun.model_copy(update={"faithful": begun.faithful.model_copy(update={"steps": steps})})
+        longer = other.model_copy(update={"realistic": longer.realistic})
+        with pytest.raises(BadRecipe, match="cannot become one of"):
+            running.resume(running.create(longer, folder), folder, change=True)
+
+
+def test_a_faithful_run_may_be_prolonged(folder):
+    begun = recipe(realistic=stage(Losses(charbonnier=1.0), steps=0))
+    step = play(begun, folder).step
+    longer = begun.model_copy(update={"faithful": begun.faithful.model_copy(update={"steps": step + 3})})
+    assert play(longer, folder).step == step + 3
+
+
+@pytest.mark.parametrize(
+    "entry", ["data.replay_share", "realistic.lr", "discriminator.config", "validate_every"]
+)
+def test_only_what_spoils_nothing_may_be_another(folder, entry):
+    begun = recipe()
+    tree = begun.model_dump()
+    section, _, key = entry.rpartition(".")
+    (tree[section] if section else tree)[key] = {"features": 8} if key == "config" else 1
+    is_free = entry in ("validate_every", "discriminator.config")
+    found = same._differences(begun.model_dump(), Recipe.model_validate(tree).model_dump())
+    assert (found == []) == is_free
+
+
+def test_a_planned_run_keeps_its_plan_and_says_what_else_is_another(folder):
+    planned = recipe(validate_every=2, save_every=2)
+    place.write_recipe(planned, folder)
+    running.save(running.create(planned), folder)
+    asked = recipe(realistic=stage(REALISTIC, steps=50, lr=1e-7), faithful=stage(FAITHFUL, steps=70))
+    found = train._as_planned(asked, folder)
+    assert (found.faithful.steps, found.realistic.steps) == (planned.faithful.steps, planned.realistic.steps)
+    assert (found.validate_every, found.realistic.lr) == (2, 1e-7)

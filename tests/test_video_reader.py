@@ -135,8 +135,9 @@ def test_damage_in_a_part_is_said_and_not_that_beyond_it(tmp_path):
     assert len(list(read(probe(path), duration=0.8, say=said.append))) == 19
     assert len(said) == 1 and "1 damaged packets do not decode, the first at 0.40 s" in said[0]
     said.clear()
-    assert len(list(read(probe(path), duration=0.2, say=said.append, threads=1))) == 5
-    assert said == []
+    for part in ({"duration": 0.2}, {"start": 0.8}, {"start": 0.6, "duration": 0.2}):
+        assert list(read(probe(path), say=said.append, **part))
+        assert said == []
 
 
 @pytest.mark.parametrize(("start", "duration"), [(-1.0, None), (0.0, 0.0), (0.0, -2.0), (float("nan"), None)])

@@ -285,14 +285,15 @@ def find(model: str | Path) -> Path:
     """The file of an embedded model, or the path itself where it is one."""
     if (path := Path(model)).suffix or path.is_file():  # a folder that is called like a model is none
         return path
-    if (best := path / "checkpoints" / "best.safetensors").is_file():
-        raise BadWeights(f"{path} is the folder of a training run, and no model", f"Give {best}.")
-    if str(model) == JUDGE:
-        raise BadWeights(
-            f"{JUDGE} judges, and is no model that enlarges", f"It is for vidgan analyze --realism {JUDGE}."
-        )
     embedded = Path(str(resources.files("vidgan") / "weights" / f"{model}.safetensors"))
     if not embedded.is_file():
+        if (best := path / "checkpoints" / "best.safetensors").is_file():
+            raise BadWeights(f"{path} is the folder of a training run, and no model", f"Give {best}.")
+        if str(model) == JUDGE:
+            raise BadWeights(
+                f"{JUDGE} judges, and is no model that enlarges",
+                f"It is for vidgan analyze --realism {JUDGE}.",
+            )
         remedy = (
             f"{shelf.suggest(str(model), embedded_names())} Or give the path of a .safetensors or .pth file."
         )

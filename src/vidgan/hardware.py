@@ -25,7 +25,7 @@ def device_of(word: str) -> torch.device:
         return best_device()
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind, _, number = word.partition(":")
-    if kind not in present or not re.fullmatch(r"cpu|mps|cuda(:(0|[1-9][0-9]{0,3}))?", word):
+    if kind not in present or not re.fullmatch(r"(cpu|mps)(:0)?|cuda(:(0|[1-9][0-9]{0,3}))?", word):
         raise BadOption(f"--device {word} is not known", f"Use auto or one of: {', '.join(present)}.")
     if not present[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
         raise BadOption(f"--device {word}: torch finds no such device here", "Leave --device out.")

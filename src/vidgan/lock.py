@@ -1,10 +1,13 @@
 """One process at a time in a place. The lock ends with its process, however that ends."""
 
+import errno
 import os
 from pathlib import Path
 from typing import IO
 from weakref import WeakSet
 
+# Of file systems that lock nothing, as some of clusters: there it is the user's own care.
+WITHOUT = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 _held: WeakSet[IO[bytes]] = WeakSet()
 
 
@@ -16,10 +19,12 @@ def take(path: Path) -> IO[bytes] | None:
     file = path.open("ab")
     try:
         _lock(file)
-        # Whoever held it may just have taken the folder away.
-        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            raise BlockingIOError
-    except OSError:
+    except OSError as error:
+        if error.errno not in WITHOUT:
+            file.close()
+            return None
+    # Whoever held it may just have taken the folder away.
+    if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
         file.close()
         return None
     _held.add(file)

@@ -13,7 +13,7 @@ PLAIN_EVERY_SECONDS = 10.0
 
 def console(*, quiet: bool = False) -> Console:
     """Standard error, to which words go as they are: brackets in a file's name are no markup."""
-    return Console(stderr=True, quiet=quiet, markup=False, highlight=False)
+    return Console(stderr=True, quiet=quiet, markup=False, emoji=False, highlight=False)
 
 
 class Tick(Protocol):

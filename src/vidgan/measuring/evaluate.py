@@ -12,11 +12,12 @@ from torch import Tensor
 from vidgan import hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_efficientnet
-from vidgan.measuring import footage, footprint, measures, methods
+from vidgan.measuring import footage, footprint, measures
 from vidgan.measuring.footage import Clip, Footage
 from vidgan.measuring.methods import Method, Place
 from vidgan.metrics import Against, Metric, distribution
 from vidgan.score import Efficiency, Row
+from vidgan.shots import CutDetector
 
 Tell = Callable[[str, Tensor, Tensor, dict[str, Tensor]], None]  # clip, small, true, method -> made
 LARGE_SIDE = 4096  # pixels: no metric needs more
@@ -74,12 +75,13 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         found.left_out |= chosen.left_out
         found.size = found.size if found.pixels else (low.shape[2], low.shape[3])
         found.pixels.append(low.shape[2] * low.shape[3])
-        begins = methods.begins_shots(low)
+        begins = _begins_shots(low)
+        shots = low.tensor_split([number for number, is_first in enumerate(begins) if is_first][1:])
         truth = list(_chained(high, begins))
         made: dict[str, Tensor] = {}
         for index, method in enumerate(task.methods):
             tick((number * len(task.methods) + index) / total, f"{clip.name}: {method.title}")
-            made[method.name] = _enlarged(method, low, task, found)
+            made[method.name] = _enlarged(method, shots, task, found)
             values = _measured(chosen.metrics, made[method.name], (high, low), truth, begins)
             if task.footage.layout is not None:
                 values[score.FIELD] = task.footage.layout.psnr(made[method.name], high)
@@ -150,14 +152,23 @@ def distances(found: Findings, methods: Sequence[Method]) -> dict[str, dict[str,
     }
 
 
-def _enlarged(method: Method, low: Tensor, task: Task, found: Findings) -> Tensor:
-    """As 8-bit video would hold it. What it took is noted."""
+def _begins_shots(clip: Tensor) -> list[bool]:
+    """Of each frame of (T, 3, H, W) in [0, 1], whether a shot begins with it, as `enhance` sees it."""
+    cuts = CutDetector()
+    return [
+        cuts.begins_shot(frame.mul(255).round().byte().permute(1, 2, 0).numpy()) for frame in clip.clamp(0, 1)
+    ]
+
+
+def _enlarged(method: Method, shots: Sequence[Tensor], task: Task, found: Findings) -> Tensor:
+    """The whole clip, as 8-bit video would hold it. What it took is noted."""
+    num_frames = sum(map(len, shots))
     energy = hardware.Energy(torch.device(method.device))
     started = time.perf_counter()
-    made = method.enlarge(low, task.scale)
-    found.seconds.setdefault(method.name, []).append((time.perf_counter() - started) / len(low))
+    made = torch.cat([method.enlarge(shot, task.scale) for shot in shots])
+    found.seconds.setdefault(method.name, []).append((time.perf_counter() - started) / num_frames)
     if (joules := energy.joules()) is not None:
-        found.joules.setdefault(method.name, []).append(joules / len(low))
+        found.joules.setdefault(method.name, []).append(joules / num_frames)
     return (made.clamp(0, 1) * 255).round() / 255
 
 

@@ -14,7 +14,6 @@ from vidgan import checkpoint, ffmpeg, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import peers
-from vidgan.shots import CutDetector
 
 BASELINES = ("bicubic", "lanczos")  # in every table
 
@@ -61,14 +60,6 @@ def method(word: str, place: Place) -> Method:
     return _network(word, place)
 
 
-def begins_shots(clip: Tensor) -> list[bool]:
-    """Of each frame of (T, 3, H, W) in [0, 1], whether a shot begins with it, as `enhance` sees it."""
-    cuts = CutDetector()
-    return [
-        cuts.begins_shot(frame.mul(255).round().byte().permute(1, 2, 0).numpy()) for frame in clip.clamp(0, 1)
-    ]
-
-
 def _bicubic(low: Tensor, scale: int) -> Tensor:
     return F.interpolate(low, scale_factor=scale, mode="bicubic", antialias=True)
 
@@ -85,12 +76,8 @@ def _network(word: str, place: Place) -> Method:
     )
 
     def enlarge(low: Tensor, scale: int) -> Tensor:
-        made = []
-        for frame, begins in zip(low.split(1), begins_shots(low), strict=True):
-            if begins:
-                upscaler.forget()
-            made.append(stream.unfolded(upscaler.folded(frame), scale).cpu())
-        return torch.cat(made)
+        upscaler.forget()
+        return torch.cat([stream.unfolded(upscaler.folded(frame), scale).cpu() for frame in low.split(1)])
 
     return Method(
         name=word,

@@ -56,8 +56,9 @@ def find(places: tuple[Path, ...]) -> list[Found]:
         if not place.exists():
             raise BadOption(f"there is no {place}", "Name a video, a photo, or a folder of them.")
         if place.is_file():
-            # What was named is looked at, whatever it is called.
-            found.append(Found(place.name, "photo" if _is_photo(place) else "video", (place,)))
+            found.append(
+                Found(place.name, "video" if _is_video(place) or _shows_film(place) else "photo", (place,))
+            )
             continue
         root = place.resolve().name
         for folder, files in _folders(place):
@@ -122,6 +123,17 @@ def length(entry: Found) -> Length:
 
 def _is_video(file: Path) -> bool:
     return file.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _shows_film(file: Path) -> bool:
+    """Of a file that was named, and whose name says nothing."""
+    if _is_photo(file):
+        return False
+    try:
+        probe(file)
+    except VidganError:
+        return False
+    return True
 
 
 def _is_photo(file: Path) -> bool:

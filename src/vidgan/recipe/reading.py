@@ -61,8 +61,9 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
                     str(folder / place) if isinstance(place, str) else place for place in places
                 ]
     for key in ("start", "opponent"):
-        if isinstance(named := tree.get(key), str) and named.endswith((".safetensors", ".pth", ".pt")):
-            tree[key] = str(folder / named)
+        named = tree.get(key)
+        if isinstance(named, str) and ("/" in named or named.endswith((".safetensors", ".pth", ".pt"))):
+            tree[key] = str(folder / named)  # else it is a name
     for override in overrides:
         _override(tree, override)
     origin = str(recipe) if str(recipe) in names() else str(path)
@@ -79,7 +80,8 @@ def parse(tree: dict[str, Any], origin: str) -> Recipe:
     except ValidationError as error:
         wrong = "; ".join(_said(dict(fault)) for fault in error.errors())
         raise BadRecipe(
-            f"{origin}: {wrong}", "docs/training.md tells what the entries are, and what they mean."
+            f"{origin}: {wrong}",
+            "All entries, with what they mean, stand in the package's folder recipe; docs/training.md explains many.",
         ) from None
 
 

@@ -27,7 +27,9 @@ def anchored(recipe: Recipe, folder: Path) -> Recipe:
     places = {split: [seen(place) for place in getattr(data, split)] for split in ("train", "val", "replay")}
     named = {"start": recipe.start, "opponent": recipe.opponent}
     for key, name in named.items():
-        if name and (Path(name).suffix or Path(name).exists()):  # else it is a model's name
+        if name and (
+            len(Path(name).parts) > 1 or Path(name).suffix or Path(name).is_file()
+        ):  # else a model's name
             named[key] = str(Path(name).absolute())
     return recipe.model_copy(update={"data": data.model_copy(update=places), **named})
 

@@ -10,6 +10,7 @@ from vidgan.metrics import Metric
 from vidgan.report.page import write
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Efficiency
 
+OWN = ("index.json", "clips/*", "checkpoints/*")  # what is read of a data set and of a run
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 MADE = {  # what an output cost -> its title, and its digits
     "model": ("network", None),
@@ -113,9 +114,11 @@ def write_texts(texts: Mapping[Path | None, Callable[[], str | Iterable[str]]]) 
 def check_places(paths: Sequence[Path | None], inputs: Iterable[Path | None]) -> None:
     """Before any work: raises BadOutput for a place where no file can be written, or must not.
 
-    inputs  the files that are read: none of them is lost for a table
+    inputs  the files that are read, and data sets and runs: none of them is lost for a table
     """
-    kept = {path.resolve() for path in inputs if path is not None}
+    named = [path for path in inputs if path is not None]
+    kept = {path.resolve() for path in named}
+    kept |= {place.resolve() for path in named for part in OWN for place in path.glob(part)}
     taken: set[Path] = set()
     for path in paths:
         if path is None:

@@ -10,7 +10,7 @@ from vidgan import lock
 from vidgan.errors import BadOutput
 from vidgan.recipe import Recipe, anchored, to_toml
 
-RECIPE, LOCK = "recipe.toml", ".lock"
+RECIPE, LOCK = "recipe.toml", ".training.lock"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Of a place that is a file, or inside of one, or not ours to write to.
 UNFIT = {

@@ -12,6 +12,7 @@ from vidgan import dataset, hardware, metrics, recipe, score
 from vidgan.errors import BadVideo
 from vidgan.features import has_lpips
 from vidgan.training import loop
+from vidgan.training.folder import alone
 from vidgan.training.run import CHECKPOINTS, assemble
 from vidgan.video import decode_all
 
@@ -35,9 +36,14 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     run = assemble(chosen, generator, discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
     setup = loop.Setup(
-        say=_mute, tick=_still, precision=hardware.quick_precision(torch.device("cpu")), workers=0
+        say=_mute,
+        tick=_still,
+        change=True,
+        precision=hardware.quick_precision(torch.device("cpu")),
+        workers=0,
     )
-    run = loop.train(run, options.out, setup)
+    with alone(options.out):
+        run = loop.train(run, options.out, setup)
     generator.load_state_dict(run.ema.state_dict())
     made = "last" if options.realistic_steps else "faithful"
     return options.out / CHECKPOINTS / f"{made}.safetensors"

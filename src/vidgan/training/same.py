@@ -7,10 +7,10 @@ from vidgan.errors import BadRecipe
 from vidgan.recipe import Recipe
 
 # What may differ. Networks are seen to fit when they are loaded; footage may have been moved.
-FREE = (
-    "name", "start", "partly", "grown", "opponent", "validate_every", "save_every", "generator.", "discriminator.",
-    "data.train", "data.val", "data.replay", "faithful.steps", "realistic.steps",
-)  # fmt: skip
+FREE = {
+    "name", "start", "partly", "grown", "opponent", "validate_every", "save_every", "data.train", "data.val",
+    "data.replay", "faithful.steps", "realistic.steps",
+}  # fmt: skip
 MOST_NAMED = 4
 
 
@@ -21,17 +21,20 @@ def check(recipe: Recipe, before: Recipe, step: int, folder: Path, *, change: bo
     change  whether it was said that the recipe is another one
     """
     begun, asked = before.faithful.steps, recipe.faithful.steps
-    if begun != asked and step >= min(begun, asked):
+    if begun != asked and (step > begun or asked < step):
         raise BadRecipe(
             f"{folder} is at step {step}, and its faithful stage of {begun} steps cannot become one of {asked}",
-            f"Leave it: --set faithful.steps={begun}. To play longer, set realistic.steps.",
+            f"Leave faithful.steps at {begun} (realistic.steps may be another), or name another folder.",
         )
     if not change and (differences := _differences(before.model_dump(), recipe.model_dump())):
         told = ", ".join(differences[:MOST_NAMED])
+        lpips = any(".perceptual " in difference for difference in differences)
+        why = "LPIPS's weights have come or gone since, perhaps. " if lpips else ""
         more = f" and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
         raise BadRecipe(
             f"{folder} holds a run that was begun otherwise: {told}{more}",
-            f"Give the settings of {folder / 'recipe.toml'}, name another --out, or add --change to go on with these.",
+            f"{why}Give the settings of {folder / 'recipe.toml'}, name another --out, or add --change to go on with "
+            "these.",
         )
 
 
@@ -40,8 +43,10 @@ def _differences(before: dict[str, Any], now: dict[str, Any], section: str = "")
     found = []
     for key, value in now.items():
         name = f"{section}{key}"
+        if name in ("generator", "discriminator"):
+            continue
         if isinstance(value, dict):
             found += _differences(before.get(key) or {}, value, f"{name}.")
-        elif value != before.get(key) and not name.startswith(FREE):
+        elif value != before.get(key) and name not in FREE:
             found.append(f"{name} was {before.get(key)}, not {value}")
     return found

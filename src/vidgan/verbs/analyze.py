@@ -228,7 +228,7 @@ def _print(found: Analysis, options: Options) -> None:
             shown.add_column(name, justify="left" if not name else "right")
         for _, event in sorted(longest):
             shown.add_row(*_row(found, event))
-        console = Console(soft_wrap=True, highlight=False, markup=False)
+        console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
         console.print(shown)
     if len(events) > len(longest):
         print(f"and {len(events) - len(longest)} shorter ones: --json lists all")

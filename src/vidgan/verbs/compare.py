@@ -96,7 +96,8 @@ def _check(options: Options) -> None:
         raise BadOption("there is no OUTPUT to compare", "vidgan compare REFERENCE OUTPUT...")
     if options.every < 1:
         raise BadOption(f"--every {options.every} measures nothing", "Give 1 or more.")
-    table.check_places(_places(options), (options.reference, *options.outputs, options.input))
+    sidecars = map(sidecar.path_for, options.outputs)
+    table.check_places(_places(options), (options.reference, *options.outputs, options.input, *sidecars))
 
 
 def _places(options: Options) -> tuple[Path | None, ...]:
@@ -358,7 +359,7 @@ def _write(found: Comparison, options: Options) -> None:
 
 
 def _print(found: Comparison, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     shown = Table(box=None, pad_edge=False)
     shown.add_column("")
     for contender in found.contenders:

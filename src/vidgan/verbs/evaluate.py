@@ -183,7 +183,7 @@ def _write(found: Evaluation, samples: page.Samples, options: Options) -> None:
 
 
 def _print(found: Evaluation, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     shown = Table(box=None, pad_edge=False)
     shown.add_column("")
     for title in found.titles.values():

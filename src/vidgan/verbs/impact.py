@@ -110,9 +110,8 @@ def _check(options: Options) -> None:
             "Leave one of the two out.",
         )
     plugs = (Path(word.rpartition(":")[0]) for word in options.plugs)
-    table.check_places(
-        (options.report, options.json, options.csv), (*_paths(options), *plugs, options.normal)
-    )
+    read = (*_paths(options), sidecar.path_for(options.enhanced), *plugs, options.normal)
+    table.check_places((options.report, options.json, options.csv), read)
 
 
 def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
@@ -189,7 +188,7 @@ def _write(found: Impact, recorder: page.Recorder, options: Options) -> None:
 
 
 def _print(found: Impact, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     for study in found.studies:
         verdict = found.verdict(study)
         print(f"{study.title}: {SAID[verdict.outcome]}: {verdict.words}")

@@ -161,8 +161,11 @@ def _as_planned(chosen: Recipe, folder: Path) -> Recipe:
     if not (path := folder / "recipe.toml").is_file() or not running.state_of(folder).is_file():
         return chosen
     before = recipe.read(path)
-    kept = ("faithful", "realistic", "game", "validate_every", "save_every")
-    return chosen.model_copy(update={name: getattr(before, name) for name in kept})
+    planned: dict[str, object] = {name: getattr(before, name) for name in ("validate_every", "save_every")}
+    for stage in ("faithful", "realistic"):
+        planned[stage] = getattr(chosen, stage).model_copy(update={"steps": getattr(before, stage).steps})
+    planned["game"] = chosen.game.model_copy(update={"ramp": before.game.ramp})
+    return chosen.model_copy(update=planned)
 
 
 def _describe(chosen: Recipe, setup: loop.Setup, console: Console) -> None:

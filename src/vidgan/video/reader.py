@@ -30,6 +30,7 @@ _READ_FROM_THE_BEGINNING = ("avi", "mpeg")
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
 
 _Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the source
+_Part = tuple[int | None, int | None]  # its beginning and its end in such ticks; None is open
 
 
 def silent(_: str) -> None:
@@ -96,7 +97,7 @@ def read_after(
     first = seen[0].pts
     ways = [_pictures_from(source, begin, end, say, threads)]
     if _can_be_sought(source):
-        ways.insert(0, _pictures(source, first, end, say, threads))
+        ways.insert(0, _pictures(source, (first, end), say, threads, seek=True))
     for pictures in ways:
         frames = _frames(source, pictures, first)
         if all(_is(next(frames, None), known) for known in seen):
@@ -135,7 +136,7 @@ def _pictures_from(
 ) -> Generator[_Timed, None, None]:
     """Whole pictures in order of time, from `begin` or somewhat before it to `end`."""
     if begin is not None and _can_be_sought(source):
-        pictures = _pictures(source, begin, end, say, threads)
+        pictures = _pictures(source, (begin, end), say, threads, seek=True)
         first = next(pictures, None)
         # Some indices lead past the frame they were asked for; then the file is read from its beginning.
         if first is not None and first[0] <= begin:
@@ -143,7 +144,7 @@ def _pictures_from(
             yield from pictures
             return
         pictures.close()
-    yield from _pictures(source, None, end, say, threads)
+    yield from _pictures(source, (begin, end), say, threads, seek=False)
 
 
 def _can_be_sought(source: Source) -> bool:
@@ -151,18 +152,19 @@ def _can_be_sought(source: Source) -> bool:
 
 
 def _pictures(
-    source: Source, seek_to: int | None, end: int | None, say: Callable[[str], None], threads: int
+    source: Source, part: _Part, say: Callable[[str], None], threads: int, *, seek: bool
 ) -> Generator[_Timed, None, None]:
+    """Whole pictures up to the part's end, from its beginning or somewhat before where it is sought."""
+    begin, end = part
     with open_video(source.path) as container:
         stream = _stream(container, source)
         stream.codec_context.thread_count = threads
-        if seek_to is not None:
+        if seek and begin is not None:
             try:
-                container.seek(seek_to, stream=stream)
+                container.seek(begin, stream=stream)
             except av.FFmpegError:
                 return
-        decoded = _Decoded(container, stream, source, say)
-        decoded.ignore_before = seek_to
+        decoded = _Decoded(container, stream, source, part, say)
         for pts, picture in _in_order(_deinterlaced(decoded.pictures(), source, say), source, say):
             if end is not None and pts >= end:
                 decoded.report_damage()
@@ -185,15 +187,22 @@ class _Decoded:
     """Pictures as the decoder gives them, and an account of what it could not decode."""
 
     def __init__(
-        self, container: InputContainer, stream: VideoStream, source: Source, say: Callable[[str], None]
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        source: Source,
+        part: _Part,
+        say: Callable[[str], None],
     ) -> None:
         self._container, self._stream, self._source, self._say = container, stream, source, say
+        self._part = (
+            part  # damage elsewhere is nobody's concern; before it, pictures may lack what they refer to
+        )
         self._num_bad_packets = 0
         self._num_bad_frames = 0
         # AVI holds no presentation times and FFmpeg guesses them wrong where frames were reordered: there the
         # frames, which come in the order they are shown, take the packets' times in turn.
         self._turns: deque[int] | None = deque() if source.container == "avi" else None
-        self.ignore_before: int | None = None  # after a seek, pictures may lack what they refer to
         self._first_bad: Fraction | None = None
         self._stopped_by: Exception | None = None
         self._shown_until: Fraction | None = None
@@ -219,11 +228,9 @@ class _Decoded:
                 ) from None
             except av.FFmpegError:
                 frames = []
-                self._num_bad_packets += 1
                 if self._turns:  # the frame's that is missing; or all after it would be shown early
                     self._turns.popleft()
-                if self._first_bad is None and packet is not None and packet.pts is not None:
-                    self._first_bad = packet.pts * self._source.time_base
+                self._note_bad(packet)
             for frame in frames:
                 if self._turns:
                     frame.pts = self._turns.popleft()
@@ -231,6 +238,18 @@ class _Decoded:
                 yield frame
             if packet is None:
                 return
+
+    def _note_bad(self, packet: av.Packet | None) -> None:
+        pts = None if packet is None else packet.dts if packet.pts is None else packet.pts
+        if not self._matters(pts):
+            return
+        self._num_bad_packets += 1
+        if self._first_bad is None and pts is not None:
+            self._first_bad = pts * self._source.time_base
+
+    def _matters(self, pts: int | None) -> bool:
+        begin, end = self._part
+        return pts is None or ((begin is None or pts >= begin) and (end is None or pts < end))
 
     def report_damage(self) -> None:
         """Say once what did not decode of all that was asked for."""
@@ -270,8 +289,7 @@ class _Decoded:
                 f"-segment_times {at} -reset_timestamps 1 PART%d.mkv",
             )
         if frame.pts is not None:
-            matters = self.ignore_before is None or frame.pts >= self.ignore_before
-            self._num_bad_frames += frame.is_corrupt and matters
+            self._num_bad_frames += frame.is_corrupt and self._matters(frame.pts)
             end = (frame.pts + (frame.duration or 0)) * source.time_base
             self._shown_until = max(end, self._shown_until or end)
 
