@@ -186,3 +186,9 @@ def test_half_of_torchrun_s_environment_is_an_error(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(BadOption, match="torchrun"), together.joined(torch.device("cpu")):
         pass
+
+
+@pytest.mark.parametrize("word", ["cpu", "cpu:0"])
+def test_a_processor_is_shared_as_it_is(monkeypatch, word):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert together.own_device(torch.device(word)) == torch.device(word)

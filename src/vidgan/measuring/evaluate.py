@@ -54,9 +54,8 @@ class TooSmall(BadVideo):
 def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
     """Every method on every clip. Raises VidganError."""
     found = Findings()
-    measures.choose(
-        task.metrics, side=LARGE_SIDE, reference=True, source=True
-    )  # names, and what is installed
+    # Names that are none, and what is not installed, are said before any work.
+    measures.choose(task.metrics, side=LARGE_SIDE, reference=True, source=True)
     for method in task.methods:
         small = torch.rand(2, 3, WARM_SIDE, WARM_SIDE, generator=torch.Generator().manual_seed(0))
         method.enlarge(small, task.scale)

@@ -64,7 +64,7 @@ def joined(device: torch.device) -> Iterator[None]:
 def own_device(device: torch.device) -> torch.device:
     """This process's GPU, one for each process of a machine; another device is shared as it is."""
     if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
-        if device.index is not None:
+        if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)  # or passes would be recorded on another card
         return device
     local = int(os.environ["LOCAL_RANK"])

@@ -2,7 +2,7 @@
 
 import json as as_json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,8 +100,9 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
         except BaseException:
             if is_new and [path.name for path in folder.iterdir()] == [LOCK]:
-                (folder / LOCK).unlink()
-                folder.rmdir()
+                with suppress(OSError):  # Windows takes no open file away
+                    (folder / LOCK).unlink()
+                    folder.rmdir()
             raise
 
 
