@@ -4,6 +4,7 @@ import errno
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from footage import moving
 from test_prepare import prepared, video
@@ -30,6 +31,12 @@ def test_a_film_of_any_name_is_a_film(clip, tmp_path):
         assert [found.kind for found in sources.find((place,))] == ["video"]
     clip.with_suffix(".mpeg").rename(clip.with_suffix(".film"))
     assert [found.kind for found in sources.find((clip.with_suffix(".film"),))] == ["video"]
+
+
+def test_a_named_picture_of_another_kind_is_no_film(tmp_path):
+    place = tmp_path / "a.bmp"
+    Image.fromarray(moving(0)[0]).save(place)
+    assert [found.kind for found in sources.find((place,))] == ["photo"]
 
 
 def test_a_disk_that_was_full_is_no_mark_on_the_source(clip, tmp_path, monkeypatch, capsys):
@@ -60,12 +67,16 @@ def test_an_index_that_cannot_be_written_is_told_in_two_lines(clip, tmp_path, mo
 
 
 def test_a_read_that_failed_is_tried_again(clip, tmp_path, monkeypatch):
-    def fail(*_):
+    real = preparing._windows
+
+    def fail(*words):
+        yield next(real(*words))  # a clip is kept, and then the disk fails
         raise OSError(errno.EIO, "Input/output error")
 
     with monkeypatch.context() as patch:
         patch.setattr(preparing, "_windows", fail)
-        assert "Input/output error" in failed(clip, tmp_path / "set").broken
+        (entry,) = prepared(clip, tmp_path / "set").entries.values()
+        assert "Input/output error" in entry.broken and entry.kept
     (entry,) = prepared(clip, tmp_path / "set").entries.values()
     assert not entry.broken and entry.kept
 

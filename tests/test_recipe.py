@@ -250,3 +250,13 @@ def test_a_recipe_that_means_harm_is_one_error_of_two_lines(tmp_path, text, word
     with pytest.raises(BadRecipe, match=word) as caught:
         recipe.read(path)
     assert len(str(caught.value).splitlines()) == 2 and len(caught.value.found) < 5000
+
+
+def test_a_run_that_is_the_opponent_is_written_as_a_place_and_a_name_is_not(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "fast").mkdir()
+    for opponent, written in (("judge", "judge"), ("mine", str(tmp_path / "mine")), ("", "")):
+        told = recipe.read(path).model_copy(update={"opponent": opponent, "start": "fast"})
+        found = recipe.anchored(told, tmp_path / "run")
+        assert (found.opponent, found.start) == (written, "fast")

@@ -107,15 +107,21 @@ def test_a_part_of_a_file_without_presentation_times_is_that_of_the_whole(tmp_pa
         assert [frame.pts for frame in after] == [frame.pts for frame in wanted[1:]]
 
 
-def test_a_damaged_packet_of_an_avi_moves_no_other_frame(tmp_path):
+def damaged_at(frame: int, path: Path) -> Path:
+    """An AVI of thirty frames, one of which is nothing but zeros."""
     film = Film(codec="mjpeg", pixel_format="yuvj420p", times=tuple(range(30)), options={})
-    path = videos.write(tmp_path / "a.avi", film)
+    videos.write(path, film)
     with av.open(str(path)) as container:
         places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
     data = bytearray(path.read_bytes())
-    begin, size = places[10]
+    begin, size = places[frame]
     data[begin : begin + size] = bytes(size)
     path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_packet_of_an_avi_moves_no_other_frame(tmp_path):
+    path = damaged_at(10, tmp_path / "a.avi")
     said: list[str] = []
     frames = list(read(probe(path), say=said.append))
     assert [frame.seconds * 25 for frame in frames] == [*range(10), *range(11, 30)]
@@ -123,14 +129,7 @@ def test_a_damaged_packet_of_an_avi_moves_no_other_frame(tmp_path):
 
 
 def test_damage_in_a_part_is_said_and_not_that_beyond_it(tmp_path):
-    film = Film(codec="mjpeg", pixel_format="yuvj420p", times=tuple(range(30)), options={})
-    path = videos.write(tmp_path / "a.avi", film)
-    with av.open(str(path)) as container:
-        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
-    data = bytearray(path.read_bytes())
-    begin, size = places[10]
-    data[begin : begin + size] = bytes(size)
-    path.write_bytes(data)
+    path = damaged_at(10, tmp_path / "a.avi")
     said: list[str] = []
     assert len(list(read(probe(path), duration=0.8, say=said.append))) == 19
     assert len(said) == 1 and "1 damaged packets do not decode, the first at 0.40 s" in said[0]

@@ -20,9 +20,8 @@ class Recipe(Part):
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
     grown: bool = False  # the start is a smaller network of the kind: begin as it, with room to learn more
-    opponent: str = (
-        ""  # judge or a run: whose discriminator begins where the start brings none; empty: a new one
-    )
+    # Judge, or a run: whose discriminator the game begins with where the start brings none. Empty: a new one.
+    opponent: str = ""
     generator: Network
     discriminator: Network
     data: Data

@@ -27,11 +27,15 @@ def anchored(recipe: Recipe, folder: Path) -> Recipe:
     places = {split: [seen(place) for place in getattr(data, split)] for split in ("train", "val", "replay")}
     named = {"start": recipe.start, "opponent": recipe.opponent}
     for key, name in named.items():
-        if name and (
-            len(Path(name).parts) > 1 or Path(name).suffix or Path(name).is_file()
-        ):  # else a model's name
+        if name and _is_place(Path(name), run=key == "opponent"):
             named[key] = str(Path(name).absolute())
     return recipe.model_copy(update={"data": data.model_copy(update=places), **named})
+
+
+def _is_place(path: Path, *, run: bool) -> bool:
+    """Whether it is no model's name. A folder that is called like a model is one only where a run is meant."""
+    named = bool(path.suffix) or len(path.parts) > 1 or path.is_file()
+    return named or (run and (path / "checkpoints").is_dir())
 
 
 def _table(tree: dict[str, Any], path: list[str]) -> list[str]:

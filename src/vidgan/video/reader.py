@@ -195,9 +195,8 @@ class _Decoded:
         say: Callable[[str], None],
     ) -> None:
         self._container, self._stream, self._source, self._say = container, stream, source, say
-        self._part = (
-            part  # damage elsewhere is nobody's concern; before it, pictures may lack what they refer to
-        )
+        # Damage elsewhere is nobody's concern; before its beginning, pictures may lack what they refer to.
+        self._part = part
         self._num_bad_packets = 0
         self._num_bad_frames = 0
         # AVI holds no presentation times and FFmpeg guesses them wrong where frames were reordered: there the
