@@ -271,3 +271,9 @@ def test_a_disk_that_is_full_from_the_beginning_is_one_error_and_leaves_nothing(
     found, remedy = capsys.readouterr().err.splitlines()
     assert code == 1 and "could not be written" in found and "space" in remedy
     assert names() == ["in.mp4"]
+
+
+@pytest.mark.parametrize(("word", "is_name"), [("-dash.mp4", True), ("--fidelty", False)])
+def test_a_name_that_begins_with_a_dash_is_told_where_to_stand(capsys, word, is_name):
+    assert cli.main(["enhance", word, "out.mp4"]) == 2
+    assert ("comes after --" in capsys.readouterr().err) == is_name

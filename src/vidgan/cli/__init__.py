@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
 
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -50,12 +51,10 @@ def main(words: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
         return 1
     except typer.TyperException as error:  # an unknown option, a value out of its range
-        return _tell(
-            command,
-            error.format_message().replace("Value error, ", ""),
-            f"Try '{command} --help'. A name that begins with a dash comes after --.",
-            exit_code=error.exit_code,
-        )
+        found = error.format_message().replace("Value error, ", "")
+        is_name = re.match("No such option: -[^-]", found)  # letters in a row, as those of -dash.mp4
+        hint = " A name that begins with a dash comes after --." if is_name else ""
+        return _tell(command, found, f"Try '{command} --help'.{hint}", exit_code=error.exit_code)
     except Exception as error:
         if "--debug" in words or os.environ.get("VIDGAN_DEBUG", "0") not in ("", "0"):
             traceback.print_exc()
