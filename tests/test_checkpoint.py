@@ -208,12 +208,6 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(model, monkeypa
     assert [file.name for file in model.parent.iterdir()] == [model.name]
 
 
-def test_the_sum_of_a_file_is_sha256(tmp_path):
-    (tmp_path / "abc").write_bytes(b"abc")
-    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert checkpoint.sha256(tmp_path / "abc") == known
-
-
 def test_the_default_model_comes_with_the_package_and_is_small():
     path = checkpoint.find("fast")
     assert path.stat().st_size < 3_000_000

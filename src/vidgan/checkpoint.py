@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from vidgan import foreign, shelf
+from vidgan import disk, foreign, shelf
 from vidgan.errors import BadWeights
 from vidgan.recipe import Recipe
 
@@ -48,17 +48,13 @@ class Card(BaseModel):
 
 
 def save_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path) -> None:
-    """Write beside the final name, then rename: a kill leaves the old file or the new one, whole."""
+    """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with disk.replacing(path) as partial:
         # As bytes: save_file makes files that only their owner may read.
         partial.write_bytes(
             save({name: value.contiguous() for name, value in tensors.items()}, metadata=header)
         )
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -299,11 +295,6 @@ def find(model: str | Path) -> Path:
         )
         raise BadWeights(f"there is no model '{model}'", remedy)
     return embedded
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_of_weights(generator: nn.Module) -> str:

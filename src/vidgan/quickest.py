@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from vidgan import backends
+from vidgan import backends, disk
 from vidgan.errors import BadOption
 
 WORTH = 1.1  # times as fast as torch: less is not worth another backend
@@ -62,7 +61,7 @@ def choose(
     machine = _machine(asked.device)
     numbers = {name: str(choice.precision) for name, choice in running.items()}
     key = json.dumps([FORMAT, machine, {name: _version(name) for name in running}, numbers, weights, side])
-    kept = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    kept = disk.cache() / "backends" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
     milliseconds = _recalled(kept, set(running))
     if milliseconds is None:
         milliseconds = race(generator, list(running.values()), asked.device, largest=side, say=say)
@@ -193,19 +192,6 @@ def _version(name: backends.Name) -> str:
     return "unknown"  # onnxruntime-gpu holds the same module
 
 
-def _folder() -> Path:
-    """Where verdicts are kept: $VIDGAN_CACHE, else as the system has it for what can be made again."""
-    if named := os.environ.get("VIDGAN_CACHE"):
-        return Path(named) / "backends"
-    if sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "vidgan" / "backends"
-
-
 def _recalled(path: Path, names: set[backends.Name]) -> dict[backends.Name, float] | None:
     """An earlier race's times; None where there are none that can be used."""
     try:
@@ -218,8 +204,7 @@ def _recalled(path: Path, names: set[backends.Name]) -> dict[backends.Name, floa
 
 def _keep(path: Path, milliseconds: dict[backends.Name, float], key: str) -> None:
     """For the next run; where it cannot be, that one races again."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps({"milliseconds": milliseconds, "for": key}), encoding="utf-8")
-        os.replace(partial, path)
+        with disk.replacing(path) as partial:
+            partial.write_text(json.dumps({"milliseconds": milliseconds, "for": key}), encoding="utf-8")

@@ -3,16 +3,14 @@
 One versioned model, written by one function; later work adds fields, never files.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from vidgan import video
+from vidgan import disk, video
 from vidgan.errors import BadOutput, BadVideo, printable
 from vidgan.geometry import Map
-from vidgan.video.files import short
 
 MARK = "Altered by a neural network"  # how the comment begins that outputs carry in their metadata
 
@@ -165,14 +163,11 @@ def check_place(output: Path, source: Path, *, overwrite: bool) -> None:
 def write(sidecar: Sidecar, output: Path) -> Path:
     """Write the sidecar of an output, whole or not at all; gives its path. Raises BadOutput."""
     path = path_for(output)
-    partial = path.with_name(f".{short(path.name)}.partial")
     try:
-        partial.write_text(sidecar.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
-        os.replace(partial, path)
+        with disk.replacing(path) as partial:
+            partial.write_text(sidecar.model_dump_json(indent=1, by_alias=True), encoding="utf-8")
     except OSError as error:
         raise BadOutput(
             f"{path} could not be written: {error.strerror or error}", f"{output} itself is whole."
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     return path

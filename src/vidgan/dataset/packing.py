@@ -18,10 +18,11 @@ from typing import IO
 
 from safetensors import SafetensorError, safe_open
 
+from vidgan import disk
 from vidgan.dataset import shards
 from vidgan.dataset.store import Store
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
-from vidgan.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from vidgan.folders import is_photo, is_video, walked
 
 A_HEADER = 200  # bytes of the header that a clip takes beside its name, at most
 RATE = 25  # frames a second of what does not say: of folders of frames, and of some videos
@@ -58,22 +59,19 @@ def pack(
             if (store.metadata() or {}).get("contents") == contents:
                 return Store(path)
     _check_room([file for _, file in found], path)
-    partial = path.with_suffix(".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        packed = _write(_named(found), partial, contents, say)
-        if not packed:
-            raise BadVideo(
-                f"no video or photo in {', '.join(map(str, folders))} could be read",
-                "Name folders that hold some.",
-            )
-        os.replace(partial, path)
+        with disk.replacing(path) as partial:
+            packed = _write(_named(found), partial, contents, say)
+            if not packed:
+                raise BadVideo(
+                    f"no video or photo in {', '.join(map(str, folders))} could be read",
+                    "Name folders that hold some.",
+                )
     except OSError as error:
         raise BadOutput(
             f"{path} cannot be written: {error.strerror}", "Make room, or choose another --out."
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
     say(f"packed {packed} clips and photos into {path}")
     return Store(path)
 
@@ -86,13 +84,11 @@ def files(places: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
     for place in places:
         if not place.exists():
             raise BadVideo(f"there is no {place}", "Name a video, a photo, or a folder of them.")
-        found = sorted(place.rglob("*")) if place.is_dir() else [place]
-        for file in found:
-            if file.name == shards.INDEX and shards.is_prepared(file.parent):
-                raise shards.no_footage(file.parent)
-        for file in found:
-            if file.suffix.lower() in VIDEO_SUFFIXES | PHOTO_SUFFIXES and file.is_file():
-                yield place if place.is_dir() else place.parent, file
+        found = list(walked(place)) if place.is_dir() else [(place.parent, [place])]
+        if place.is_dir() and (prepared := [folder for folder, _ in found if shards.is_prepared(folder)]):
+            raise shards.no_footage(prepared[0])
+        footage = sorted(file for _, inner in found for file in inner if is_video(file) or is_photo(file))
+        yield from ((found[0][0], file) for file in footage)
 
 
 def numbered(file: Path) -> tuple[str, int] | None:
@@ -153,7 +149,7 @@ def _check_room(found: list[Path], path: Path) -> None:
 
     needed = 0.0
     for file in found:
-        if file.suffix.lower() in VIDEO_SUFFIXES:
+        if is_video(file):
             try:
                 source = probe(file)
             except VidganError:

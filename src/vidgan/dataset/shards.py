@@ -8,12 +8,12 @@ report.html
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vidgan import disk
 from vidgan.errors import BadOption, BadOutput, VidganError
 
 INDEX = "index.json"
@@ -101,12 +101,10 @@ def read_index(folder: Path) -> Index:
 
 def write_index(index: Index, folder: Path) -> None:
     """Whole or not at all. Raises BadOutput."""
-    partial = folder / f".{INDEX}.partial"
     try:
-        partial.write_text(json.dumps(index.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, folder / INDEX)
+        with disk.replacing(folder / INDEX) as partial:
+            partial.write_text(json.dumps(index.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise unwritable(folder / INDEX, error) from None
 
 

@@ -15,6 +15,7 @@ from vidgan import (
     __version__,
     backends,
     checkpoint,
+    disk,
     geometry,
     hardware,
     progress,
@@ -28,7 +29,6 @@ from vidgan.enhancing import budget, choosing, kept
 from vidgan.enhancing.options import Options, check_threads, encoding_of, wish_of
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
 from vidgan.video import Source
-from vidgan.video.files import short
 
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
 
@@ -366,6 +366,8 @@ def _writers(
     told = f"What vidgan {__version__} invented in {options.output.name}: black none, pale yellow {trust.MOST:g} codes"
     # Named by the output, under whose lock it is made, so that the next run takes away what a killed one left.
     key = crc32(os.fsencode(options.output.absolute()))
-    partial = options.trust.with_name(f".{short(options.trust.stem)}.{key:08x}.partial{options.trust.suffix}")
+    partial = options.trust.with_name(
+        f".{disk.short(options.trust.stem)}.{key:08x}.partial{options.trust.suffix}"
+    )
     alone = replace(output, path=options.trust, metadata={"comment": told}, alone=True, partial=partial)
     return [output, alone]

@@ -22,9 +22,8 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vidgan import checkpoint, lock
+from vidgan import disk, lock
 from vidgan.errors import BadOutput, VidganError
-from vidgan.video.files import short
 
 JOURNAL, LOCK = "journal", "lock"
 NEWEST, EVERY = (
@@ -215,7 +214,7 @@ class Kept:
 
 
 def folder_for(output: Path) -> Path:
-    return output.with_name(f".{short(output.name)}.vidgan")
+    return output.with_name(f".{disk.short(output.name)}.vidgan")
 
 
 def begun_with(output: Path) -> dict[str, str]:
@@ -262,7 +261,7 @@ def _read(path: Path) -> tuple[Begun | None, list[Segment]]:
 
 
 def _has(path: Path, digest: str | None) -> bool:
-    return digest is not None and path.is_file() and checkpoint.sha256(path) == digest
+    return digest is not None and path.is_file() and disk.sha256(path) == digest
 
 
 def _difference(key: str, old: str | None, new: str | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgan import checkpoint
+from vidgan import checkpoint, disk
 from vidgan.shots import CutDetector
 from vidgan.stream import Upscaler
 
@@ -50,7 +50,7 @@ def save(memory: Memory, path: Path) -> str:
     checkpoint.save_tensors(memory.tensors, {HEADER: dumps(memory.told)}, path)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-    return checkpoint.sha256(path)
+    return disk.sha256(path)
 
 
 def restore(path: Path, networks: list[Upscaler], cuts: CutDetector) -> None:

@@ -1,13 +1,12 @@
 """What an output is called where only its folder is named, and what a folder of videos becomes."""
 
-import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidgan.errors import BadOption, BadOutput, BadVideo
-from vidgan.suffixes import VIDEO_SUFFIXES
+from vidgan.folders import is_video, walked
 
 # An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
 KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
@@ -34,7 +33,7 @@ def name_for(source: Path, word: str) -> str:
     videos ever become one name, and none is called otherwise for what lies beside it.
     """
     container = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
-    is_plain = container == source.suffix and Path(source.stem).suffix.lower() not in VIDEO_SUFFIXES
+    is_plain = container == source.suffix and not is_video(Path(source.stem))
     return f"{source.stem if is_plain else source.name}{'_' if word else ''}{word}{container}"
 
 
@@ -58,7 +57,7 @@ def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], 
         raise BadVideo(
             f"there is no video in {folder}", f"Videos are known by their suffix: {kinds} and others."
         )
-    if target.suffix.lower() in VIDEO_SUFFIXES and not target.is_dir():
+    if is_video(target) and not target.is_dir():
         raise BadOption(
             f"{folder} is a folder, and {target} is called like one video",
             "Name a folder for all of them; one that is called so has to be there already.",
@@ -96,13 +95,7 @@ def _check_apart(found: list[Task]) -> None:
 def _files(folder: Path, target: Path) -> tuple[list[Path], list[Path]]:
     videos: list[Path] = []
     others: list[Path] = []
-    for root, below, names in os.walk(folder):
-        place = Path(root)
-        below[:] = sorted(name for name in below if name[0] != "." and not _is(place / name, target))
-        for name in sorted(name for name in names if name[0] != "."):
-            (videos if Path(name).suffix.lower() in VIDEO_SUFFIXES else others).append(place / name)
+    for _, files in walked(folder, but=target):
+        for file in files:
+            (videos if is_video(file) else others).append(file)
     return videos, others
-
-
-def _is(one: Path, other: Path) -> bool:
-    return other.exists() and one.samefile(other)

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from vidgan import __version__, checkpoint, hardware, sidecar, stream
+from vidgan import __version__, checkpoint, disk, hardware, sidecar, stream
 from vidgan.enhancing.job import Job
 from vidgan.enhancing.kept import Kept, Segment
 
@@ -88,7 +88,7 @@ def _model_file(job: Job) -> sidecar.File:
             name=type(job.generator).__qualname__, sha256=checkpoint.sha256_of_weights(job.generator)
         )
     path = checkpoint.find(job.options.model)
-    return sidecar.File(name=path.name, sha256=checkpoint.sha256(path))
+    return sidecar.File(name=path.name, sha256=disk.sha256(path))
 
 
 def _cost(job: Job, written: Written, result: Result) -> sidecar.Cost:
@@ -107,8 +107,8 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
     options = job.options
     return sidecar.Sidecar(
         vidgan=__version__,
-        input=sidecar.File(name=options.input.name, sha256=checkpoint.sha256(options.input)),
-        output=sidecar.File(name=options.output.name, sha256=checkpoint.sha256(options.output)),
+        input=sidecar.File(name=options.input.name, sha256=disk.sha256(options.input)),
+        output=sidecar.File(name=options.output.name, sha256=disk.sha256(options.output)),
         model=_model_file(job),
         geometry=sidecar.describe(job.plan),
         settings=sidecar.Settings(

@@ -5,7 +5,6 @@ what comes out must give the published distance on a known pair before it gets i
 """
 
 import hashlib
-import os
 import tempfile
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from vidgan import disk
 from vidgan.errors import BadOutput, BadWeights, VidganError
 from vidgan.features.lpips import PLANS, Lpips, Net, cache, is_published
 
@@ -73,13 +73,9 @@ def fetch(net: Net, tick: Tick) -> Path:
             backbone = _read(_download(origin.backbone, origin.backbone_sha256, Path(place), tick))
         weights = _converted(net, backbone, heads)
         path = folder / PLANS[net].file
-        partial = path.with_name(f".{path.name}.partial")
         source = {"source": f"{origin.backbone} (BSD-3), {origin.heads} (BSD-2)"}
-        try:
+        with disk.replacing(path) as partial:
             partial.write_bytes(save(weights, metadata=source))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
     except OSError as error:
         raise BadOutput(
             f"{folder} cannot hold the weights: {error.strerror or error}",

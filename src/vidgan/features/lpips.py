@@ -8,7 +8,6 @@ The weights are no part of this package. They are read from `lpips_alexnet.safet
 `lin0.weight` (C,), ...
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from vidgan import disk
 from vidgan.errors import BadWeights
 
 Net = Literal["alex", "vgg"]
@@ -179,7 +179,7 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
 
     net     "alex" to measure with (the field's usual choice), "vgg" to train with
     taps    see Lpips
-    folder  looked in first, then $VIDGAN_WEIGHTS, then ~/.cache/vidgan/weights
+    folder  looked in first, then $VIDGAN_WEIGHTS, then where `vidgan models pull` puts them
     Raises BadWeights if the file is in none of them or is not what it should be.
     """
     plan = PLANS[net]
@@ -194,7 +194,7 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
         if found != shape:
             remedy = f"Replace it with LPIPS v0.1 weights for {net} laid out as vidgan/features/lpips.py describes."
             raise BadWeights(f"{path}: {name} is {found}, not {shape}", remedy)
-    if _sha256(path) != plan.sha256 and not is_published(Lpips(net, weights)):
+    if disk.sha256(path) != plan.sha256 and not is_published(Lpips(net, weights)):
         raise BadWeights(
             f"{path} does not give the distances of LPIPS v0.1 on {net}: these are other weights",
             "Fetch the published ones with: vidgan models pull lpips",
@@ -228,11 +228,6 @@ def has_lpips(net: Net) -> bool:
     return True
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _shapes(plan: Plan) -> Iterator[tuple[str, tuple[int, ...]]]:
     width_in = 3
     for layer, (width, kernel) in enumerate(zip(plan.widths, plan.kernels, strict=True)):
@@ -245,7 +240,7 @@ def _shapes(plan: Plan) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def cache() -> Path:
     """Where fetched weights are kept."""
-    return Path.home() / ".cache" / "vidgan" / "weights"
+    return disk.cache() / "weights"
 
 
 def _find(file: str, folder: Path | None) -> Path:

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from vidgan import checkpoint, sidecar
+from vidgan import disk, sidecar
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
 from vidgan.geometry import Map, Wish, plan
@@ -222,7 +222,7 @@ def read_sidecar(output: Path, source: Source) -> sidecar.Sidecar | None:
             f"{source.width}x{source.height}",
             "Move the sidecar away, or compare the output that it was written for.",
         )
-    if made.output is not None and made.output.sha256 != checkpoint.sha256(output):
+    if made.output is not None and made.output.sha256 != disk.sha256(output):
         raise BadVideo(
             f"{path} tells of an earlier file of that name: {output} was changed or made anew since",
             "Move the sidecar away, or make the video again with --sidecar.",
@@ -233,7 +233,7 @@ def read_sidecar(output: Path, source: Source) -> sidecar.Sidecar | None:
 def input_beside(output: Path, made: sidecar.Sidecar) -> Path | None:
     """The video that an output was made from, where it still lies beside it, by the sidecar's name and hash."""
     path = output.with_name(Path(made.input.name).name or "?")  # a path is none of ours
-    return path if path.is_file() and checkpoint.sha256(path) == made.input.sha256 else None
+    return path if path.is_file() and disk.sha256(path) == made.input.sha256 else None
 
 
 def tidied(way: Affine) -> Matrix:

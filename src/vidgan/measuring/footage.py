@@ -18,8 +18,8 @@ from vidgan.dataset import Store, numbered
 from vidgan.dataset.shards import is_prepared
 from vidgan.degrade import PRESETS, degraded
 from vidgan.errors import BadOption, BadVideo
+from vidgan.folders import is_photo, is_video, walked
 from vidgan.metrics.fidelity import psnr
-from vidgan.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from vidgan.video import decode_all
 
 HIGH = re.compile(r"^(gt|hr|high|target|((train|val|test)_)?sharp)$", re.IGNORECASE)
@@ -156,11 +156,10 @@ def _clips(place: Path) -> dict[str, list[Path]]:
     if place.is_file():
         return {place.stem: [place]}
     found: list[tuple[str, list[Path]]] = []
-    for folder in [place, *sorted(inner for inner in place.rglob("*") if inner.is_dir())]:
-        files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    for folder, files in walked(place):
         below = folder.relative_to(place).as_posix()
-        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
-        pictures = [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
+        videos = [file for file in files if is_video(file)]
+        pictures = [file for file in files if is_photo(file)]
         found += [(_name(below, file.stem), [file]) for file in videos]
         if len(pictures) > 1 and all(map(numbered, pictures)):
             found.append(

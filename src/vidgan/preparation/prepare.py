@@ -7,7 +7,6 @@ Letters: T frames, H W height and width.
 """
 
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save
 
+from vidgan import disk
 from vidgan.dataset import shards
 from vidgan.errors import VidganError
 from vidgan.preparation import alike, judging, sources
@@ -136,12 +136,10 @@ def _looked_at(
         _write_thumb(thumb, folder, entry.name)
     shard = shards.shard_of(entry.name, folder)
     if tensors:
-        partial = shard.with_suffix(".partial")
         try:
-            partial.write_bytes(save(tensors))
-            os.replace(partial, shard)
+            with disk.replacing(shard) as partial:
+                partial.write_bytes(save(tensors))
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise shards.unwritable(shard, error) from None
     else:
         shard.unlink(missing_ok=True)

@@ -15,9 +15,9 @@ import numpy as np
 
 from vidgan.dataset import RATE, numbered, shards
 from vidgan.errors import BadOption, BadVideo, VidganError
+from vidgan.folders import is_photo, is_video, walked
 from vidgan.preparation.alike import distance, fingerprint
 from vidgan.shots import CutDetector
-from vidgan.suffixes import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from vidgan.video import decode_all, origin_of, probe, read, turn_upright
 
 Kind = Literal["video", "frames", "photo"]
@@ -57,16 +57,16 @@ def find(places: tuple[Path, ...]) -> list[Found]:
             raise BadOption(f"there is no {place}", "Name a video, a photo, or a folder of them.")
         if place.is_file():
             found.append(
-                Found(place.name, "video" if _is_video(place) or _shows_film(place) else "photo", (place,))
+                Found(place.name, "video" if is_video(place) or _shows_film(place) else "photo", (place,))
             )
             continue
         root = place.resolve().name
-        for folder, files in _folders(place):
+        for folder, files in walked(place):
             if shards.is_prepared(folder):
                 raise shards.no_footage(folder)
             below = "/".join((root, *folder.relative_to(place).parts))
-            found += (Found(f"{below}/{file.name}", "video", (file,)) for file in files if _is_video(file))
-            photos = [file for file in files if _is_photo(file)]
+            found += (Found(f"{below}/{file.name}", "video", (file,)) for file in files if is_video(file))
+            photos = [file for file in files if is_photo(file)]
             runs = _frame_runs(photos)
             taken = {file for run in runs for file in run}
             for run in runs:
@@ -121,37 +121,15 @@ def length(entry: Found) -> Length:
     return Length(len(entry.files) / RATE, len(entry.files))
 
 
-def _is_video(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES
-
-
 def _shows_film(file: Path) -> bool:
     """Of a file that was named, and whose name says nothing."""
-    if _is_photo(file):
+    if is_photo(file):
         return False
     try:
         probe(file)
     except VidganError:
         return False
     return True
-
-
-def _is_photo(file: Path) -> bool:
-    return file.suffix.lower() in PHOTO_SUFFIXES
-
-
-def _folders(place: Path) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder with its files in order; written out because Path.walk is younger than Python 3.11."""
-    try:
-        entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
-    except OSError as error:  # what it holds would be missing without a word
-        raise BadVideo(
-            f"{place} may not be opened: {error.strerror}", "Allow it, or put it elsewhere."
-        ) from None
-    yield place, [entry for entry in entries if entry.is_file()]
-    for entry in entries:
-        if entry.is_dir() and not entry.is_symlink():
-            yield from _folders(entry)
 
 
 def _frame_runs(photos: list[Path]) -> list[list[Path]]:

@@ -1,10 +1,11 @@
 """One self-contained page: nothing from the network, no script but one of ours, every word from outside escaped."""
 
 import base64
-import os
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+
+from vidgan import disk
 
 # The browser itself is told to fetch nothing, whatever a file name may have smuggled in.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -105,12 +106,7 @@ def text(words: str) -> str:
 
 
 def write(text: str | Iterable[str], path: Path) -> Path:
-    """A text, or its pieces one after the other: beside the final name, then renamed."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", errors="replace") as file:
-            file.writelines([text] if isinstance(text, str) else text)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """A text, or its pieces one after the other: the whole file or none."""
+    with disk.replacing(path) as partial, partial.open("w", encoding="utf-8", errors="replace") as file:
+        file.writelines([text] if isinstance(text, str) else text)
     return path

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vidgan import lock
+from vidgan import disk, lock
 from vidgan.errors import BadOutput
 from vidgan.recipe import Recipe, anchored, to_toml
 
@@ -76,9 +76,5 @@ def alone(folder: Path) -> Iterator[None]:
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """What was played, so that the file plays it again from wherever it is started; the old file or the new, whole."""
-    partial = folder / f".{RECIPE}.partial"
-    try:
+    with disk.replacing(folder / RECIPE) as partial:
         partial.write_text(to_toml(anchored(recipe, folder)), encoding="utf-8")
-        os.replace(partial, folder / RECIPE)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from vidgan import checkpoint, hardware, pipeline, progress, sidecar, video
+from vidgan import disk, hardware, pipeline, progress, sidecar, video
 from vidgan.errors import BadOption, BadVideo
 from vidgan.frame import Frame
 from vidgan.geometry.affine import Matrix
@@ -196,7 +196,7 @@ def _was_enlarged(first: Source, outputs: dict[str, Source], made: dict[str, sid
     for name, output in outputs.items():
         told = made[name]
         if told is not None:
-            digest = digest or checkpoint.sha256(first.path)
+            digest = digest or disk.sha256(first.path)
             if told.input.sha256 != digest:
                 return False
         elif output.width * output.height < ENLARGED**2 * first.width * first.height:

@@ -7,12 +7,10 @@ alone is not enough, since an ffconcat script opens other local files. FFmpeg pa
 whatever a demuxer opens in turn.
 """
 
-import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zlib import crc32
 
 import av
 from av.container import InputContainer
@@ -64,11 +62,6 @@ _NOT_VIDEOS = (
 def url(path: Path) -> str:
     """The name under which FFmpeg takes `path` literally: no protocol, pattern or option is read into it."""
     return f"file:{path.absolute()}"
-
-
-def short(name: str) -> str:
-    """At most 40 letters, for names near the system's limit; names that differ stay different."""
-    return name if len(name) <= 40 else f"{name[:31]}-{crc32(os.fsencode(name)):08x}"
 
 
 @contextmanager

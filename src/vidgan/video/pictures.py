@@ -1,12 +1,12 @@
 """Single pictures as PNG and JPEG bytes: thumbnails, samples, strips."""
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
+from vidgan import disk
 from vidgan.video.colour import Colour, Converter
 
 _JPEG_COLOUR = Colour(matrix="smpte170m", primaries=None, transfer=None, full_range=True)
@@ -27,13 +27,9 @@ def jpeg_bytes(pixels: np.ndarray, *, quality: int = 5) -> bytes:
 
 
 def write_png(pixels: np.ndarray, path: Path) -> None:
-    """Write beside the final name, then rename."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    """The whole file or none."""
+    with disk.replacing(path) as partial:
         partial.write_bytes(png_bytes(pixels))
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _encoded(codec: str, picture: av.VideoFrame, quality: int | None = None) -> bytes:

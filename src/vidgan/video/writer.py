@@ -20,12 +20,13 @@ from av.container import OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
+from vidgan import disk
 from vidgan.errors import BadOutput
 from vidgan.frame import Frame
 from vidgan.video.coding import Coding, Pictures, tick_for
 from vidgan.video.containers import Clock, container_for
 from vidgan.video.encoders import Encoding, check_size, choose, size_multiple
-from vidgan.video.files import short, url
+from vidgan.video.files import url
 from vidgan.video.probe import ORIENTATIONS, Source
 from vidgan.video.reader import read, silent
 from vidgan.video.segments import as_packet, decoding_ticks, header_of, packets
@@ -77,7 +78,7 @@ class Writer:
         self._part = segment(self.source, self.start, self.duration)
         # With the process, so that two writers never share one.
         self._partial = self.partial or self.path.with_name(
-            f".{short(self.path.stem)}.{os.getpid()}.partial{self.path.suffix}"
+            f".{disk.short(self.path.stem)}.{os.getpid()}.partial{self.path.suffix}"
         )
         self.coding = self._coding()
         self._pictures = self.pictures()

@@ -1,0 +1,44 @@
+"""What a folder holds: files that are taken for videos or for photos by their names; what they are is seen later."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from vidgan.errors import BadVideo
+
+VIDEO_SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".ts", ".mts", ".m2ts", ".mpg",
+    ".mpeg", ".vob", ".flv", ".f4v", ".wmv", ".asf", ".ogv", ".ogg", ".ivf", ".mxf", ".nut", ".dv", ".y4m",
+}  # fmt: skip
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def is_video(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_photo(file: Path) -> bool:
+    return file.suffix.lower() in PHOTO_SUFFIXES
+
+
+def walked(place: Path, *, but: Path | None = None) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder at or below a place, itself first, with its files in order.
+
+    Hidden files and folders are passed over: thumbnails, and what an interrupted run left. Links to folders are not
+    followed, since they may lead in a circle, and `but` is left out with all below it. Raises BadVideo for a folder
+    that may not be opened: what it holds would be missing without a word.
+    """
+    # Written out, since Path.walk is younger than Python 3.11, and os.walk passes over what may not be opened.
+    try:
+        entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise BadVideo(
+            f"{place} may not be opened: {error.strerror}", "Allow it, or put it elsewhere."
+        ) from None
+    yield place, [entry for entry in entries if entry.is_file()]
+    for entry in entries:
+        if entry.is_dir() and not entry.is_symlink() and not _is(entry, but):
+            yield from walked(entry, but=but)
+
+
+def _is(one: Path, other: Path | None) -> bool:
+    return other is not None and other.exists() and one.samefile(other)
