@@ -85,7 +85,7 @@ def enhance(
     options = Options(
         input=Path(input),
         output=Path(output),
-        model=model if isinstance(model, (str, Path)) else "given",
+        model=model if isinstance(model, (str, Path)) else type(model).__name__,
         fidelity=fidelity,
         denoise=denoise,
         consistent=consistent,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vidgan import disk, foreign, shelf
-from vidgan.errors import BadWeights
+from vidgan.errors import BadOption, BadWeights
 from vidgan.recipe import Recipe
 
 GENERATORS = "vidgan.generators"
@@ -105,6 +105,26 @@ def load_generator(model: str | Path) -> nn.Module:
     return _made(card.generator, card.config, weights, path)
 
 
+def load(model: str | Path, *, fidelity: float | None = None, denoise: float | None = None) -> nn.Module:
+    """The generator that a model and how it is mixed mean: load_generator, load_between or load_denoising.
+
+    Raises BadOption for a share that is none of 0 to 1 and for both at once, BadWeights as those do.
+    """
+    if fidelity is not None and denoise is not None:
+        raise BadOption("--denoise-strength and --fidelity mix different networks", "Leave one of them out.")
+    if denoise is not None:
+        if not 0 <= denoise <= 1:
+            raise BadOption(
+                f"--denoise-strength {denoise:g} is out of range", "Give 0 (keeps noise) to 1 (removes it)."
+            )
+        return load_denoising(model, denoise)
+    if fidelity is not None:
+        if not 0 <= fidelity <= 1:
+            raise BadOption(f"--fidelity {fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful).")
+        return load_between(model, fidelity)
+    return load_generator(model)
+
+
 def load_between(model: str | Path, fidelity: float) -> nn.Module:
     """A generator between a realistic model and its faithful twin: 0 is the one, 1 the other.
 
@@ -145,10 +165,17 @@ def load_denoising(model: str | Path, strength: float) -> nn.Module:
             "Put realesr-general-x4v3.pth and realesr-general-wdn-x4v3.pth side by side, or leave it out.",
         )
     weak = load_generator(companion)
-    if type(strong) is not type(weak) or strong.config != weak.config:
-        raise BadWeights(f"{companion} is for another network than {path}", "Fetch both files again.")
+    _check_alike(strong, weak, path, companion)
     _mix(strong, weak, 1 - strength)
     return strong
+
+
+def _check_alike(one: nn.Module, other: nn.Module, path: Path, companion: Path) -> None:
+    """Weights can only be mixed within one network."""
+    if type(one) is not type(other) or one.config != other.config:
+        raise BadWeights(
+            f"{companion} is for another network than {path}", "Use two files that belong together."
+        )
 
 
 def _mix(one: nn.Module, other: nn.Module, share: float) -> None:
@@ -175,8 +202,7 @@ def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]
             f"Leave {option} out, or put {path.stem}{FAITHFUL}{path.suffix} beside it.",
         )
     realistic, faithful = load_generator(path), load_generator(twin)
-    if type(realistic) is not type(faithful) or realistic.config != faithful.config:
-        raise BadWeights(f"{twin} is for another network than {path}", "Use two checkpoints of one run.")
+    _check_alike(realistic, faithful, path, twin)
     return realistic, faithful
 
 

@@ -124,7 +124,7 @@ def check(options: Options, outputs: list[Path]) -> None:
         budget.bytes_of(options.memory)
     check_threads(options)
     usual = choosing.USUAL if choosing.is_auto(options.model) else options.model
-    network = _network(replace(options, model=usual))
+    network = _loaded(replace(options, model=usual))
     wish_of(options)
     _check_encoding(options, outputs)
     settings = stream.settings_of(options.device, options.precision, options.tile)
@@ -219,24 +219,12 @@ def _cast(
 
 def _networks(options: Options, generator: nn.Module | None) -> tuple[nn.Module, nn.Module | None]:
     """What makes the video, and its faithful twin where --trust asks for one."""
-    network = _network(options) if generator is None else stream.checked(generator)
+    network = _loaded(options) if generator is None else stream.checked(generator)
     return network, None if options.trust is None else _twin(options, generator)
 
 
-def _network(options: Options) -> nn.Module:
-    if options.denoise is not None:
-        if options.fidelity is not None:
-            raise BadOption(
-                "--denoise-strength and --fidelity mix different networks", "Leave one of them out."
-            )
-        return checkpoint.load_denoising(options.model, options.denoise)
-    if options.fidelity is None:
-        return stream.checked(checkpoint.load_generator(options.model))
-    if not 0 <= options.fidelity <= 1:
-        raise BadOption(
-            f"--fidelity {options.fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful)."
-        )
-    return checkpoint.load_between(options.model, options.fidelity)
+def _loaded(options: Options) -> nn.Module:
+    return stream.checked(checkpoint.load(options.model, fidelity=options.fidelity, denoise=options.denoise))
 
 
 def _twin(options: Options, generator: nn.Module | None) -> nn.Module:

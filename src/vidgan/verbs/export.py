@@ -46,7 +46,11 @@ class Exported:
 def run(options: Options, generator: nn.Module | None = None) -> Exported:
     """Write the file; a generator takes the model's place. Raises VidganError, and leaves what was there."""
     _check_place(options)
-    network = _network(options) if generator is None else stream.checked(generator).eval()
+    network = (
+        stream.checked(checkpoint.load(options.model, fidelity=options.fidelity))
+        if generator is None
+        else stream.checked(generator).eval()
+    )
     made = graph.film(network, _notes(options, network))
     with tempfile.TemporaryDirectory(prefix=f".{options.output.name}.", dir=options.output.parent) as folder:
         # OpenVINO writes under no name in capitals.
@@ -103,14 +107,6 @@ def _check_place(options: Options) -> None:
         raise BadOutput(f"{output} is the model itself", "Choose another name.")
     if not os.access(output.parent, os.W_OK):
         raise BadOutput(f"{output.parent} may not be written to", "Choose another folder.")
-
-
-def _network(options: Options) -> nn.Module:
-    if options.fidelity is None:
-        return stream.checked(checkpoint.load_generator(options.model))
-    if not 0 <= options.fidelity <= 1:
-        raise BadOption(f"a fidelity of {options.fidelity:g} is out of range", "Give 0 to 1.")
-    return checkpoint.load_between(options.model, options.fidelity)
 
 
 def _notes(options: Options, network: nn.Module) -> dict[str, str]:
