@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage, still
-from vidgan import checkpoint
+from vidgan import checkpoint, runs
 from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights
 from vidgan.generators import recurrent
 from vidgan.recipe import Data, Losses, Recipe, read
@@ -145,7 +145,7 @@ def test_a_folder_of_which_nothing_came_goes_again(tmp_path):
 
 @pytest.mark.parametrize("header", [{}, {"progress": "{}"}, {"progress": "no json"}, {"progress": "[]"}])
 def test_a_state_of_another_version_is_said(folder, header):
-    checkpoint.save_tensors({"ema.head.bias": torch.zeros(1)}, header, running.state_of(folder))
+    checkpoint.save_tensors({"ema.head.bias": torch.zeros(1)}, header, runs.state_of(folder))
     with pytest.raises(BadWeights, match="not the training state of this version"):
         running.resume(running.create(recipe()), folder)
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from test_training import folder, pack, play, recipe
-from vidgan import checkpoint
+from vidgan import checkpoint, runs
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.generators import recurrent
 from vidgan.recipe import Network
@@ -218,7 +218,7 @@ def test_a_game_begins_with_a_discriminator_that_has_played(folder):
 
 def test_the_discriminator_of_a_start_comes_before_the_opponent(folder, tmp_path):
     first = play(recipe(seed=3), folder)
-    state = running.state_of(folder)
+    state = runs.state_of(folder)
     told = recipe(start=str(state), opponent=str(tmp_path / "gone"))
     assert same(running.create(told).discriminator, first.discriminator)
     told = recipe(start=str(folder / "checkpoints" / "best.safetensors"), opponent=str(folder))

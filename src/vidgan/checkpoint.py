@@ -20,7 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from vidgan import disk, foreign, shelf
+from vidgan import disk, foreign, runs, shelf
 from vidgan.errors import BadOption, BadWeights
 from vidgan.recipe import Recipe
 
@@ -212,7 +212,7 @@ def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
     state  or JUDGE: the two that come with the package
     Raises BadWeights where it is none, or damaged.
     """
-    path = state / "checkpoints" / "state.safetensors" if state.is_dir() else state
+    path = runs.state_of(state) if state.is_dir() else state
     if str(state) == JUDGE and not path.is_file():
         path = Path(str(resources.files("vidgan") / "weights" / JUDGE / f"{JUDGE}.safetensors"))
     if not path.is_file():
@@ -309,7 +309,7 @@ def find(model: str | Path) -> Path:
         return path
     embedded = Path(str(resources.files("vidgan") / "weights" / f"{model}.safetensors"))
     if not embedded.is_file():
-        if (best := path / "checkpoints" / "best.safetensors").is_file():
+        if (best := runs.weights_of(path, "best")).is_file():
             raise BadWeights(f"{path} is the folder of a training run, and no model", f"Give {best}.")
         if str(model) == JUDGE:
             raise BadWeights(

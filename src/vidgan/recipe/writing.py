@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vidgan import runs
 from vidgan.recipe.tree import Recipe
 
 
@@ -35,7 +36,7 @@ def anchored(recipe: Recipe, folder: Path) -> Recipe:
 def _is_place(path: Path, *, run: bool) -> bool:
     """Whether it is no model's name. A folder that is called like a model is one only where a run is meant."""
     named = bool(path.suffix) or len(path.parts) > 1 or path.is_file()
-    return named or (run and (path / "checkpoints").is_dir())
+    return named or (run and (path / runs.CHECKPOINTS).is_dir())
 
 
 def _table(tree: dict[str, Any], path: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vidgan import runs
 from vidgan.errors import BadVideo
 from vidgan.journal import LOG
 from vidgan.report import curves, page
@@ -56,7 +57,8 @@ def write_report(folder: Path) -> Path:
     rows = {row["step"]: row for row in lines if "event" not in row}  # after a roll-back the later one counts
     ordered = [rows[step] for step in sorted(rows)]
     events = [row for row in lines if "event" in row]
-    text = (folder / "recipe.toml").read_text("utf-8") if (folder / "recipe.toml").is_file() else ""
+    recipe_file = folder / runs.RECIPE
+    text = recipe_file.read_text("utf-8") if recipe_file.is_file() else ""
     recipe = _parsed(text)
     first_real = recipe.get("faithful", {}).get("steps")
     sections = [page.paragraph(_state(ordered, events, recipe)), _summary(ordered, first_real)]
@@ -177,17 +179,15 @@ def _strips(folder: Path, rows: Sequence[Row]) -> list[str]:
 
 
 def _weights(folder: Path) -> list[str]:
-    names = sorted(
-        path.name
-        for path in (folder / "checkpoints").glob("*.safetensors")
-        if path.name != "state.safetensors"
-    )
+    names = runs.names_of_weights(folder)
     if not names:
         return []
-    best = "best.safetensors" if "best.safetensors" in names else names[0]
-    use = f"vidgan enhance IN.mp4 OUT.mp4 --model {folder.name}/checkpoints/{best}"
+    best = runs.weights_of(Path(folder.name), "best" if "best" in names else names[0])
+    use = f"vidgan enhance IN.mp4 OUT.mp4 --model {best.as_posix()}"
     return [
         page.heading("Weights"),
-        page.paragraph(f"In checkpoints/: {', '.join(names)}. To use them:"),
+        page.paragraph(
+            f"In {runs.CHECKPOINTS}/: {', '.join(f'{name}.safetensors' for name in names)}. To use them:"
+        ),
         page.text(use),
     ]

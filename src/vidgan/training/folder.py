@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from vidgan import disk, lock
+from vidgan import disk, lock, runs
 from vidgan.errors import BadOutput
 from vidgan.recipe import Recipe, anchored, to_toml
 
-RECIPE, LOCK = "recipe.toml", ".training.lock"
+LOCK = ".training.lock"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # Of a place that is a file, or inside of one, or not ours to write to.
 UNFIT = {
@@ -76,5 +76,5 @@ def alone(folder: Path) -> Iterator[None]:
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:
     """What was played, so that the file plays it again from wherever it is started; the old file or the new, whole."""
-    with disk.replacing(folder / RECIPE) as partial:
+    with disk.replacing(folder / runs.RECIPE) as partial:
         partial.write_text(to_toml(anchored(recipe, folder)), encoding="utf-8")

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from vidgan import checkpoint, interrupt, score
+from vidgan import checkpoint, interrupt, runs, score
 from vidgan.errors import VidganError
 from vidgan.training import feeding, game, planning, stopping, strips, supervisor, together
 from vidgan.training.folder import writable, write_recipe
 from vidgan.training.ground import Ground, Setup, playable, prepared
-from vidgan.training.run import CHECKPOINTS, Run, begin_realistic, place, resume, save
+from vidgan.training.run import Run, begin_realistic, place, resume, save
 
 __all__ = ["Setup", "train"]
 
@@ -62,7 +62,7 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
         place(run, setup.device, setup.precision)
         run = resume(run, folder, change=setup.change)
         ground = prepared(run, folder, setup)
-        (folder / CHECKPOINTS).mkdir(exist_ok=True)
+        (folder / runs.CHECKPOINTS).mkdir(exist_ok=True)
         try:
             with interrupt.remembered(ground.asked):
                 _play(run, ground)
@@ -183,8 +183,8 @@ def _roll_back(run: Run, ground: Ground, why: str) -> None:
         _event(ground, failed, "gave up", why)
         raise VidganError(
             f"training gave up at step {failed}, after {rule.tries} roll-backs in vain: {why}",
-            f"The last good state, of step {run.step}, is in {ground.folder / CHECKPOINTS}. Try a lower lr, a larger "
-            "[game] penalty or a smaller game weight; docs/training.md says which helps against what.",
+            f"The last good state, of step {run.step}, is in {ground.folder / runs.CHECKPOINTS}. Try a lower lr, a "
+            "larger [game] penalty or a smaller game weight; docs/training.md says which helps against what.",
         )
     words = f"{why}; back to step {run.step}, with {run.cooling:g} of the rates"
     _tell(ground, f"step {failed}: {words}")
@@ -286,7 +286,7 @@ def _keep(run: Run, ground: Ground, name: str, results: Row) -> None:
         return
     told = run.recipe.model_dump(mode="json", exclude={"data": {"train", "val", "replay"}})
     card = checkpoint.card_of(run.ema, recipe=told, results=results, step=run.step)
-    checkpoint.save_generator(run.ema, card, ground.folder / CHECKPOINTS / f"{name}.safetensors")
+    checkpoint.save_generator(run.ema, card, runs.weights_of(ground.folder, name))
 
 
 def _judge_end(run: Run, ground: Ground, row: Row) -> None:

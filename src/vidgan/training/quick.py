@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vidgan import dataset, hardware, metrics, recipe, score
+from vidgan import dataset, hardware, metrics, recipe, runs, score
 from vidgan.errors import BadVideo
 from vidgan.features import has_lpips
 from vidgan.training import loop
 from vidgan.training.folder import alone
-from vidgan.training.run import CHECKPOINTS, assemble
+from vidgan.training.run import assemble
 from vidgan.video import decode_all
 
 
@@ -46,7 +46,7 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
         run = loop.train(run, options.out, setup)
     generator.load_state_dict(run.ema.state_dict())
     made = "last" if options.realistic_steps else "faithful"
-    return options.out / CHECKPOINTS / f"{made}.safetensors"
+    return runs.weights_of(options.out, made)
 
 
 def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) -> recipe.Recipe:

@@ -12,14 +12,12 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Adam
 
-from vidgan import checkpoint, dataset, foreign, shelf
+from vidgan import checkpoint, dataset, foreign, runs, shelf
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.recipe import Network, Recipe, Stage
 from vidgan.training import same
 from vidgan.training.supervisor import Watch
 
-CHECKPOINTS = "checkpoints"  # folder of a run
-STATE = "state.safetensors"
 PROGRESS = (
     "step", "accuracy", "best", "history", "stopped", "cooling", "tries", "attempt", "troubled_at"
 )  # fmt: skip
@@ -83,7 +81,7 @@ def create(recipe: Recipe, folder: Path | None = None) -> Run:
             "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
         ),
     )
-    if folder is not None and state_of(folder).exists():
+    if folder is not None and runs.state_of(folder).exists():
         return run
     has_played = False
     if recipe.start is not None:
@@ -274,11 +272,7 @@ def save(run: Run, folder: Path) -> None:
     progress["watch"] = asdict(run.watch)
     progress["scalers"] = {name: scaler.state_dict() for name, scaler in run.scalers.items()}
     header = {"recipe": run.recipe.model_dump_json(), "progress": json.dumps(progress)}
-    checkpoint.save_tensors(tensors, header, state_of(folder))
-
-
-def state_of(folder: Path) -> Path:
-    return folder / CHECKPOINTS / STATE
+    checkpoint.save_tensors(tensors, header, runs.state_of(folder))
 
 
 def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
@@ -287,7 +281,7 @@ def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
     change  whether the recipe may be another than the run was begun with
     Raises BadRecipe where it is and may not, BadWeights if the saved networks are not the recipe's.
     """
-    if not (path := state_of(folder)).exists():
+    if not (path := runs.state_of(folder)).exists():
         return run
     tensors, header = checkpoint.load_tensors(path)
     try:

@@ -11,6 +11,8 @@ from vidgan.features.lpips import cache
 
 FETCHED: dict[str, Net] = {"lpips": "alex", "lpips-vgg": "vgg"}  # what pull knows
 WIDE = 17  # columns of the longest name, and one
+# Of a card's results what tells most, on the held-out clips: its words, and how it is written.
+MEASURED = {"val_psnr_y": ("PSNR-Y", ".1f"), "val_lpips": ("LPIPS", ".3f")}
 USES = {"lpips": "measure", "lpips-vgg": "train"}
 
 
@@ -31,10 +33,16 @@ def run(options: Options) -> None:
 
 def _list() -> None:
     for name in checkpoint.embedded_names():
-        card = checkpoint.read_card(checkpoint.load_tensors(checkpoint.find(name))[1], checkpoint.find(name))
-        results = ", ".join(f"{metric} {value:.5g}" for metric, value in card.results.items())
+        tensors, header = checkpoint.load_tensors(path := checkpoint.find(name))
+        card = checkpoint.read_card(header, path)
+        millions = sum(tensor.numel() for tensor in tensors.values()) / 1e6
+        measured = "".join(
+            f", {words} {card.results[result]:{shape}}"
+            for result, (words, shape) in MEASURED.items()
+            if result in card.results
+        )
         print(
-            f"{name:{WIDE}} x{card.config['scale']}, comes with vidgan" + (f"; {results}" if results else "")
+            f"{name:{WIDE}} x{card.config['scale']}, {millions:.2f} M parameters{measured}; comes with vidgan"
         )
     print(
         f"{checkpoint.JUDGE:{WIDE}} a discriminator and its generator, for: vidgan analyze --realism {checkpoint.JUDGE}"

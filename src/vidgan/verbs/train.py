@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from vidgan import hardware, progress, recipe
+from vidgan import hardware, progress, recipe, runs
 from vidgan.dataset import shards
 from vidgan.errors import BadOption
 from vidgan.recipe import Recipe
@@ -49,7 +49,7 @@ def run(options: Options) -> Path:
     folder = options.out or Path("runs") / chosen.name
     if chosen.start is not None and options.recipe in recipe.names():
         # A recipe of ours fits any start; a run that goes on needs it no more.
-        state = running.state_of(folder)
+        state = runs.state_of(folder)
         source = str(state) if state.is_file() else chosen.start
         found = running.networks_of(source)
         if chosen.grown:
@@ -87,7 +87,7 @@ def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) ->
     trained = loop.train(running.create(chosen, folder), folder, setup)
     if together.rank() == 0:
         made = "best" if chosen.realistic.steps else "faithful"
-        weights = folder / running.CHECKPOINTS / f"{made}.safetensors"
+        weights = runs.weights_of(folder, made)
         if trained.ahead:
             calibrating.calibrate(weights, trained.recipe.data, folder, setup)
         use = "vidgan analyze --normal" if trained.ahead else "--model"
@@ -158,7 +158,7 @@ def _check_apart(videos: tuple[Path, ...], place: Path, val: list[Path]) -> None
 
 def _as_planned(chosen: Recipe, folder: Path) -> Recipe:
     """With the stages that an earlier start of the same run has planned, where there was one."""
-    if not (path := folder / "recipe.toml").is_file() or not running.state_of(folder).is_file():
+    if not (path := folder / runs.RECIPE).is_file() or not runs.state_of(folder).is_file():
         return chosen
     before = recipe.read(path)
     planned: dict[str, object] = {name: getattr(before, name) for name in ("validate_every", "save_every")}
