@@ -2,7 +2,7 @@
 
     python benchmarks/canvas.py docs/images/canvas.jpg
 
-From left to right: the sample as it is, then turned by -12 degrees with expand, keep and inscribed; each at its own size.
+The sample as it is, then turned by -12 degrees with expand, keep and inscribed; each at its own size.
 """
 
 import argparse
