@@ -8,7 +8,7 @@ import typer
 from vidgan.cli.app import Debug, Device, Numbers, Quiet, Report, Threads, app
 
 
-@app.command()
+@app.command(short_help="Tell what is in a video, and when.")
 def analyze(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="The video, as it was.", show_default=False)],
     *,
@@ -29,7 +29,7 @@ def analyze(
         ),
     ] = None,
     realism_every: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Of N times three frames it judges three.")
+        int, typer.Option(min=1, metavar="N", help="Judge one group of three frames in N; 1 judges all.")
     ] = 1,
     clips: Annotated[
         Path | None,

@@ -1,15 +1,15 @@
 """`vidgan compare`: its words and options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from vidgan.cli.app import Debug, Device, Numbers, Quiet, Report, Threads, app
+from vidgan.cli.app import Debug, Numbers, Quiet, Report, Threads, app
 from vidgan.errors import BadOption
 
 
-@app.command()
+@app.command(short_help="Hold videos against a reference or their source.")
 def compare(
     videos: Annotated[
         list[Path],
@@ -51,7 +51,9 @@ def compare(
     partial: Annotated[
         bool, typer.Option("--partial", help="Frames that not all videos show are passed over.")
     ] = False,
-    device: Device = "cpu",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where LPIPS and the like are computed.")
+    ] = "cpu",
     threads: Threads = 0,
     quiet: Quiet = False,
     debug: Debug = False,

@@ -26,7 +26,7 @@ def _not_needed(parameter: typer.CallbackParam, value: str | None) -> None:
 NotNeeded = Annotated[str | None, typer.Option(hidden=True, callback=_not_needed)]
 
 
-@app.command()
+@app.command(short_help="Make a video larger, upright and better.")
 def enhance(
     input: Annotated[
         str | None,
@@ -82,7 +82,7 @@ def enhance(
             max=1,
             callback=finite,
             metavar="0..1",
-            help="Of realesr-general-x4v3.pth: from its wdn companion beside it (0, keeps noise) to itself (1).",
+            help="Only with realesr-general-x4v3.pth: 0 keeps noise, 1 removes it; its -wdn- file must lie beside it.",
             show_default=False,
         ),
     ] = None,
@@ -152,7 +152,10 @@ def enhance(
     ] = "auto",
     fp32: Annotated[bool, typer.Option("--fp32", help="The same as --precision fp32.")] = False,
     tile: Annotated[
-        str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Tiles of N input pixels save memory.")
+        str,
+        typer.Option(
+            "--tile", "-t", metavar="auto|off|N", help="Work in tiles of N by N input pixels, to save memory."
+        ),
     ] = "auto",
     memory: Annotated[
         str | None,

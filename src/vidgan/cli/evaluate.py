@@ -9,7 +9,7 @@ from vidgan.cli.app import Debug, Device, Numbers, Quiet, Report, Threads, app
 from vidgan.errors import BadOption
 
 
-@app.command()
+@app.command(short_help="Say how good and how fast networks are.")
 def evaluate(
     words: Annotated[
         list[str],

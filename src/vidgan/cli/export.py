@@ -8,7 +8,7 @@ import typer
 from vidgan.cli.app import Debug, app, finite
 
 
-@app.command()
+@app.command(short_help="Write a network as ONNX or for OpenVINO.")
 def export(
     model: Annotated[
         str,

@@ -8,7 +8,7 @@ import typer
 from vidgan.cli.app import Debug, Numbers, Quiet, Report, app
 
 
-@app.command()
+@app.command(short_help="Say whether enhancing helped an analysis.")
 def impact(
     source: Annotated[
         Path, typer.Argument(metavar="SOURCE", help="The video as it was.", show_default=False)

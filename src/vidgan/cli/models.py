@@ -7,7 +7,7 @@ import typer
 from vidgan.cli.app import Debug, app
 
 
-@app.command()
+@app.command(short_help="List the networks at hand; fetch LPIPS's weights.")
 def models(
     action: Annotated[Literal["list", "pull"], typer.Argument(help="What to do.")] = "list",
     name: Annotated[

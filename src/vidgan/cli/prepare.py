@@ -9,7 +9,7 @@ from vidgan.cli.app import Debug, app
 from vidgan.errors import BadOption
 
 
-@app.command()
+@app.command(short_help="Make a data set to train on.")
 def prepare(
     paths: Annotated[
         list[Path],
@@ -20,10 +20,17 @@ def prepare(
     ],
     *,
     val: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Of the sources, to validate on.")
+        float,
+        typer.Option(min=0, max=0.9, metavar="SHARE", help="Share of the sources held out to validate on."),
     ] = 0.1,
     test: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Of the sources, kept for the very end.")
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            metavar="SHARE",
+            help="Share of the sources held out and never touched until the end.",
+        ),
     ] = 0.05,
     groups: Annotated[
         Path | None,
@@ -33,7 +40,9 @@ def prepare(
             show_default=False,
         ),
     ] = None,
-    min_frames: Annotated[int, typer.Option(min=3, metavar="N", help="Of a clip.")] = 7,
+    min_frames: Annotated[
+        int, typer.Option(min=3, metavar="N", help="Leave out clips with fewer frames.")
+    ] = 7,
     min_side: Annotated[int, typer.Option(min=32, metavar="PIXELS", help="Shorter side of a clip.")] = 160,
     keep_all: Annotated[
         bool, typer.Option("--keep-all", help="Judge, and keep what can be read all the same.")

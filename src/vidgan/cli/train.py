@@ -9,7 +9,7 @@ from vidgan.cli.app import Debug, Device, Threads, app, finite
 from vidgan.errors import BadOption
 
 
-@app.command()
+@app.command(short_help="Train a network on your videos.")
 def train(
     recipe: Annotated[
         str | None,
@@ -31,7 +31,9 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where the run is kept; the same command goes on with it.", show_default=False
+            metavar="DIR",
+            help="Where the run is kept; by default runs/ and the recipe's name. The same command goes on with it.",
+            show_default=False,
         ),
     ] = None,
     start: Annotated[
@@ -39,7 +41,8 @@ def train(
         typer.Option(
             "--from",
             metavar="NAME|FILE",
-            help="Begin with these weights: a model, or another run's state.safetensors.",
+            help="Begin with these weights: a model, or another run's state.safetensors. "
+            "Without a RECIPE the gentle recipe finetune is used.",
             show_default=False,
         ),
     ] = None,
@@ -55,7 +58,7 @@ def train(
     ] = None,
     device: Device = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The convolutions' numbers.")
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="Number format of the convolutions.")
     ] = "auto",
     threads: Threads = 0,
     dry_run: Annotated[
@@ -66,7 +69,8 @@ def train(
         ),
     ] = False,
     change: Annotated[
-        bool, typer.Option("--change", help="Go on with other settings than the run was begun with.")
+        bool,
+        typer.Option("--change", help="Continue a run although settings differ from those it began with."),
     ] = False,
     debug: Debug = False,
 ) -> None:

@@ -81,7 +81,7 @@ def parse(tree: dict[str, Any], origin: str) -> Recipe:
         wrong = "; ".join(_said(dict(fault)) for fault in error.errors())
         raise BadRecipe(
             f"{origin}: {wrong}",
-            "All entries, with what they mean, stand in the package's folder recipe; docs/training.md explains many.",
+            "docs/recipes.md has every entry, with its default and what it may be.",
         ) from None
 
 

@@ -10,19 +10,19 @@ from vidgan.recipe.part import Part, Weight
 class Losses(Part):
     """Weights; a loss of weight 0 is not computed."""
 
-    l1: Weight = 0.0
-    charbonnier: Weight = 0.0
-    low_pass_l1: Weight = 0.0
-    phase_l1: Weight = 0.0
-    gradient_difference: Weight = 0.0
-    temporal_difference: Weight = 0.0
-    temporal_residual: Weight = 0.0
-    motion_difference: Weight = 0.0
-    ping_pong: Weight = 0.0
-    focal_frequency: Weight = 0.0
-    perceptual: Weight = 0.0
-    feature_matching: Weight = 0.0
-    game: Weight = 0.0
+    l1: Weight = 0.0  # mean absolute difference, pixel by pixel
+    charbonnier: Weight = 0.0  # the same, smooth around zero: the usual one
+    low_pass_l1: Weight = 0.0  # of means of 4x4 pixels: colour and shape, texture is left free
+    phase_l1: Weight = 0.0  # of means over every fourth pixel: against a grid in flat surfaces
+    gradient_difference: Weight = 0.0  # of the steps from pixel to pixel: against blur
+    temporal_difference: Weight = 0.0  # of the changes from frame to frame: against flicker
+    temporal_residual: Weight = 0.0  # the same along the motion of the true clip
+    motion_difference: Weight = 0.0  # of the motion from the frame before, in pixels
+    ping_pong: Weight = 0.0  # between the way there and the way back: against drift in the memory
+    focal_frequency: Weight = 0.0  # of spectra: fine texture, without a network that judges
+    perceptual: Weight = 0.0  # LPIPS with VGG: looks
+    feature_matching: Weight = 0.0  # of the discriminator's activations; in the realistic stage alone
+    game: Weight = 0.0  # what the discriminator says: texture; in the realistic stage alone
 
 
 class Stage(Part):
