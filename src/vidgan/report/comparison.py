@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan.metrics import ALL, Against, Metric
+from vidgan.pixels import bytes_of
 from vidgan.report import heat, page, table, timeline
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Moment
 from vidgan.video import Film, jpeg_bytes
@@ -78,7 +79,7 @@ class Recorder:
         assert self._film is not None
         if self._seen % self._step == 0 and len(self.seconds) < 2 * MOST_FRAMES:
             stacked = torch.cat([self._fitted(pictures[name]) for name in self.rows], dim=1)
-            self._film.add(_bytes(stacked), moment.seconds)
+            self._film.add(bytes_of(stacked), moment.seconds)
             self.seconds.append(moment.seconds)
         self._seen += 1
         for name in moment.outputs:
@@ -243,12 +244,12 @@ def _frames(found: Comparison, recorder: Recorder) -> list[str]:
 
 def _stills(name: str, moment: Moment) -> dict[str, bytes]:
     output = moment.outputs[name]
-    found = {name: _jpeg(_bytes(output))}
+    found = {name: _jpeg(bytes_of(output))}
     if moment.reference is not None:
-        found[REFERENCE] = _jpeg(_bytes(moment.reference))
+        found[REFERENCE] = _jpeg(bytes_of(moment.reference))
         found["difference"] = _jpeg(heat.difference(output, moment.reference))
     if moment.source is not None:
-        found[SOURCE] = _jpeg(_bytes(moment.source))
+        found[SOURCE] = _jpeg(bytes_of(moment.source))
         found["LR inconsistency"] = _jpeg(heat.inconsistency(output, moment.source))
     return found
 
@@ -266,10 +267,6 @@ def _facts(recorder: Recorder) -> str:
         "seconds": [round(second, 6) for second in recorder.seconds],
     }
     return json.dumps(facts).replace("<", "\\u003c")
-
-
-def _bytes(rgb: Tensor) -> np.ndarray:
-    return (rgb * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:

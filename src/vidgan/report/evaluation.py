@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
+from vidgan.pixels import bytes_of
 from vidgan.report import page, table
 from vidgan.report.scatter import Point, scatter
 from vidgan.score import FIELD, Evaluation, Interval, Judge
@@ -27,7 +26,7 @@ class Samples:
         top, left = _most_detailed(high[middle])
         pictures = {**{name: frames[middle] for name, frames in made.items()}, TRUE: high[middle]}
         self.clips[clip] = {
-            name: jpeg_bytes(_bytes(picture[:, top : top + SIDE, left : left + SIDE]), quality=2)
+            name: jpeg_bytes(bytes_of(picture[:, top : top + SIDE, left : left + SIDE]), quality=2)
             for name, picture in pictures.items()
         }
 
@@ -170,7 +169,3 @@ def _most_detailed(picture: Tensor) -> tuple[int, int]:
     return max(
         places, key=lambda place: float(edges[place[0] : place[0] + SIDE, place[1] : place[1] + SIDE].mean())
     )
-
-
-def _bytes(picture: Tensor) -> np.ndarray:
-    return (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

@@ -17,9 +17,9 @@ from torch import Tensor
 from vidgan import pipeline
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
+from vidgan.pixels import as_tensor
 from vidgan.score import Event, Kind, Noted, Scale
 from vidgan.shots import CutDetector
-from vidgan.stream import as_tensor
 from vidgan.video import Source, turn_upright
 from vidgan.watching import measures, realism, rules
 from vidgan.watching.events import Repeats, Shots, Tracker, Where
