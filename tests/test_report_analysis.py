@@ -103,13 +103,6 @@ def test_two_hours_with_ten_thousand_events_are_a_small_page(tmp_path):
     assert sum(1 for _ in found.csv_lines()) == 180_001
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0:00.00"), (59.999, "1:00.00"), (61.5, "1:01.50"), (3725.5, "1:02:05.50")]
-)
-def test_a_clock_never_shows_sixty_seconds(seconds, words):
-    assert strips.clock(seconds) == words
-
-
 @pytest.fixture
 def opened(chromium, page):
     with opened_in(chromium, page[0]) as window:

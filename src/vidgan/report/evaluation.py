@@ -7,7 +7,7 @@ from torch import Tensor
 from vidgan.pixels import bytes_of
 from vidgan.report import page, table
 from vidgan.report.scatter import Point, scatter
-from vidgan.score import FIELD, Evaluation, Interval, Judge
+from vidgan.score import FIELD, Evaluation, Interval, Judge, versions
 from vidgan.video import jpeg_bytes
 
 SIDE = 192  # large pixels of a sample
@@ -57,7 +57,7 @@ def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
     """The page, whole or not at all; no script, nothing fetched."""
     sections = [
         page.paragraph(f"{len(found.clips)} clips of {found.data}, enlarged {found.scale} times."),
-        _scroll(page.table(("", *found.titles.values()), rows(found))),
+        page.scroll(page.table(("", *found.titles.values()), rows(found))),
         page.paragraph("↑ higher is better, ↓ lower is better. ± is half of the interval over clips."),
         *map(page.paragraph, table.left_out(found.left_out)),
         *_speed(found),
@@ -66,11 +66,11 @@ def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
         page.heading("Look"),
         *(_clip(clip, pictures, found) for clip, pictures in samples.clips.items()),
         page.heading("Every clip"),
-        _scroll(_clips(found)),
+        page.scroll(_clips(found)),
         page.heading("Protocol"),
         page.table(("what", "how"), found.protocol.items()),
         page.table(("metric", "how"), [(metric.title, metric.protocol) for metric in found.measured()]),
-        page.table(("versions", ""), found.as_json()["versions"].items()),
+        page.table(("versions", ""), versions().items()),
     ]
     style = ".scroll { overflow-x: auto; } .scroll table { white-space: nowrap; } td { overflow-wrap: anywhere; } "
     style += ".sample .gallery { grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); } "
@@ -111,7 +111,7 @@ def _sets(found: Evaluation) -> list[str]:
             "clips, which is rough where they are few. It is no KID, no FID and no FVD, and is to be compared with no "
             "other's."
         ),
-        _scroll(page.table(("", *(f"{words} ↓" for words in kinds.values())), lines)),
+        page.scroll(page.table(("", *(f"{words} ↓" for words in kinds.values())), lines)),
     ]
 
 
@@ -151,10 +151,6 @@ def _clips(found: Evaluation) -> str:
         for row in found.rows
     ]  # fmt: skip
     return page.table(("clip", "method", *(table.title(metric) for metric in measured)), lines)
-
-
-def _scroll(html: str) -> str:
-    return f'<div class="scroll">{html}</div>'
 
 
 def _most_detailed(picture: Tensor) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.interrupt import Asked, remembered
 from vidgan.measuring import alignment
 from vidgan.report import analysis as page
-from vidgan.report import strips, table
+from vidgan.report import table
 from vidgan.score import SHOT, Analysis, Event, Noted
 from vidgan.video import Source
 from vidgan.watching import clips, measures, moments, watch
@@ -246,8 +246,8 @@ def _row(found: Analysis, event: Event) -> list[str]:
     worst = f"{event.score:.{kind.digits}f} {kind.unit}"
     return [
         kind.title,
-        strips.clock(event.start),
-        strips.clock(event.end),
+        progress.clock(event.start),
+        progress.clock(event.end),
         f"{event.end - event.start:.2f}",
         worst,
     ]
