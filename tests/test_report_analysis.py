@@ -25,7 +25,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     source, path = lossless(folder / "<b>film&.mkv", with_red()), folder / "report.html"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analyze, "_normal", lambda path, device: Red())
+        patch.setattr(analyze.anomaly, "load", lambda path, device: Red())
         found = vidgan.analyze(source, normal="model", report=path, clips=folder / "clips")
     return path, found
 
