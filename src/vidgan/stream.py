@@ -127,34 +127,25 @@ class Upscaler:
         self.num_repaired = 0  # frames computed again in float32
         self.network_seconds = 0.0  # of all frames so far, waiting for the device included
         self.num_frames = 0
-        self._memory: Memory | None = None
+        self.memory: Memory | None = None  # what the last frame left for the next; None where a shot begins
 
     @property
     def scale(self) -> int:
         return self._network.scale
 
-    @property
-    def memory(self) -> Memory | None:
-        """What the last frame left for the next; None where a shot begins. May be set again."""
-        return self._memory
-
-    @memory.setter
-    def memory(self, before: Memory | None) -> None:
-        self._memory = before
-
     def forget(self) -> None:
         """Begin a new shot."""
-        self._memory = None
+        self.memory = None
 
     def folded(self, frame: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1] -> the large frame, its pixels folded: (1, 3 * S * S, H, W), float32."""
         started = time.perf_counter()
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
-            before = self._memory
-            large, self._memory = self._run(self._network, frame, before)
+            before = self.memory
+            large, self.memory = self._run(self._network, frame, before)
             if not _all_finite(large):  # which waits for an accelerator to be done
-                large, self._memory = self._repair(frame, before)
+                large, self.memory = self._repair(frame, before)
         self.network_seconds += time.perf_counter() - started
         self.num_frames += 1
         return large
