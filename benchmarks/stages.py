@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vidgan import backends, checkpoint, geometry, hardware, stream, video
+from vidgan import backends, checkpoint, geometry, hardware, pixels, stream, video
 from vidgan.geometry import Map
 from vidgan.shots import CutDetector
 
@@ -97,7 +97,7 @@ def alone(path: Path, made: Path, *, num_frames: int) -> dict[str, float]:
     for number in range(num_frames):
         frame = timed("decode, to RGB", lambda: next(decoded))
         timed("look for cuts", lambda frame=frame: cuts.begins_shot(frame.pixels))
-        small = timed("to floats", lambda frame=frame: stream.as_tensor(frame.pixels))
+        small = timed("to floats", lambda frame=frame: pixels.as_tensor(frame.pixels))
         if folded is None:
             folded = F.pixel_unshuffle(F.interpolate(small, scale_factor=4, mode="bicubic"), 4)
             folded = folded.contiguous(memory_format=torch.channels_last)

@@ -56,7 +56,7 @@ class Red:
 @pytest.fixture
 def red(monkeypatch) -> Red:
     normal = Red()
-    monkeypatch.setattr(analyze, "_normal", lambda path, device: normal)
+    monkeypatch.setattr(analyze.anomaly, "load", lambda path, device: normal)
     return normal
 
 

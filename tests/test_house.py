@@ -24,7 +24,7 @@ FLOORS = {
     **dict.fromkeys(("errors", "frame", "disk", "runs"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
     **dict.fromkeys(("hardware", "pipeline", "progress", "interrupt", "lock"), 1),
-    **dict.fromkeys(("ffmpeg", "opencv", "backprojection", "graph", "folders"), 1),
+    **dict.fromkeys(("ffmpeg", "opencv", "backprojection", "graph", "folders", "pixels"), 1),
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("backends", "analysers", "sidecar"), 2),
     "foreign": 2,

@@ -98,7 +98,14 @@ def test_a_time_is_shown_as_a_clock_does(clock, seconds, shown):
         tick(1, 2, "")
     if seconds >= progress.PLAIN_EVERY_SECONDS:
         assert f"{shown} left" in file.getvalue()
-    assert progress._clock(seconds) == shown
+    assert progress.clock(seconds, digits=0) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0:00.00"), (59.999, "1:00.00"), (61.5, "1:01.50"), (3725.5, "1:02:05.50")]
+)
+def test_a_clock_never_shows_sixty_seconds(seconds, words):
+    assert progress.clock(seconds) == words
 
 
 def test_words_go_out_as_they_are(capsys):

@@ -25,7 +25,7 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     source, path = lossless(folder / "<b>film&.mkv", with_red()), folder / "report.html"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analyze, "_normal", lambda path, device: Red())
+        patch.setattr(analyze.anomaly, "load", lambda path, device: Red())
         found = vidgan.analyze(source, normal="model", report=path, clips=folder / "clips")
     return path, found
 
@@ -101,13 +101,6 @@ def test_two_hours_with_ten_thousand_events_are_a_small_page(tmp_path):
     points = strips.stretches(found, found.scales[0])
     assert len(points.high) == strips.POINTS and max(points.high) == 9.0 and max(points.low) < 0.2
     assert sum(1 for _ in found.csv_lines()) == 180_001
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0:00.00"), (59.999, "1:00.00"), (61.5, "1:01.50"), (3725.5, "1:02:05.50")]
-)
-def test_a_clock_never_shows_sixty_seconds(seconds, words):
-    assert strips.clock(seconds) == words
 
 
 @pytest.fixture

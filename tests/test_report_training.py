@@ -109,7 +109,7 @@ def test_numbers_that_are_not_finite_are_not_drawn():
 
 @pytest.mark.parametrize(("low", "high"), [(0.1, 0.9), (24.1, 31.9), (0, 11_100), (-3.4, 1.4), (5e-6, 7e-6)])
 def test_ticks_are_round_numbers_within_the_ends(low, high):
-    ticks = curves._Axis(low, high, 0, 100).ticks()
+    ticks = curves.Axis(low, high, 0, 100).ticks()
     assert 2 <= len(ticks) <= 6
     slack = (high - low) * 1e-6
     assert all(low - slack <= tick <= high + slack for tick in ticks)

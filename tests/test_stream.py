@@ -18,6 +18,7 @@ from vidgan import stream
 from vidgan.errors import BadWeights, VidganError
 from vidgan.frame import Frame
 from vidgan.generators.recurrent import Config, Generator
+from vidgan.pixels import as_pixels, as_tensor
 from vidgan.shots import CutDetector
 
 CPU = torch.device("cpu")
@@ -66,7 +67,7 @@ def after_frames(generator: nn.Module, precision: torch.dtype) -> tuple[Tensor, 
     """The fiftieth frame: whole, and in tiles."""
     whole, tiled = upscaler(generator, precision), upscaler(generator, precision, tile=64)
     for frame in clip(50, 120, 160):
-        low = stream.as_tensor(frame.pixels)
+        low = as_tensor(frame.pixels)
         expected, found = whole.folded(low), tiled.folded(low)
     assert expected.shape == (1, 48, 120, 160) and expected.std() > 0.1
     return expected, found
@@ -81,7 +82,7 @@ def test_after_fifty_frames_tiles_give_what_whole_frames_give(generator):
 def test_tiles_of_a_folded_stack_have_no_seam(folding, height, width, tile):
     whole, tiled = upscaler(folding), upscaler(folding, tile=tile)
     for frame in clip(6, height, width):
-        low = stream.as_tensor(frame.pixels)
+        low = as_tensor(frame.pixels)
         torch.testing.assert_close(tiled.folded(low), whole.folded(low), atol=1e-4, rtol=0)
 
 
@@ -100,7 +101,7 @@ def test_a_halo_one_pixel_too_narrow_would_show(generator):
 
     hasty = Hasty(generator.config)
     hasty.load_state_dict(generator.state_dict())
-    low = [stream.as_tensor(frame.pixels) for frame in clip(3, 100, 80)]
+    low = [as_tensor(frame.pixels) for frame in clip(3, 100, 80)]
     whole, tiled = upscaler(generator), upscaler(hasty, tile=64)
     differences = [float((whole.folded(frame) - tiled.folded(frame)).abs().max()) for frame in low]
     assert max(differences) > 1 / 255
@@ -160,7 +161,7 @@ def test_the_first_frame_of_a_segment_is_computed_though_it_is_a_repeat(generato
 
 
 def test_within_a_shot_the_memory_goes_on(generator):
-    low = [stream.as_tensor(frame.pixels) for frame in clip(2)]
+    low = [as_tensor(frame.pixels) for frame in clip(2)]
     going_on, afresh = upscaler(generator), upscaler(generator)
     going_on.folded(low[0])
     assert (going_on.folded(low[1]) - afresh.folded(low[1])).abs().max() > 1e-3
@@ -173,7 +174,7 @@ def test_only_the_window_is_computed(generator):
     made = stream.upscale(iter(frames), upscaler(generator), window=(4, 2, 20, 16), cuts=CutDetector())
     folded = next(made).folded
     assert folded.shape == (1, 48, 16, 20)
-    expected = upscaler(generator).folded(stream.as_tensor(frames[0].pixels[2:18, 4:24]))
+    expected = upscaler(generator).folded(as_tensor(frames[0].pixels[2:18, 4:24]))
     torch.testing.assert_close(folded, expected)
 
 
@@ -211,7 +212,7 @@ def test_a_real_network_that_overflows_in_half_precision_is_repaired(generator):
     said = []
     repaired, exact = upscaler(generator, torch.float16, said=said), upscaler(generator)
     for frame in clip(2):
-        low = stream.as_tensor(frame.pixels)
+        low = as_tensor(frame.pixels)
         found, expected = repaired.folded(low), exact.folded(low)
         exact.forget()  # a memory that half precision cannot hold is dropped
         torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
@@ -267,7 +268,7 @@ def test_out_of_memory_makes_the_tiles_smaller_and_drops_no_frame(generator, err
     assert [line.rpartition(" of ")[2] for line in said] == ["150 pixels", "75 pixels"]
     whole = upscaler(generator)
     for large in made:
-        expected = whole.folded(stream.as_tensor(large.frame.pixels))
+        expected = whole.folded(as_tensor(large.frame.pixels))
         torch.testing.assert_close(large.folded, expected, atol=1e-4, rtol=0)
 
 
@@ -320,36 +321,12 @@ def test_another_error_is_not_taken_for_it(generator, monkeypatch):
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_pixels_come_back_as_they_went(depth):
-    peak = np.iinfo(depth).max
-    pixels = np.random.default_rng(0).integers(0, peak, (9, 7, 3), depth, endpoint=True)
-    tensor = stream.as_tensor(pixels)
-    assert tensor.shape == (1, 3, 9, 7) and tensor.dtype == torch.float32
-    assert tensor.min() >= 0 and tensor.max() <= 1
-    back = stream.as_pixels(tensor, np.dtype(depth))
-    assert back.dtype == depth and np.array_equal(back, pixels)
-
-
-def test_red_stays_red_and_right_stays_right():
-    pixels = np.zeros((2, 3, 3), np.uint8)
-    pixels[0, 2] = (255, 51, 0)
-    assert stream.as_tensor(pixels)[0, :, 0, 2].tolist() == pytest.approx([1.0, 0.2, 0.0])
-
-
-@pytest.mark.parametrize(("depth", "peak"), [(np.uint8, 255), (np.uint16, 65535)])
-def test_pixels_are_rounded_and_clipped(depth, peak):
-    picture = torch.tensor([-0.5, 0.0, 0.4 / peak, 0.6 / peak, 1.0, 1.5]).view(1, 1, 2, 3).repeat(1, 3, 1, 1)
-    codes = stream.as_pixels(picture, np.dtype(depth))[..., 0]
-    assert codes.tolist() == [[0, 0, 0], [1, peak, peak]]
-
-
-@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize(("height", "width"), [(13, 7), (1, 1), (1, 7), (13, 1)])
 def test_unfolded_codes_are_the_pixels_of_the_unfolded(depth, layout, scale, height, width):
     folded = (torch.rand(1, 3 * scale**2, height, width) * 1.2 - 0.1).contiguous(memory_format=layout)
-    slow = stream.as_pixels(stream.unfolded(folded, scale), np.dtype(depth))
+    slow = as_pixels(stream.unfolded(folded, scale), np.dtype(depth))
     quick = stream.unfolded_codes(folded, scale, np.dtype(depth))[0].numpy().view(depth)
     assert quick.shape == (3, height * scale, width * scale)
     assert np.array_equal(quick.transpose(1, 2, 0), slow)
@@ -359,6 +336,6 @@ def test_sixteen_bits_keep_more_than_eight(generator):
     """A slope of 256 steps within one 8-bit code comes out as many codes."""
     slope = np.linspace(30_000, 30_256, 32).astype(np.uint16)
     pixels = np.broadcast_to(slope[None, :, None], (8, 32, 3))
-    folded = F.pixel_unshuffle(F.interpolate(stream.as_tensor(pixels), scale_factor=2), 2)
+    folded = F.pixel_unshuffle(F.interpolate(as_tensor(pixels), scale_factor=2), 2)
     assert len(np.unique(stream.unfolded_codes(folded, 2, np.dtype(np.uint16)).numpy())) == 32
     assert len(np.unique(stream.unfolded_codes(folded, 2, np.dtype(np.uint8)).numpy())) <= 2

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from vidgan import checkpoint
 from vidgan.errors import BadVideo, BadWeights
 from vidgan.generators.predictor import SEEN
+from vidgan.losses.motion import mean_around
 
 PATCH = 15  # squares, each side, that an error is averaged over: 60 pixels, where people are 20 to 30 high
 AROUND = 9  # squares, each side, that what is usual is averaged over
@@ -107,7 +108,7 @@ class Foresight:
         if len(self._coming) == self.generator.ahead:
             wrong = (self._coming.popleft() - grey).square_()
             squares = F.avg_pool2d(wrong, self.generator.fold, ceil_mode=True)
-            found = _around(squares, PATCH)[0, 0]
+            found = mean_around(squares, PATCH)[0, 0]
         prediction, self._memory = self.generator.folded(grey, self._memory)
         self._num_seen += 1
         if self._num_seen >= SEEN:  # before that it would see one frame several times
@@ -188,7 +189,7 @@ def calibrated(
         raise _too_few(generator)
     found = torch.stack(errors)
     large = float(np.quantile(found.numpy(), LARGE))
-    expected = _around(found.square().mean(0).sqrt()[None, None], AROUND)[0, 0] + FLOOR * large
+    expected = mean_around(found.square().mean(0).sqrt()[None, None], AROUND)[0, 0] + FLOOR * large
     unlimited = Usual(expected, size, math.inf, FALSE_ALARMS, 0, 0.0)
     scores = list(_scores(Normal(generator, unlimited, device), held_out, tick))
     if not scores:
@@ -251,11 +252,6 @@ def load(path: Path, device: torch.device) -> Normal:
             f"{path} has a damaged header: what is usual cannot be read", "Fetch or train it again."
         )
     return Normal(generator, usual, device)
-
-
-def _around(squares: Tensor, side: int) -> Tensor:
-    """Means over side x side squares around each; at an edge over those that there are."""
-    return F.avg_pool2d(squares, side, stride=1, padding=side // 2, count_include_pad=False)
 
 
 def _too_few(generator: nn.Module) -> BadVideo:

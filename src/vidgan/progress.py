@@ -58,12 +58,16 @@ class _Lines:
         self.last = now
         if total and done > self.first:
             left = (now - self.started) * (total - done) / (done - self.first)
-            self.console.print(f"{done / total:4.0%}  {note}  {_clock(left)} left", soft_wrap=True)
+            self.console.print(f"{done / total:4.0%}  {note}  {clock(left, digits=0)} left", soft_wrap=True)
         else:
             self.console.print(note, soft_wrap=True)
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
+def clock(seconds: float, *, digits: int = 2) -> str:
+    """3725.5 -> 1:02:05.50"""
+    ticks = round(seconds * 10**digits)
+    whole, part = divmod(ticks, 10**digits)
+    minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    front = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{front}:{rest:02}" + (f".{part:0{digits}}" if digits else "")

@@ -23,12 +23,12 @@ from vidgan import backends, hardware
 from vidgan.errors import BadOption, BadWeights, VidganError
 from vidgan.frame import Frame
 from vidgan.geometry import Map
+from vidgan.pixels import as_array, as_codes, as_pixels, as_tensor
 from vidgan.shots import CutDetector
 
 SMALLEST_TILE = 64
 AUTO_TILE = 512
 COUNTED = 64  # side of the small picture that operations are counted on
-BAND = 8  # rows of a picture that become code values at once: they stay in a processor's cache
 # By their bytes; of torch's types, those that it moves.
 WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 Window = tuple[int, int, int, int]  # x, y, width, height
@@ -127,34 +127,25 @@ class Upscaler:
         self.num_repaired = 0  # frames computed again in float32
         self.network_seconds = 0.0  # of all frames so far, waiting for the device included
         self.num_frames = 0
-        self._memory: Memory | None = None
+        self.memory: Memory | None = None  # what the last frame left for the next; None where a shot begins
 
     @property
     def scale(self) -> int:
         return self._network.scale
 
-    @property
-    def memory(self) -> Memory | None:
-        """What the last frame left for the next; None where a shot begins. May be set again."""
-        return self._memory
-
-    @memory.setter
-    def memory(self, before: Memory | None) -> None:
-        self._memory = before
-
     def forget(self) -> None:
         """Begin a new shot."""
-        self._memory = None
+        self.memory = None
 
     def folded(self, frame: Tensor) -> Tensor:
         """(1, 3, H, W) in [0, 1] -> the large frame, its pixels folded: (1, 3 * S * S, H, W), float32."""
         started = time.perf_counter()
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
-            before = self._memory
-            large, self._memory = self._run(self._network, frame, before)
+            before = self.memory
+            large, self.memory = self._run(self._network, frame, before)
             if not _all_finite(large):  # which waits for an accelerator to be done
-                large, self._memory = self._repair(frame, before)
+                large, self.memory = self._repair(frame, before)
         self.network_seconds += time.perf_counter() - started
         self.num_frames += 1
         return large
@@ -234,23 +225,6 @@ def _are_equal(pixels: np.ndarray, others: np.ndarray) -> bool:
     return np.array_equal(pixels[::16], others[::16]) and np.array_equal(pixels, others)
 
 
-def as_tensor(pixels: np.ndarray, device: torch.device | None = None) -> Tensor:
-    """(H, W, 3) uint8 or uint16 -> (1, 3, H, W) float32 in [0, 1], on the device, to which code values travel."""
-    if pixels.dtype == np.uint16:  # torch has no arithmetic on it: its bits travel as int16
-        codes = _on(pixels.view(np.int16), device).int().bitwise_and_(65535)
-        return codes.permute(2, 0, 1)[None].float().div_(65535)
-    return _on(pixels, device).permute(2, 0, 1)[None].float().div_(255)
-
-
-def _on(pixels: np.ndarray, device: torch.device | None) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-
-
-def as_pixels(picture: Tensor, depth: np.dtype) -> np.ndarray:
-    """(1, 3, H, W) floats, about [0, 1] -> (H, W, 3) uint8 or uint16, rounded; each colour a plane in memory."""
-    return _as_array(_codes(picture, depth), depth)
-
-
 def unfolded(folded: Tensor, scale: int) -> Tensor:
     """(1, 3 * S * S, H, W) -> (1, 3, H * S, W * S)."""
     return F.pixel_shuffle(folded, scale)
@@ -262,7 +236,7 @@ def unfolded_codes(folded: Tensor, scale: int, depth: np.dtype) -> Tensor:
     (1, 3 * S * S, H, W) floats -> (1, 3, H * S, W * S) uint8, or int16 that holds uint16's bits. The S pixels of a row
     lie side by side already, and are moved as one word: 20 times as fast as one by one.
     """
-    codes = _codes(folded, depth)
+    codes = as_codes(folded, depth)
     codes = codes if depth == np.uint8 else codes.to(torch.int16)
     word = WORDS.get(scale * codes.element_size())
     _, _, height, width = codes.shape
@@ -287,23 +261,8 @@ def rendered(folded: Tensor, plan: Map, window: Window, depth: np.dtype) -> np.n
             return as_pixels(plan.render(unfolded(folded, scale), factor=scale, window=window), depth)
         # Resized colour by colour: of a 4K frame, enlarged, one unfolded copy takes 1.5 GiB.
         colours = (unfolded(colour, scale) for colour in folded.split(scale**2, dim=1))
-        codes = [_codes(plan.render(colour, factor=scale, window=window), depth) for colour in colours]
-        return _as_array(torch.cat(codes, dim=1), depth)
-
-
-def _codes(picture: Tensor, depth: np.dtype) -> Tensor:
-    """Floats, about [0, 1] -> uint8, or int32 for 16 bits, rounded; the layout in memory stays."""
-    peak = int(np.iinfo(depth).max)
-    codes = torch.empty_like(picture, dtype=torch.uint8 if depth == np.uint8 else torch.int32)
-    rows = BAND if picture.device.type == "cpu" else picture.shape[2]
-    for floats, whole in zip(picture.split(rows, 2), codes.split(rows, 2), strict=True):
-        whole.copy_((floats * peak).round_().clamp_(0, peak))
-    return codes
-
-
-def _as_array(codes: Tensor, depth: np.dtype) -> np.ndarray:
-    """(1, 3, H, W) -> (H, W, 3)."""
-    return codes[0].cpu().numpy().astype(depth, copy=False).transpose(1, 2, 0)
+        codes = [as_codes(plan.render(colour, factor=scale, window=window), depth) for colour in colours]
+        return as_array(torch.cat(codes, dim=1), depth)
 
 
 def choose_tile(generator: nn.Module, width: int, height: int, settings: Settings, budget: int) -> int | None:

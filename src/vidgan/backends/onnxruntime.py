@@ -74,13 +74,12 @@ class Session:
 
 class _Step:
     def __init__(self, generator: nn.Module, device: torch.device) -> None:
-        self._fresh = cast(Any, generator).fresh if hasattr(generator, "fresh") else None
+        self._graph = graph.step(generator)  # which refuses a generator without a `fresh`
+        self._fresh = cast(Any, generator).fresh
         self._scale: int = cast(Any, generator).scale
-        self._graph = graph.step(generator)
         self._run = Session(self._graph.model, device)
 
     def __call__(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        assert self._fresh is not None
         before = tuple(part.float() for part in (self._fresh(frame) if memory is None else memory))
         _, _, height, width = frame.shape
         outputs: dict[str, tuple[int, ...]] = {graph.LARGE: (1, 3 * self._scale**2, height, width)}

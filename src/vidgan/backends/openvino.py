@@ -89,11 +89,10 @@ class Compiled:
 
 class _Step:
     def __init__(self, generator: nn.Module, precision: torch.dtype) -> None:
-        self._fresh = cast(Any, generator).fresh if hasattr(generator, "fresh") else None
-        self._run = Compiled(graph.step(generator).model, precision)
+        self._run = Compiled(graph.step(generator).model, precision)  # step refuses one without a `fresh`
+        self._fresh = cast(Any, generator).fresh
 
     def __call__(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        assert self._fresh is not None
         before = self._fresh(frame) if memory is None else memory
         large, *left = self._run(frame.float(), *(part.float() for part in before))
         return large, tuple(left)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from vidgan.pixels import bytes_of
+
 FRAME_RATE = 25  # that a bit rate counts on
 
 
@@ -20,7 +22,7 @@ def encoded(
     from vidgan.video.codec import compress
 
     assert bits_per_pixel is None or codec in ("h264", "hevc"), f"{codec} does not keep to a rate"
-    pixels = (frames.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    pixels = bytes_of(frames)
     _, height, width, _ = pixels.shape
     rate = None if bits_per_pixel is None else max(1000, round(bits_per_pixel * height * width * FRAME_RATE))
     back = torch.from_numpy(compress(pixels, codec=codec, crf=quality, bit_rate=rate))

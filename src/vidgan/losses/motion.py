@@ -33,7 +33,7 @@ def motion(now: Tensor, before: Tensor) -> Tensor:
         for _ in range(STEPS):
             found = _nearer(smaller[0], smaller[1], found)
     whole = _of_the_whole(now, before)[:, :, None, None].expand_as(found)
-    costs = [_mean_around((now - fetched(before, motion)).abs(), BLOCK) for motion in (found, whole)]
+    costs = [mean_around((now - fetched(before, motion)).abs(), BLOCK) for motion in (found, whole)]
     return torch.where(costs[1] < costs[0], whole, found)
 
 
@@ -50,7 +50,7 @@ def fetched(pictures: Tensor, motion: Tensor) -> Tensor:
 def trust(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
     """(N, 1, H, W) in (0, 1]: 1 where the motion explains the picture, little where it does not."""
     left = (now - fetched(before, motion)).abs().mean(1, keepdim=True)
-    return torch.exp(-_mean_around(left, 3) / TRUSTED)
+    return torch.exp(-mean_around(left, 3) / TRUSTED)
 
 
 def _searched(now: Tensor, before: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def _searched(now: Tensor, before: Tensor) -> Tensor:
     moved = F.unfold(F.pad(before, [REACH] * 4, mode="replicate"), side).view(count, side**2, height, width)
     steps = torch.arange(-REACH, REACH + 1, device=now.device, dtype=now.dtype)
     y, x = (grid.flatten() for grid in torch.meshgrid(steps, steps, indexing="ij"))
-    costs = _mean_around((moved - now).abs(), BLOCK) + 1e-4 * (x.abs() + y.abs()).view(1, -1, 1, 1)
+    costs = mean_around((moved - now).abs(), BLOCK) + 1e-4 * (x.abs() + y.abs()).view(1, -1, 1, 1)
     best = costs.argmin(1)
     return torch.stack((x[best], y[best]), 1)
 
@@ -96,7 +96,7 @@ def step_of(now: Tensor, moved: Tensor) -> Tensor:
     across, down = _slopes((now + moved) / 2)
     left = now - moved
     products = torch.cat((across * across, down * down, across * down, across * left, down * left), 1)
-    xx, yy, xy, xd, yd = _mean_around(products, BLOCK).split(1, 1)
+    xx, yy, xy, xd, yd = mean_around(products, BLOCK).split(1, 1)
     xx, yy = xx + STIFFNESS, yy + STIFFNESS
     scale = 1 / (xx * yy - xy * xy)
     return torch.cat(((yy * xd - xy * yd) * scale, (xx * yd - xy * xd) * scale), 1).clamp(-1, 1)
@@ -110,5 +110,6 @@ def _slopes(pictures: Tensor) -> tuple[Tensor, Tensor]:
     return across, down
 
 
-def _mean_around(pictures: Tensor, side: int) -> Tensor:
+def mean_around(pictures: Tensor, side: int) -> Tensor:
+    """(N, C, H, W): means over side x side pixels around each; at an edge over those that there are."""
     return F.avg_pool2d(pictures, side, stride=1, padding=side // 2, count_include_pad=False)

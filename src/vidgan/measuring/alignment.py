@@ -19,7 +19,7 @@ from vidgan.errors import BadVideo
 from vidgan.frame import Frame
 from vidgan.geometry import Map, Wish, plan
 from vidgan.geometry.affine import Affine, Matrix, after, floats, moved, scaled
-from vidgan.stream import as_tensor
+from vidgan.pixels import as_tensor
 from vidgan.video import Source
 
 SMALLEST_SIDE = 32  # SSIM's window and LPIPS's layers fit into it

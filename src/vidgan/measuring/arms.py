@@ -21,8 +21,8 @@ from vidgan.geometry import Map
 from vidgan.geometry.affine import after, inverse
 from vidgan.measuring import alignment
 from vidgan.measuring.alignment import Aligned
+from vidgan.pixels import as_tensor, bytes_of, rounded
 from vidgan.score import BICUBIC, ENHANCED, LANCZOS, REFERENCE, SOURCE
-from vidgan.stream import as_tensor
 from vidgan.video import Source
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ class Stage:
         made[ENHANCED] = self.enhanced.picture(frames[1], None, CPU)
         if self.reference is not None:
             made[REFERENCE] = self.reference.picture(frames[2], None, CPU)
-        return {arm: _bytes(picture) for arm, picture in made.items()}
+        return {arm: bytes_of(picture) for arm, picture in made.items()}
 
     def placed(self, arm: str, findings: Sequence[Finding]) -> list[Finding]:
         """Onto the stage, cut off at its borders; what has its middle outside is left out."""
@@ -89,7 +89,7 @@ class Stage:
 
     def _placed(self, large: Tensor) -> Tensor:
         with torch.inference_mode():
-            return self.way.render((large * 255).round() / 255, factor=self.factor)
+            return self.way.render(rounded(large), factor=self.factor)
 
 
 def stage(source: Source, enhanced: Source, reference: Source | None, made: sidecar.Sidecar | None) -> Stage:
@@ -168,8 +168,3 @@ def _truth(reference: Source, source: Source, way: Map) -> Aligned:
             content=content,
         ),
     )
-
-
-def _bytes(rgb: Tensor) -> np.ndarray:
-    """(3, H, W) in about [0, 1] -> (H, W, 3) uint8"""
-    return (rgb.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()

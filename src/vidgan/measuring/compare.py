@@ -18,6 +18,7 @@ from vidgan.measuring.moments import Join
 from vidgan.metrics import Against, Metric, Picture
 from vidgan.metrics.metric import search
 from vidgan.metrics.vmaf import Vmaf
+from vidgan.pixels import rounded
 from vidgan.score import LANCZOS, REFERENCE, Moment
 from vidgan.shots import CutDetector
 
@@ -133,7 +134,7 @@ def _aligned(frames: tuple[Frame, ...], setting: Setting, seconds: float) -> _Mo
     if setting.source is not None:
         source = Picture(setting.source.picture(rest.pop(0), None, setting.device))
         large = lanczos(source.rgb.cpu(), setting.part.height, setting.part.width)
-        contenders[LANCZOS] = Picture(((large * 255).round() / 255).to(setting.device))
+        contenders[LANCZOS] = Picture(rounded(large).to(setting.device))
     for (name, output), frame in zip(setting.outputs.items(), rest, strict=True):
         contenders[name] = Picture(output.picture(frame, setting.part, setting.device))
     return _Moment(seconds, reference, source, contenders)

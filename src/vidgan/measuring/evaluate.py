@@ -16,6 +16,7 @@ from vidgan.measuring import footage, footprint, measures
 from vidgan.measuring.footage import Clip, Footage
 from vidgan.measuring.methods import Method, Place
 from vidgan.metrics import Against, Metric, distribution
+from vidgan.pixels import bytes_of, floats_of, rounded
 from vidgan.score import Efficiency, Row
 from vidgan.shots import CutDetector
 
@@ -116,7 +117,7 @@ def opened(clip: Clip, task: Task) -> tuple[Tensor, Tensor]:
             f"{width}x{height}, which is not {task.scale} times larger",
             "Give pairs of the methods' scale.",
         )
-    return _floats(low), _floats(high)
+    return floats_of(low).contiguous(), floats_of(high).contiguous()
 
 
 def efficiency(method: Method, found: Findings, place: Place) -> Efficiency:
@@ -154,9 +155,7 @@ def distances(found: Findings, methods: Sequence[Method]) -> dict[str, dict[str,
 def _begins_shots(clip: Tensor) -> list[bool]:
     """Of each frame of (T, 3, H, W) in [0, 1], whether a shot begins with it, as `enhance` sees it."""
     cuts = CutDetector()
-    return [
-        cuts.begins_shot(frame.mul(255).round().byte().permute(1, 2, 0).numpy()) for frame in clip.clamp(0, 1)
-    ]
+    return [cuts.begins_shot(pixels) for pixels in bytes_of(clip)]
 
 
 def _enlarged(method: Method, shots: Sequence[Tensor], task: Task, found: Findings) -> Tensor:
@@ -168,7 +167,7 @@ def _enlarged(method: Method, shots: Sequence[Tensor], task: Task, found: Findin
     found.seconds.setdefault(method.name, []).append((time.perf_counter() - started) / num_frames)
     if (joules := energy.joules()) is not None:
         found.joules.setdefault(method.name, []).append(joules / num_frames)
-    return (made.clamp(0, 1) * 255).round() / 255
+    return rounded(made)
 
 
 def _measured(
@@ -207,10 +206,6 @@ def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
         return
     for name, clip in {"": high, **made}.items():
         found.features.setdefault(name, []).append(distribution.frame_features(clip))
-
-
-def _floats(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).contiguous().float() / 255
 
 
 def judge(

@@ -20,6 +20,7 @@ from vidgan.degrade import PRESETS, degraded
 from vidgan.errors import BadOption, BadVideo
 from vidgan.folders import is_photo, is_video, walked
 from vidgan.metrics.fidelity import psnr
+from vidgan.pixels import bytes_of, floats_of
 from vidgan.video import decode_all
 
 HIGH = re.compile(r"^(gt|hr|high|target|((train|val|test)_)?sharp)$", re.IGNORECASE)
@@ -107,13 +108,13 @@ def shrunk(high: np.ndarray, how: str, scale: int, *, name: str) -> np.ndarray:
 
     how   bd, or a preset of degrade; the clip's name seeds what is random
     """
-    frames = torch.from_numpy(np.ascontiguousarray(high)).permute(0, 3, 1, 2).float() / 255
+    frames = floats_of(high)
     if how == "bd":
         small = _blurred(frames)[..., ::scale, ::scale]
     else:
         rng = np.random.default_rng([SEED, *name.encode()])
         small = degraded(frames, PRESETS[how], scale, rng)
-    return (small.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return bytes_of(small)
 
 
 def degradations() -> Mapping[str, str]:

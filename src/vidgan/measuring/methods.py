@@ -14,6 +14,7 @@ from vidgan import checkpoint, ffmpeg, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import peers
+from vidgan.pixels import bytes_of, floats_of
 
 BASELINES = ("bicubic", "lanczos")  # in every table
 
@@ -126,11 +127,10 @@ def _filter(word: str) -> Method:
             .replace("{width}", str(width))
             .replace("{height}", str(height))
         )
-        pixels = (low * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
         words = [program, "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
         words += ["-s", f"{low.shape[3]}x{low.shape[2]}", "-i", "-", "-vf", filled]
         words += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-        done = subprocess.run(words, input=pixels.tobytes(), capture_output=True, check=False)
+        done = subprocess.run(words, input=bytes_of(low).tobytes(), capture_output=True, check=False)
         expected = len(low) * height * width * 3
         if done.returncode or len(done.stdout) != expected:
             said = done.stderr.decode(errors="replace").strip().splitlines()
@@ -139,7 +139,7 @@ def _filter(word: str) -> Method:
                 f"FFmpeg cannot enlarge {scale} times with {chain}: {reason}", "Give another filter."
             )
         made = np.frombuffer(done.stdout, np.uint8).reshape(len(low), height, width, 3)
-        return torch.from_numpy(made.copy()).permute(0, 3, 1, 2).float() / 255
+        return floats_of(made.copy())
 
     return Method(name=word, title=f"FFmpeg {chain}", scale=None, enlarge=enlarge)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vidgan.metrics import flow
+from vidgan.pixels import bytes_of
 
 BORDER = 4  # pixels cut off each side of both pictures: the scale of most comparisons, and ours
 BT601 = (65.481, 128.553, 24.966)  # of RGB in [0, 1], to luma in limited range
@@ -53,7 +54,7 @@ class Picture:
     @cached_property
     def grey(self) -> np.ndarray:
         """(H, W) uint8, rounded to 8 bits before it loses its colour: what optical flow looks at."""
-        return flow.grey((self.rgb * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+        return flow.grey(bytes_of(self.rgb))
 
     def looks(self, network: Looks) -> list[Tensor]:
         """A feature network's view of the picture, in the precision of the picture."""

@@ -19,6 +19,7 @@ from vidgan import ffmpeg
 from vidgan.errors import VidganError
 from vidgan.metrics.metric import Metric
 from vidgan.metrics.picture import Picture
+from vidgan.pixels import bytes_of
 
 MODELS = {"vmaf": "vmaf_v0.6.1", "vmaf_neg": "vmaf_v0.6.1neg"}
 LOG = "log.json"
@@ -50,9 +51,8 @@ class Vmaf:
 
     def push(self, output: Picture, target: Picture) -> None:
         both = torch.cat([rgb[:, : self._height, : self._width] for rgb in (output.rgb, target.rgb)], dim=1)
-        pixels = (both * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
         try:
-            self._pipe().write(pixels.data)
+            self._pipe().write(bytes_of(both).data)
         except BrokenPipeError:
             raise self._failure() from None
 

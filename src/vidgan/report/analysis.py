@@ -4,11 +4,7 @@ It is read without its script, too, which only tells the values under the pointe
 """
 
 import base64
-import hashlib
-import heapq
-import json
 import math
-from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -17,39 +13,34 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from vidgan.progress import clock
 from vidgan.report import heat, page, strips, table
-from vidgan.report.strips import Stretches, clock
-from vidgan.score import SHOT, Analysis, Event, Kind, Noted
+from vidgan.report.highest import Highest
+from vidgan.report.strips import Stretches
+from vidgan.score import SHOT, Analysis, Event, Kind, Noted, versions
 from vidgan.video import jpeg_bytes
 
 MOST_SHOWN = 24  # events of a kind with a card: the longest
 
 
-@dataclass(order=True)
-class _Card:
-    seconds: float
-    order: float
-    event: Event = field(compare=False)
-    pictures: list[tuple[str, bytes]] = field(compare=False)  # title, JPEG
+Card = tuple[Event, list[tuple[str, bytes]]]  # its pictures: title, JPEG
 
 
 class Recorder:
     """Is told of every event when it ends, and keeps pictures of the longest of each kind."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, list[_Card]] = {}
+        self._kept: dict[str, Highest[Card]] = {}  # of each kind
 
     def see(self, noted: Noted) -> None:
         event = noted.event
-        kept = self._kept.setdefault(event.kind, [])
+        kept = self._kept.setdefault(event.kind, Highest(MOST_SHOWN))
         seconds = event.end - event.start
-        if len(kept) == MOST_SHOWN and kept[0].seconds >= seconds:
-            return
-        card = _Card(seconds, -event.start, event, _pictures(noted))
-        (heapq.heappushpop if len(kept) == MOST_SHOWN else heapq.heappush)(kept, card)
+        if kept.takes(seconds):
+            kept.add(seconds, (event, _pictures(noted)))
 
     def cards(self) -> dict[Event, list[tuple[str, bytes]]]:
-        return {card.event: card.pictures for kept in self._kept.values() for card in kept}
+        return dict(card for kept in self._kept.values() for card in kept)
 
 
 def write_report(found: Analysis, recorder: Recorder, path: Path) -> Path:
@@ -69,18 +60,15 @@ def write_report(found: Analysis, recorder: Recorder, path: Path) -> Path:
         _timeline(found, points, numbers),
         *_events(found, cards),
         page.heading("How it is measured"),
-        _scroll(page.table(("score", "how"), [(scale.title, scale.protocol) for scale in found.scales])),
+        page.scroll(page.table(("score", "how"), [(scale.title, scale.protocol) for scale in found.scales])),
         page.heading("From where on it is an event"),
-        _scroll(page.table(("event", "where"), [(kind.title, kind.protocol) for kind in found.kinds])),
+        page.scroll(page.table(("event", "where"), [(kind.title, kind.protocol) for kind in found.kinds])),
         page.heading("Protocol"),
-        _scroll(page.table(("what", "how"), found.protocol.items())),
-        _scroll(page.table(("versions", ""), found.versions.items())),
-        f'<script type="application/json" id="facts">{_facts(found, points)}</script>',
-        f"<script>{script}</script>",
+        page.scroll(page.table(("what", "how"), found.protocol.items())),
+        page.scroll(page.table(("versions", ""), versions().items())),
+        page.facts(_facts(found, points)),
     ]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    html = page.page(found.video, sections, script=f"'sha256-{digest}'", style=style)
-    return page.write(html, path)
+    return page.write(page.page(found.video, sections, script=script, style=style), path)
 
 
 def _in_order(found: Analysis) -> list[Kind]:
@@ -174,11 +162,11 @@ def _overlay(picture: np.ndarray, cells: np.ndarray, hottest: float) -> np.ndarr
     return heat.over(picture, smooth, hottest=hottest or 1.0)
 
 
-def _facts(found: Analysis, points: dict[str, Stretches]) -> str:
+def _facts(found: Analysis, points: dict[str, Stretches]) -> dict[str, object]:
     def told(values: list[float]) -> list[float | None]:
         return [None if math.isnan(value) else float(f"{value:.4g}") for value in values]
 
-    facts = {
+    return {
         "from": round(found.times[0], 6),
         "until": round(found.end, 6),
         "seconds": [round(second, 4) for second in strips.starts(found)],
@@ -192,8 +180,3 @@ def _facts(found: Analysis, points: dict[str, Stretches]) -> str:
             for scale in found.scales
         },
     }
-    return json.dumps(facts).replace("<", "\\u003c")
-
-
-def _scroll(html: str) -> str:
-    return f'<div class="scroll">{html}</div>'

@@ -1,12 +1,9 @@
 """A comparison on one page: a slider over playing video, timelines that seek, the worst and the best frames."""
 
 import base64
-import hashlib
-import heapq
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -18,8 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan.metrics import ALL, Against, Metric
+from vidgan.pixels import bytes_of
 from vidgan.report import heat, page, table, timeline
-from vidgan.score import LANCZOS, REFERENCE, Comparison, Moment
+from vidgan.report.highest import Highest
+from vidgan.score import LANCZOS, REFERENCE, Comparison, Moment, versions
 from vidgan.video import Film, jpeg_bytes
 
 MOST_FRAMES = 600  # of the film: of longer videos it takes every second, third ... frame
@@ -35,13 +34,11 @@ RANKS = (
 SOURCE = "source"
 
 
-@dataclass(order=True)
+@dataclass(frozen=True)
 class _Still:
-    rank: float
-    number: int
-    seconds: float = field(compare=False)
-    value: float = field(compare=False)
-    pictures: dict[str, bytes] = field(compare=False)  # title -> JPEG
+    seconds: float
+    value: float
+    pictures: dict[str, bytes]  # title -> JPEG
 
 
 class Recorder:
@@ -58,7 +55,7 @@ class Recorder:
         self.rows: list[str] = []  # the film's pictures, from the top
         self.row_size = (0, 0)  # width, height
         self.seconds: list[float] = []
-        self.stills: dict[tuple[str, str], list[_Still]] = {}
+        self.stills: dict[tuple[str, str], Highest[_Still]] = {}
 
     def __enter__(self) -> "Recorder":
         return self
@@ -78,7 +75,7 @@ class Recorder:
         assert self._film is not None
         if self._seen % self._step == 0 and len(self.seconds) < 2 * MOST_FRAMES:
             stacked = torch.cat([self._fitted(pictures[name]) for name in self.rows], dim=1)
-            self._film.add(_bytes(stacked), moment.seconds)
+            self._film.add(bytes_of(stacked), moment.seconds)
             self.seconds.append(moment.seconds)
         self._seen += 1
         for name in moment.outputs:
@@ -117,13 +114,10 @@ class Recorder:
         badness = value if metric.better == "lower" else -value
         pictures: dict[str, bytes] | None = None
         for kind, sign in (("worst", 1), ("best", -1)):
-            heap = self.stills.setdefault((name, kind), [])
-            still = _Still(sign * badness, -self._seen, moment.seconds, value, {})
-            if len(heap) == KEPT[kind] and heap[0] > still:
-                continue
-            pictures = pictures or _stills(name, moment)
-            still.pictures = pictures
-            (heapq.heappushpop if len(heap) == KEPT[kind] else heapq.heappush)(heap, still)
+            kept = self.stills.setdefault((name, kind), Highest(KEPT[kind]))
+            if kept.takes(sign * badness):
+                pictures = pictures or _stills(name, moment)
+                kept.add(sign * badness, _Still(moment.seconds, value, pictures))
 
 
 def ranked_by(values: Mapping[str, float]) -> Metric | None:
@@ -140,7 +134,7 @@ def write_report(found: Comparison, recorder: Recorder, path: Path) -> Path:
         page.paragraph(_about(found)),
         _viewer(recorder),
         page.heading("In numbers"),
-        f'<div class="scroll">{_table(found)}</div>',
+        page.scroll(_table(found)),
         page.paragraph("↑ higher is better, ↓ lower is better; grey: not to choose by. Means over frames."),
         *map(page.paragraph, table.left_out(found.left_out)),
         page.heading("Frame by frame"),
@@ -152,18 +146,15 @@ def write_report(found: Comparison, recorder: Recorder, path: Path) -> Path:
         *_efficiency(found),
         page.heading("Protocol"),
         page.table(("what", "how"), found.protocol.items()),
-        page.table(("versions", ""), found.as_json()["versions"].items()),
-        f'<script type="application/json" id="facts">{_facts(recorder)}</script>',
+        page.table(("versions", ""), versions().items()),
+        page.facts(_facts(recorder)),
         f'<script type="text/plain" id="film">{base64.b64encode(film).decode("ascii")}</script>',
-        f"<script>{script}</script>",
     ]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     outputs = ", ".join(
         name for name in (c.name for c in found.contenders) if name not in (LANCZOS, REFERENCE)
     )
     title = f"{outputs} against {found.reference or found.source}"
-    html = page.page(title, sections, script=f"'sha256-{digest}'", style=style)
-    return page.write(html, path)
+    return page.write(page.page(title, sections, script=script, style=style), path)
 
 
 def _about(found: Comparison) -> str:
@@ -225,13 +216,13 @@ def _is_drawn(metric: Metric, found: Comparison) -> bool:
 
 def _frames(found: Comparison, recorder: Recorder) -> list[str]:
     sections = []
-    for (name, kind), heap in recorder.stills.items():
-        if len(found.seconds) < 2 or not heap:
+    for (name, kind), kept in recorder.stills.items():
+        if len(found.seconds) < 2:
             continue
         metric = ranked_by(dict.fromkeys(next(c for c in found.contenders if c.name == name).values, 0.0))
         assert metric is not None
         sections.append(page.heading(f"{name}: {kind} frame{'s' * (KEPT[kind] > 1)} by {metric.title}"))
-        for still in sorted(heap, reverse=True):
+        for still in kept:
             words = f"{still.seconds:.3f} s: {metric.title} {still.value:.{metric.digits}f}"
             figures = [page.figure(jpeg, title, []) for title, jpeg in still.pictures.items()]
             sections.append(
@@ -243,12 +234,12 @@ def _frames(found: Comparison, recorder: Recorder) -> list[str]:
 
 def _stills(name: str, moment: Moment) -> dict[str, bytes]:
     output = moment.outputs[name]
-    found = {name: _jpeg(_bytes(output))}
+    found = {name: _jpeg(bytes_of(output))}
     if moment.reference is not None:
-        found[REFERENCE] = _jpeg(_bytes(moment.reference))
+        found[REFERENCE] = _jpeg(bytes_of(moment.reference))
         found["difference"] = _jpeg(heat.difference(output, moment.reference))
     if moment.source is not None:
-        found[SOURCE] = _jpeg(_bytes(moment.source))
+        found[SOURCE] = _jpeg(bytes_of(moment.source))
         found["LR inconsistency"] = _jpeg(heat.inconsistency(output, moment.source))
     return found
 
@@ -258,18 +249,13 @@ def _efficiency(found: Comparison) -> list[str]:
     return [page.heading("Efficiency"), page.table(("", *names), rows)] if rows else []
 
 
-def _facts(recorder: Recorder) -> str:
-    facts = {
+def _facts(recorder: Recorder) -> dict[str, object]:
+    return {
         "rows": recorder.rows,
         "width": recorder.row_size[0],
         "height": recorder.row_size[1],
         "seconds": [round(second, 6) for second in recorder.seconds],
     }
-    return json.dumps(facts).replace("<", "\\u003c")
-
-
-def _bytes(rgb: Tensor) -> np.ndarray:
-    return (rgb * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def _jpeg(pixels: np.ndarray) -> bytes:

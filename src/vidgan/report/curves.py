@@ -41,8 +41,8 @@ def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
     xs = [x for curve in drawn.values() for x, _ in curve]
     ys = [y for curve in drawn.values() for _, y in curve]
     first, last = marks.span or (min(xs), max(xs))
-    across = _Axis(first, last, LEFT, WIDTH - RIGHT)
-    up = _Axis(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
+    across = Axis(first, last, LEFT, WIDTH - RIGHT)
+    up = Axis(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
     attributes = {"aria-label": title, **marks.attributes}
     words = " ".join(f'{name}="{escape(value, quote=True)}"' for name, value in attributes.items())
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" {words}>']
@@ -73,7 +73,9 @@ def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Axis:
+    """Numbers between two ends -> places between two others."""
+
     low: float
     high: float
     start: float  # where low is drawn
@@ -94,7 +96,7 @@ class _Axis:
         return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
-def _lines(marks: Marks, across: _Axis) -> list[str]:
+def _lines(marks: Marks, across: Axis) -> list[str]:
     events = [("event", step, words) for step, words in marks.events]
     if marks.stage is not None:
         events.append(("stage", marks.stage, "the realistic stage begins"))

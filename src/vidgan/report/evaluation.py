@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
+from vidgan.pixels import bytes_of
 from vidgan.report import page, table
 from vidgan.report.scatter import Point, scatter
-from vidgan.score import FIELD, Evaluation, Interval, Judge
+from vidgan.score import FIELD, Evaluation, Interval, Judge, versions
 from vidgan.video import jpeg_bytes
 
 SIDE = 192  # large pixels of a sample
@@ -27,7 +26,7 @@ class Samples:
         top, left = _most_detailed(high[middle])
         pictures = {**{name: frames[middle] for name, frames in made.items()}, TRUE: high[middle]}
         self.clips[clip] = {
-            name: jpeg_bytes(_bytes(picture[:, top : top + SIDE, left : left + SIDE]), quality=2)
+            name: jpeg_bytes(bytes_of(picture[:, top : top + SIDE, left : left + SIDE]), quality=2)
             for name, picture in pictures.items()
         }
 
@@ -58,7 +57,7 @@ def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
     """The page, whole or not at all; no script, nothing fetched."""
     sections = [
         page.paragraph(f"{len(found.clips)} clips of {found.data}, enlarged {found.scale} times."),
-        _scroll(page.table(("", *found.titles.values()), rows(found))),
+        page.scroll(page.table(("", *found.titles.values()), rows(found))),
         page.paragraph("↑ higher is better, ↓ lower is better. ± is half of the interval over clips."),
         *map(page.paragraph, table.left_out(found.left_out)),
         *_speed(found),
@@ -67,11 +66,11 @@ def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
         page.heading("Look"),
         *(_clip(clip, pictures, found) for clip, pictures in samples.clips.items()),
         page.heading("Every clip"),
-        _scroll(_clips(found)),
+        page.scroll(_clips(found)),
         page.heading("Protocol"),
         page.table(("what", "how"), found.protocol.items()),
         page.table(("metric", "how"), [(metric.title, metric.protocol) for metric in found.measured()]),
-        page.table(("versions", ""), found.as_json()["versions"].items()),
+        page.table(("versions", ""), versions().items()),
     ]
     style = ".scroll { overflow-x: auto; } .scroll table { white-space: nowrap; } td { overflow-wrap: anywhere; } "
     style += ".sample .gallery { grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); } "
@@ -112,7 +111,7 @@ def _sets(found: Evaluation) -> list[str]:
             "clips, which is rough where they are few. It is no KID, no FID and no FVD, and is to be compared with no "
             "other's."
         ),
-        _scroll(page.table(("", *(f"{words} ↓" for words in kinds.values())), lines)),
+        page.scroll(page.table(("", *(f"{words} ↓" for words in kinds.values())), lines)),
     ]
 
 
@@ -154,10 +153,6 @@ def _clips(found: Evaluation) -> str:
     return page.table(("clip", "method", *(table.title(metric) for metric in measured)), lines)
 
 
-def _scroll(html: str) -> str:
-    return f'<div class="scroll">{html}</div>'
-
-
 def _most_detailed(picture: Tensor) -> tuple[int, int]:
     """The top left corner of the part that has most to lose."""
     height, width = picture.shape[1:]
@@ -170,7 +165,3 @@ def _most_detailed(picture: Tensor) -> tuple[int, int]:
     return max(
         places, key=lambda place: float(edges[place[0] : place[0] + SIDE, place[1] : place[1] + SIDE].mean())
     )
-
-
-def _bytes(picture: Tensor) -> np.ndarray:
-    return (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

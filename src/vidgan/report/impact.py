@@ -1,8 +1,7 @@
 """What enhancing did for analysers, on one page: verdict, figures, and frames side by side at every difference."""
 
-import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import torch
 from torch.nn import functional as F
 
 from vidgan.report import page, table
-from vidgan.score import BICUBIC, ENHANCED, REFERENCE, Gauge, Impact, Interval, Search, Sight, Study
+from vidgan.report.highest import Highest
+from vidgan.score import BICUBIC, ENHANCED, REFERENCE, Gauge, Impact, Interval, Search, Sight, Study, versions
 from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import KINDS, SIZES, Difference, Kind
 from vidgan.video import jpeg_bytes
@@ -57,13 +57,11 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .4rem; } td { overflow-wrap: anywhere; }
 """
 
 
-@dataclass(order=True)
+@dataclass(frozen=True)
 class _Still:
-    rank: int
-    number: int
-    seconds: float = field(compare=False)
-    words: list[str] = field(compare=False)
-    figures: list[str] = field(compare=False)
+    seconds: float
+    words: list[str]
+    figures: list[str]
 
 
 class Recorder:
@@ -71,23 +69,19 @@ class Recorder:
 
     def __init__(self) -> None:
         self.num_different = 0
-        self._seen = 0
-        self._kept: list[_Still] = []
+        self._kept = Highest[_Still](MOST_SHOWN)
 
     def see(self, sight: Sight) -> None:
-        self._seen += 1
         rank = sum(map(len, sight.differences.values()))
         if not rank:
             return
         self.num_different += 1
-        if len(self._kept) == MOST_SHOWN and self._kept[0].rank >= rank:
-            return
-        still = _Still(rank, -self._seen, sight.seconds, _words(sight), _figures(sight))
-        (heapq.heappushpop if len(self._kept) == MOST_SHOWN else heapq.heappush)(self._kept, still)
+        if self._kept.takes(rank):
+            self._kept.add(rank, _Still(sight.seconds, _words(sight), _figures(sight)))
 
     def stills(self) -> list[_Still]:
         """In the order of time."""
-        return sorted(self._kept, key=lambda still: -still.number)
+        return sorted(self._kept, key=lambda still: still.seconds)
 
 
 def write_report(found: Impact, recorder: Recorder, path: Path) -> Path:
@@ -106,7 +100,7 @@ def write_report(found: Impact, recorder: Recorder, path: Path) -> Path:
         *map(_still, stills),
         page.heading("Protocol"),
         page.table(("what", "how"), found.protocol.items()),
-        page.table(("versions", ""), found.as_json()["versions"].items()),
+        page.table(("versions", ""), versions().items()),
     ]
     return page.write(page.page(f"Did {found.enhanced} help?", sections, style=STYLE), path)
 
@@ -168,10 +162,10 @@ def _study(found: Impact, study: Study) -> Iterable[str]:
         f"; {verdict.figure}, difference {words(verdict.difference, 3)}" if verdict.difference else ""
     )
     yield page.paragraph(f"{verdict.words}{difference}.")
-    yield _scroll(page.table(header, lines))
+    yield page.scroll(page.table(header, lines))
     if isinstance(study, Search) and (different := rates(found, study)):
         yield page.paragraph(f"Against bicubic, in {PER} frames, by how large they are in the source:")
-        yield _scroll(page.table(("", "all", *SIZES), different))
+        yield page.scroll(page.table(("", "all", *SIZES), different))
 
 
 def _legend(found: Impact) -> list[tuple[str, str]]:
@@ -237,7 +231,3 @@ def _small(pixels: np.ndarray) -> np.ndarray:
     whole = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()
     made = F.interpolate(whole, size=size, mode="bicubic", antialias=True)[0]
     return made.round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().numpy()
-
-
-def _scroll(html: str) -> str:
-    return f'<div class="scroll">{html}</div>'

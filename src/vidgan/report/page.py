@@ -1,7 +1,9 @@
 """One self-contained page: nothing from the network, no script but one of ours, every word from outside escaped."""
 
 import base64
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -34,10 +36,14 @@ pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-rad
 def page(title: str, sections: Iterable[str], *, script: str = "", style: str = "") -> str:
     """A whole document; the sections are HTML made by the functions below.
 
-    script  the source of the only script that may run, as a content security policy names it
+    script  JavaScript: the only that may run, at the end of the page
     style   CSS beside the usual
     """
-    policy = f"{POLICY}; script-src {script}; media-src blob:" if script else POLICY
+    policy, last = POLICY, []
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+        policy += f"; script-src 'sha256-{digest}'; media-src blob:"
+        last = [f"<script>{script}</script>"]
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -45,6 +51,7 @@ def page(title: str, sections: Iterable[str], *, script: str = "", style: str = 
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head><body><h1>{escape(title)}</h1>",
             *sections,
+            *last,
             "</body></html>\n",
         ]
     )
@@ -74,6 +81,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         return f"<tr>{''.join(cells)}</tr>"
 
     return f"<table>{line('th', header)}{''.join(line('td', row) for row in body)}</table>"
+
+
+def scroll(html: str) -> str:
+    """What may be wider than the page."""
+    return f'<div class="scroll">{html}</div>'
+
+
+def facts(values: Mapping[str, object]) -> str:
+    """Plain data for the page's script."""
+    told = json.dumps(values).replace("<", "\\u003c")
+    return f'<script type="application/json" id="facts">{told}</script>'
 
 
 def figure(jpeg: bytes, title: str, lines: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from vidgan.report.curves import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from vidgan.report.curves import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis
 
 FROM_EDGE = 14  # pixels that points keep from the frame
 
@@ -26,8 +26,8 @@ def scatter(title: str, axis: str, points: Sequence[Point]) -> str:
         return ""
     xs = [math.log10(point.x) for point in points]
     ys = [end for point in points for end in (point.low, point.y, point.high) if end is not None]
-    across = _placed(min(xs), max(xs), LEFT + FROM_EDGE, WIDTH - RIGHT - FROM_EDGE)
-    up = _placed(min(ys), max(ys), HEIGHT - BOTTOM - FROM_EDGE, TOP + FROM_EDGE)
+    across = Axis(min(xs), max(xs), LEFT + FROM_EDGE, WIDTH - RIGHT - FROM_EDGE)
+    up = Axis(min(ys), max(ys), HEIGHT - BOTTOM - FROM_EDGE, TOP + FROM_EDGE)
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title, quote=True)}">']
     for y in (min(ys), (min(ys) + max(ys)) / 2, max(ys)):
         parts.append(
@@ -54,13 +54,3 @@ def scatter(title: str, axis: str, points: Sequence[Point]) -> str:
             f'<text x="{x + shift:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">{escape(point.name)}</text>'
         )
     return f"<figure><figcaption><b>{escape(title)}</b></figcaption>{''.join(parts)}</svg></figure>"
-
-
-class _placed:
-    """Numbers between two ends -> places between two others."""
-
-    def __init__(self, low: float, high: float, start: float, end: float) -> None:
-        self._low, self._room, self._start, self._end = low, (high - low) or 1.0, start, end
-
-    def __call__(self, value: float) -> float:
-        return self._start + (value - self._low) / self._room * (self._end - self._start)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from vidgan.progress import clock
 from vidgan.score import Analysis, Event, Kind, Scale
 
 POINTS = 1000
@@ -113,16 +114,6 @@ def axis(found: Analysis) -> str:
         )
         first += 1
     return _row("", f'<div class="ticks" aria-hidden="true">{"".join(ticks)}</div>')
-
-
-def clock(seconds: float, *, digits: int = 2) -> str:
-    """3725.5 -> 1:02:05.50"""
-    ticks = round(seconds * 10**digits)
-    whole, part = divmod(ticks, 10**digits)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    front = f"{hours}:{minutes:02}" if hours else f"{minutes}"
-    return f"{front}:{rest:02}" + (f".{part:0{digits}}" if digits else "")
 
 
 def _step(found: Analysis) -> int:

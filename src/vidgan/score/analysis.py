@@ -110,10 +110,6 @@ class Analysis:
         return [event for event in self.events if event.kind == name]
 
     @property
-    def versions(self) -> dict[str, str]:
-        return versions()
-
-    @property
     def sentence(self) -> str:
         """What stands out, in one sentence."""
         parts = []
@@ -168,7 +164,7 @@ class Analysis:
             "protocol": dict(self.protocol),
             "scores": {scale.name: {"unit": scale.unit, "protocol": scale.protocol} for scale in self.scales},
             "kinds": {kind.name: {"unit": kind.unit, "protocol": kind.protocol} for kind in self.kinds},
-            "versions": self.versions,
+            "versions": versions(),
             "events": [self._event(number, event) for number, event in enumerate(self.events, 1)],
         }
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from vidgan import hardware, metrics
 from vidgan.dataset import grey
 from vidgan.degrade import shrink
+from vidgan.pixels import rounded
 
 Metric = Callable[[Tensor, Tensor], float]  # (output, target), each (T, 3, H, W) in [0, 1]
 JUDGED_BLOCK = 8  # sides that every discriminator takes are multiples of it
@@ -38,7 +39,7 @@ def pairs(clips: Sequence[Tensor], scale: int, *, frames: int, ahead: int = 0) -
         height, width = (side // scale * scale for side in clip.shape[1:3])
         clip = grey(clip[: frames + ahead]) if ahead else clip[:frames]
         high = clip[:, :height, :width].permute(0, 3, 1, 2).float() / 255
-        low = (shrink(high, scale) * 255).round() / 255
+        low = rounded(shrink(high, scale))
         made.append(Pair(low[: len(low) - ahead], high[ahead:]))
     return made
 
@@ -53,7 +54,7 @@ def enhanced(generator: nn.Module, low_TCHW: Tensor, *, precision: torch.dtype =
     with torch.inference_mode(), hardware.autocast(place, precision):
         for frame in low_TCHW.to(place).split(1):
             picture, memory = generator.step(frame, memory)  # type: ignore[operator]
-            high.append(((picture.float().clamp(0, 1) * 255).round() / 255).to(low_TCHW.device))
+            high.append(rounded(picture.float()).to(low_TCHW.device))
     return torch.cat(high)
 
 

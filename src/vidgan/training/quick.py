@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vidgan import dataset, hardware, metrics, recipe, runs, score
 from vidgan.errors import BadVideo
 from vidgan.features import has_lpips
+from vidgan.pixels import rounded
 from vidgan.training import loop
 from vidgan.training.folder import alone
 from vidgan.training.run import assemble
@@ -90,8 +91,7 @@ def _network(network: nn.Module) -> dict[str, Any]:
 
 
 def _bicubic(pair: score.Pair) -> torch.Tensor:
-    large = F.interpolate(pair.low, size=pair.high.shape[-2:], mode="bicubic", antialias=True)
-    return (large.clamp(0, 1) * 255).round() / 255
+    return rounded(F.interpolate(pair.low, size=pair.high.shape[-2:], mode="bicubic", antialias=True))
 
 
 def _mute(line: str) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidgan import score
+from vidgan.pixels import bytes_of
 
 ROWS = 3  # clips
 FRAME = 3  # of each: late enough for the memory to have filled
@@ -32,7 +33,7 @@ def write(generator: nn.Module, clips: Sequence[score.Pair], path: Path, *, prec
     width = max(row.shape[2] for row in rows)
     strip = torch.cat([F.pad(row, (0, width - row.shape[2])) for row in rows], 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_png((strip.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy(), path)
+    write_png(bytes_of(strip), path)
 
 
 def _middle(picture_CHW: Tensor) -> Tensor:

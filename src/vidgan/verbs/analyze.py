@@ -9,17 +9,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from vidgan import checkpoint, hardware, progress, sidecar, video
+from vidgan import anomaly, checkpoint, hardware, progress, sidecar, video
 from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.interrupt import Asked, remembered
 from vidgan.measuring import alignment
 from vidgan.report import analysis as page
-from vidgan.report import strips, table
+from vidgan.report import table
 from vidgan.score import SHOT, Analysis, Event, Noted
 from vidgan.video import Source
 from vidgan.watching import clips, measures, moments, watch
 from vidgan.watching.realism import Judge
-from vidgan.watching.watch import Normal, Task, Watched
+from vidgan.watching.watch import Task, Watched
 
 MOST_PRINTED = 30  # events on the terminal: of more the longest
 
@@ -121,14 +121,8 @@ def _task(options: Options, source: Source) -> Task:
         pictures=options.report is not None,
         motion=not measures.missing_motion(),
         judge=judge,
-        normal=None if options.normal is None else _normal(options.normal, device),
+        normal=None if options.normal is None else anomaly.load(options.normal, device),
     )
-
-
-def _normal(path: Path, device: torch.device) -> Normal:
-    from vidgan import anomaly
-
-    return anomaly.load(path, device)
 
 
 def _watched(
@@ -246,8 +240,8 @@ def _row(found: Analysis, event: Event) -> list[str]:
     worst = f"{event.score:.{kind.digits}f} {kind.unit}"
     return [
         kind.title,
-        strips.clock(event.start),
-        strips.clock(event.end),
+        progress.clock(event.start),
+        progress.clock(event.end),
         f"{event.end - event.start:.2f}",
         worst,
     ]

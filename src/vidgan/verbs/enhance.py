@@ -26,6 +26,7 @@ from vidgan.enhancing.queue import Entry
 from vidgan.enhancing.telling import Result, Written, describe, result_of
 from vidgan.errors import BadOption, BadOutput, VidganError
 from vidgan.frame import Frame
+from vidgan.pixels import as_tensor
 from vidgan.report import heat
 from vidgan.shots import CutDetector
 
@@ -266,7 +267,7 @@ def _enhanced(
 def _small(job: Job, frame: Frame) -> Tensor:
     """The window of a frame, as the network sees it."""
     x, y, width, height = job.window
-    return stream.as_tensor(frame.pixels[y : y + height, x : x + width], job.upscaler.settings.device)
+    return as_tensor(frame.pixels[y : y + height, x : x + width], job.upscaler.settings.device)
 
 
 def _made_consistent(job: Job, frame: Frame, folded: Tensor, written: Written) -> Tensor:

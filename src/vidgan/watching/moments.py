@@ -8,7 +8,7 @@ import torch
 
 from vidgan.analysers import Box
 from vidgan.geometry import Map, Wish, plan
-from vidgan.stream import as_tensor
+from vidgan.pixels import as_tensor, bytes_of
 from vidgan.video import Source
 
 SMALL = 320  # pixels of a small picture's longer side, at most
@@ -58,8 +58,7 @@ class Moment:
     def small(self) -> np.ndarray:
         """(h, w, 3) uint8, as displayed."""
         with torch.inference_mode():
-            made = self.view.small.render(as_tensor(self.pixels), factor=1)[0]
-            return (made.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+            return bytes_of(self.view.small.render(as_tensor(self.pixels), factor=1)[0])
 
 
 def _joined(heat: np.ndarray, limit: float) -> np.ndarray:

@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from vidgan import hardware, score
+from vidgan.pixels import as_tensor
 from vidgan.score import Kind, Scale
-from vidgan.stream import as_tensor
 from vidgan.video import turn_upright
 
 FRAMES = 3  # that a discriminator sees at once
@@ -63,7 +63,7 @@ class Judge:
 
     def see(self, pixels: np.ndarray) -> list[Verdict | None]:
         """The verdicts on the last frames, once there are three: one for each that waited."""
-        upright = np.ascontiguousarray(turn_upright(pixels, self.orientation))
+        upright = turn_upright(pixels, self.orientation)
         self._frames = [*self._frames, as_tensor(upright)][-FRAMES:]
         self._waiting += 1
         return self._told() if self._waiting == FRAMES else []
@@ -84,7 +84,7 @@ class Judge:
     def _judged(self) -> Verdict:
         scale: int = self.generator.scale  # type: ignore[assignment]
         high = torch.cat(self._frames)
-        clip = (high * 255).round().byte().permute(0, 2, 3, 1)
+        clip = (high * 255).round().byte().permute(0, 2, 3, 1)  # bytes_of would lay it out otherwise
         (pair,) = score.pairs([clip], scale, frames=FRAMES)
         precision = hardware.quick_precision(self.device)
         real, fake = score.verdict(self.generator, self.discriminator, pair, precision=precision)

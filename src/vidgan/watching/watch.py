@@ -9,17 +9,14 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import numpy as np
-from torch import Tensor
 
 from vidgan import pipeline
+from vidgan.anomaly import Normal
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
+from vidgan.pixels import as_tensor
 from vidgan.score import Event, Kind, Noted, Scale
 from vidgan.shots import CutDetector
-from vidgan.stream import as_tensor
 from vidgan.video import Source, turn_upright
 from vidgan.watching import measures, realism, rules
 from vidgan.watching.events import Repeats, Shots, Tracker, Where
@@ -27,23 +24,13 @@ from vidgan.watching.measures import Neighbours, Plane
 from vidgan.watching.moments import Moment, View
 from vidgan.watching.realism import Judge, Verdict
 
-
-class Reading(Protocol):
-    @property
-    def score(self) -> float | None: ...  # None: there was nothing to predict it from
-    @property
-    def heat(self) -> np.ndarray | None: ...  # (rows, columns) over the frame as displayed
-
-
-class Normal(Protocol):
-    """What is usual here, learnt from footage without anomalies."""
-
-    @property
-    def threshold(self) -> float: ...
-    @property
-    def false_alarms(self) -> float: ...  # share of normal frames that the threshold is meant to let above it
-    def read(self, frame: Tensor) -> Reading: ...  # (3, H, W) in [0, 1], upright
-    def forget(self) -> None: ...
+ANOMALY = Scale(
+    name="anomaly",
+    title="anomaly",
+    unit="",
+    protocol="how badly a network that has learnt normal footage predicts the frame",
+    digits=3,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +52,7 @@ class Task:
     def scales(self) -> list[Scale]:
         found = [scale for scale in measures.SCALES if self.motion or scale.name != "motion"]
         found += [realism.SCALE] * (self.judge is not None)
-        return found if self.normal is None else [*found, anomaly_scale(self.normal)]
+        return found if self.normal is None else [*found, ANOMALY]
 
     def rules(self) -> list[rules.Rule]:
         found = [rule for rule in rules.RULES if self.motion or rule.score != "motion"]
@@ -77,16 +64,6 @@ class Task:
 
     def kinds(self) -> list[Kind]:
         return [rules.SHOTS, rules.FROZEN, rules.DUPLICATES, *(rule.kind for rule in self.rules())]
-
-
-def anomaly_scale(normal: Normal) -> Scale:
-    return Scale(
-        name="anomaly",
-        title="anomaly",
-        unit="",
-        protocol="how badly a network that has learnt normal footage predicts the frame",
-        digits=3,
-    )
 
 
 def anomaly_kind(normal: Normal) -> Kind:
@@ -179,7 +156,7 @@ class _Work:
             if (name := tracker.rule.score) != realism.SCALE.name:
                 counts = tracker.rule.counts(row["exposure"], is_black=is_black)
                 value = row[name] if counts else math.nan
-                self._tell(tracker.see(moment, value, where if name == "anomaly" else None))
+                self._tell(tracker.see(moment, value, where if name == ANOMALY.name else None))
         if task.judge is not None:
             self._unjudged.append(moment)
             self._judged(task.judge.see(frame.pixels))
@@ -216,7 +193,7 @@ class _Work:
             return None
         upright = turn_upright(frame.pixels, self.task.source.orientation)
         reading = normal.read(as_tensor(upright)[0])
-        row["anomaly"] = math.nan if reading.score is None else float(reading.score)
+        row[ANOMALY.name] = math.nan if reading.score is None else float(reading.score)
         return None if reading.heat is None else Where(reading.heat, normal.threshold)
 
     def _judged(self, verdicts: list[Verdict | None]) -> None:
