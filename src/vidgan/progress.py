@@ -8,6 +8,8 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from vidgan.silence import ignore
+
 PLAIN_EVERY_SECONDS = 10.0
 
 
@@ -17,7 +19,7 @@ def console(*, quiet: bool = False) -> Console:
 
 
 class Tick(Protocol):
-    def __call__(self, done: float, total: float | None, note: str) -> None:
+    def __call__(self, done: float, total: float | None, note: str, /) -> None:
         """So much is done, of so much in all where that is known."""
 
 
@@ -25,7 +27,7 @@ class Tick(Protocol):
 def bar(console: Console, *, quiet: bool = False) -> Iterator[Tick]:
     """Show a job's progress on the console until the block ends. Everything goes to standard error."""
     if quiet:
-        yield lambda done, total, note: None
+        yield ignore
     elif console.is_terminal:
         note_column = TextColumn("{task.description}", markup=False)
         columns = (BarColumn(), TaskProgressColumn(), note_column, TimeRemainingColumn())

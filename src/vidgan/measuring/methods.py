@@ -14,6 +14,7 @@ from vidgan import checkpoint, ffmpeg, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import peers
+from vidgan.silence import ignore
 
 BASELINES = ("bicubic", "lanczos")  # in every table
 
@@ -72,7 +73,7 @@ def _lanczos(low: Tensor, scale: int) -> Tensor:
 def _network(word: str, place: Place) -> Method:
     generator = checkpoint.load_generator(word)
     upscaler = stream.Upscaler(
-        generator, stream.Settings(device=place.device, precision=place.precision), _silent
+        generator, stream.Settings(device=place.device, precision=place.precision), ignore
     )
 
     def enlarge(low: Tensor, scale: int) -> Tensor:
@@ -142,7 +143,3 @@ def _filter(word: str) -> Method:
         return torch.from_numpy(made.copy()).permute(0, 3, 1, 2).float() / 255
 
     return Method(name=word, title=f"FFmpeg {chain}", scale=None, enlarge=enlarge)
-
-
-def _silent(line: str) -> None:
-    pass

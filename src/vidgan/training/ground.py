@@ -14,6 +14,7 @@ from vidgan.interrupt import Asked
 from vidgan.journal import Journal
 from vidgan.progress import Tick
 from vidgan.recipe import Data, Losses, Recipe
+from vidgan.silence import ignore
 from vidgan.training import game, together
 from vidgan.training.run import Run
 
@@ -29,17 +30,13 @@ INSTEAD = {"feature_matching": 1.0, "focal_frequency": 1.0}
 Tell = Callable[[str], None]
 
 
-def _nothing(folder: Path) -> None:
-    pass
-
-
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """Where and for whom a run is played."""
 
     say: Tell
     tick: Tick
-    after: Callable[[Path], object] = _nothing  # done with the run's folder after each validation
+    after: Callable[[Path], object] = ignore  # done with the run's folder after each validation
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
     precision: torch.dtype = torch.float32  # of convolutions
     workers: int = 1  # processes that prepare batches ahead; 0 does it between the steps
@@ -68,7 +65,7 @@ class Ground:
 def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     """Everything that has to be read or packed first, by the first process for all. Raises VidganError."""
     first = together.rank() == 0
-    say = setup.say if first else _mute
+    say = setup.say if first else ignore
     if not first:
         together.wait()
     data = run.recipe.data
@@ -235,7 +232,3 @@ def _tell_of_stills(store: dataset.Store, run: Run, say: Tell) -> None:
                 f"{len(short)} of {len(store.videos)} clips are shorter than {frames} frames: only their first one is "
                 f"shown, as a photo: {', '.join(short[:MOST_NAMED])}{', ...' if len(short) > MOST_NAMED else ''}"
             )
-
-
-def _mute(line: str) -> None:
-    pass

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vidgan import dataset, hardware, metrics, recipe, score
 from vidgan.errors import BadVideo
 from vidgan.features import has_lpips
+from vidgan.silence import ignore
 from vidgan.training import loop
 from vidgan.training.folder import alone
 from vidgan.training.run import CHECKPOINTS, assemble
@@ -36,8 +37,8 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     run = assemble(chosen, generator, discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
     setup = loop.Setup(
-        say=_mute,
-        tick=_still,
+        say=ignore,
+        tick=ignore,
         change=True,
         precision=hardware.quick_precision(torch.device("cpu")),
         workers=0,
@@ -92,11 +93,3 @@ def _network(network: nn.Module) -> dict[str, Any]:
 def _bicubic(pair: score.Pair) -> torch.Tensor:
     large = F.interpolate(pair.low, size=pair.high.shape[-2:], mode="bicubic", antialias=True)
     return (large.clamp(0, 1) * 255).round() / 255
-
-
-def _mute(line: str) -> None:
-    pass
-
-
-def _still(done: float, total: float | None, note: str) -> None:
-    pass
