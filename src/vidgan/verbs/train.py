@@ -57,7 +57,7 @@ def run(options: Options) -> Path:
         chosen = chosen.model_copy(update=found)
     with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
         setup = loop.Setup(
-            say=lambda line: console.print(line, soft_wrap=True),
+            say=progress.say(console),
             tick=tick,
             after=_report,
             device=device,
