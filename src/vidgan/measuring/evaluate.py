@@ -39,7 +39,9 @@ class Task:
 @dataclass
 class Findings:
     rows: list[Row] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=dict)  # method -> of a frame, each clip's
+    seconds: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # method -> seconds per frame, one entry per clip
     joules: dict[str, list[float]] = field(default_factory=dict)
     pixels: list[int] = field(default_factory=list)  # of each clip's small frames
     size: tuple[int, int] = (0, 0)  # height, width of the first clip's
@@ -184,7 +186,7 @@ def _measured(
     others = {Against.TARGET: truth, Against.SOURCE: sources, Against.NOTHING: [None] * len(pictures)}
     found = {}
     for metric in chosen:
-        if metric.name in ("vmaf", "vmaf_neg"):
+        if metric.of_frame is None:
             found[metric.name] = metric(output, high)
             continue
         with torch.inference_mode():

@@ -19,9 +19,7 @@ from vidgan.training import game, together
 from vidgan.training.run import Run
 
 VALIDATION_FRAMES = 8
-MOST_JUDGED = (
-    8  # clips, and pixels of each: a validation is taken often, and all of its clips are kept in memory
-)
+MOST_JUDGED = 8  # Clips per validation; all are kept in memory. JUDGED_* limit the pixels of each.
 JUDGED_HEIGHT, JUDGED_WIDTH = 544, 960
 MOST_NAMED = 8  # clips in a line that is said
 # What takes LPIPS's place in a loss, for each unit of its weight.
@@ -56,7 +54,7 @@ class Ground:
     replay: dataset.Store | None
     held_out: list[score.Pair]
     seen: list[score.Pair]  # of the training's own clips, as many at most
-    metrics: Mapping[str, score.Metric]
+    metrics: Mapping[str, metrics.Metric]
     table: game.Table
     journal: Journal | None  # of the first process alone
     asked: Asked
@@ -162,7 +160,7 @@ def measures(say: Tell) -> dict[str, metrics.Metric]:
 
 def _with_motion(
     taken: dict[str, metrics.Metric], held_out: list[score.Pair], say: Tell
-) -> Mapping[str, score.Metric]:
+) -> Mapping[str, metrics.Metric]:
     """And tOF, where it can be taken of every clip; else it is said why it is not."""
     if find_spec("cv2") is None:
         say('no OpenCV here: the validation has no tOF (pip install "vidgan[metrics]" brings it)')

@@ -78,7 +78,7 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
         )
     precision = hardware.quick_precision(torch.device("cpu"))
-    judges: dict[str, score.Metric] = {"lpips": metrics.lpips} if has_lpips("alex") else {}
+    judges = {"lpips": metrics.lpips} if has_lpips("alex") else {}
     numbers = score.score(generator, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
     verdicts = score.judged(generator, discriminator, pairs, precision=precision)

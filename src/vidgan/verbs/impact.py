@@ -137,7 +137,7 @@ def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str
         "sizes": f"of the box in the source: small below {SMALL}x{SMALL} pixels, large from {LARGE}x{LARGE} on",
         "recovered gap": "(version - bicubic) / (reference - bicubic), of F1 or of the mean",
         "intervals": f"{CONFIDENCE:.0%}, bootstrap of {DRAWS} draws over blocks of {SECONDS:g} s",
-        "verdict": f"from {FEWEST} blocks on, where the interval of the difference to bicubic leaves out nothing, its "
+        "verdict": f"from {FEWEST} blocks on, where the interval of the difference to bicubic excludes zero, its "
         "level corrected for the number of analysers (Bonferroni)",
         **{looker.title: looker.protocol for looker in looking},
     }
