@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from vidgan import checkpoint, hardware, progress
 from vidgan.errors import BadOption
@@ -49,16 +50,15 @@ def run(options: Options) -> Evaluation:
     places.check(options, named)
     place = _place(options)
     task = _task(options, place)
+    players = _players(options, task)
     samples = page.Samples()
     with ExitStack() as stack:
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
         found = evaluate.run(task, samples.see, lambda done, note: tick(done, 1.0, note))
         judge = None
-        if options.discriminator is not None:
-            generator, discriminator = checkpoint.load_players(options.discriminator)
-            players = generator.to(place.device), discriminator.to(place.device)
+        if players is not None:
             tick(1.0, 1.0, "the discriminator")
-            judge = evaluate.judge(str(options.discriminator), players, task, place.precision)
+            judge = evaluate.judge(str(options.discriminator), players, task, place)
     evaluation = Evaluation(
         data=options.data.name,
         scale=task.scale,
@@ -110,6 +110,15 @@ def _task(options: Options, place: methods.Place) -> evaluate.Task:
         frames=options.frames or None,
         metrics=options.metrics,
     )
+
+
+def _players(options: Options, task: evaluate.Task) -> tuple[nn.Module, nn.Module] | None:
+    """The discriminator and its generator: what they cannot judge is said before any work."""
+    if options.discriminator is None:
+        return None
+    generator, discriminator = checkpoint.load_players(options.discriminator)
+    evaluate.check_judge(generator, task)
+    return generator, discriminator
 
 
 def _told_apart(chosen: list[Method]) -> list[Method]:
