@@ -224,6 +224,7 @@ def test_numbers_are_those_of_the_metrics_and_baselines_are_always_there(folder,
     assert mean.value == pytest.approx(
         np.mean([r.values["psnr_y"] for r in found.rows if r.method == "fast"])
     )
+    assert {cost.precision for cost in found.efficiency.values()} == {"fp32"}
     cost = found.efficiency["fast"]
     assert (
         cost.parameters == 293568

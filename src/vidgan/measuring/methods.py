@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import checkpoint, ffmpeg, stream
+from vidgan import checkpoint, ffmpeg, hardware, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import peers
@@ -86,7 +86,7 @@ def _network(word: str, place: Place) -> Method:
         scale=generator.scale,  # type: ignore[arg-type]
         enlarge=enlarge,
         device=place.device.type,
-        precision=str(place.precision).removeprefix("torch."),
+        precision=hardware.word_of(place.precision),
         parameters=sum(weight.numel() for weight in generator.parameters()),
         gflop_per_pixel=stream.gflop_per_pixel(generator),
     )

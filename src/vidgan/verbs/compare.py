@@ -317,7 +317,7 @@ def _efficiency(path: Path, told: sidecar.Sidecar | None) -> Efficiency:
     return Efficiency(
         model=told.model.name,
         device=told.settings.device,
-        precision=told.settings.precision,
+        precision=hardware.word_of(told.settings.precision),
         megabytes=megabytes,
         **cost.model_dump(),
     )
