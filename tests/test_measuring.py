@@ -81,6 +81,13 @@ def test_what_a_map_did_is_undone(small, large, options):
     assert (found.width, found.height) == (2 * width, 2 * height)
 
 
+def test_a_precision_is_called_as_the_option_is_whatever_the_sidecar_calls_it(small, large):
+    output = enhanced(small, "output.mkv")
+    assert '"precision":"float32"' in sidecar.path_for(output).read_text().replace(" ", "")
+    found = vidgan.compare(large, output, metrics="psnr-rgb")
+    assert found.contenders[0].efficiency.precision == "fp32"
+
+
 def test_a_free_turn_is_undone_where_all_of_it_is_seen(small, large):
     output = enhanced(small, "output.mkv", rotate=20)
     found = vidgan.compare(large, output, metrics="psnr-rgb")

@@ -65,7 +65,7 @@ class Task:
     def scales(self) -> list[Scale]:
         found = [scale for scale in measures.SCALES if self.motion or scale.name != "motion"]
         found += [realism.SCALE] * (self.judge is not None)
-        return found if self.normal is None else [*found, anomaly_scale(self.normal)]
+        return found if self.normal is None else [*found, ANOMALY]
 
     def rules(self) -> list[rules.Rule]:
         found = [rule for rule in rules.RULES if self.motion or rule.score != "motion"]
@@ -79,14 +79,13 @@ class Task:
         return [rules.SHOTS, rules.FROZEN, rules.DUPLICATES, *(rule.kind for rule in self.rules())]
 
 
-def anomaly_scale(normal: Normal) -> Scale:
-    return Scale(
-        name="anomaly",
-        title="anomaly",
-        unit="",
-        protocol="how badly a network that has learnt normal footage predicts the frame",
-        digits=3,
-    )
+ANOMALY = Scale(
+    name="anomaly",
+    title="anomaly",
+    unit="",
+    protocol="how badly a network that has learnt normal footage predicts the frame",
+    digits=3,
+)
 
 
 def anomaly_kind(normal: Normal) -> Kind:
