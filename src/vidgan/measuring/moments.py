@@ -20,8 +20,8 @@ DEPTH = 2  # frames that are decoded ahead of the moment, of each video
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """Of a video, what is joined with the others."""
+class Stretch:
+    """What of a video is joined with the others."""
 
     source: Source
     name: str  # for errors
@@ -29,17 +29,15 @@ class Part:
     duration: float | None = None  # None: to its end
 
 
-def joined(parts: Sequence[Part], stack: ExitStack, *, partial: bool, say: Callable[[str], None]) -> "Join":
-    """The parts, each decoded in a thread of its own until the stack is closed."""
-    streams = [
-        stack.enter_context(
-            pipeline.ahead(
-                video.read(part.source, start=part.start, duration=part.duration, say=say), depth=DEPTH
-            )
-        )
-        for part in parts
+def joined(
+    stretches: Sequence[Stretch], stack: ExitStack, *, partial: bool, say: Callable[[str], None]
+) -> "Join":
+    """The stretches, each decoded in a thread of its own until the stack is closed."""
+    frames = [
+        video.read(each.source, start=each.start, duration=each.duration, say=say) for each in stretches
     ]
-    return Join(streams, [part.name for part in parts], partial=partial)
+    streams = [stack.enter_context(pipeline.ahead(each, depth=DEPTH)) for each in frames]
+    return Join(streams, [each.name for each in stretches], partial=partial)
 
 
 class Join:

@@ -82,7 +82,7 @@ class Scene:
     """Everything that is decided before the first frame."""
 
     setting: compare.Setting
-    parts: list[moments.Part]  # in the order of the join
+    stretches: list[moments.Stretch]  # in the order of the join
     reference: Source | None
     source: Source | None
     made: dict[str, sidecar.Sidecar | None]
@@ -126,12 +126,12 @@ def _scene(options: Options) -> Scene:
     ours = [known for known in (reference, source) if known is not None]
     return Scene(
         setting=setting,
-        parts=[
+        stretches=[
             *(
-                moments.Part(source=known, name=str(known.path), start=start, duration=duration)
+                moments.Stretch(source=known, name=str(known.path), start=start, duration=duration)
                 for known in ours
             ),
-            *(moments.Part(source=output, name=str(files[name])) for name, output in outputs.items()),
+            *(moments.Stretch(source=output, name=str(files[name])) for name, output in outputs.items()),
         ],
         reference=reference,
         source=source,
@@ -270,7 +270,7 @@ def _cut(made: dict[str, sidecar.Sidecar | None]) -> tuple[float, float | None]:
 def _measured(
     scene: Scene, options: Options, console: Console, stack: ExitStack, watch: Callable[[Moment], None]
 ) -> compare.Numbers:
-    join = moments.joined(scene.parts, stack, partial=options.partial, say=progress.say(console))
+    join = moments.joined(scene.stretches, stack, partial=options.partial, say=progress.say(console))
     with progress.bar(console, quiet=options.quiet) as tick:
         return compare.measure(join, scene.setting, progress.counted(watch, tick, scene.num_frames))
 

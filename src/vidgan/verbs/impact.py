@@ -53,8 +53,8 @@ def run(options: Options) -> Impact:
     stage = arms.stage(videos[0], videos[1], videos[2] if options.reference else None, made)
     recorder = page.Recorder()
     with ExitStack() as stack:
-        parts = _parts(videos, made, options)
-        join = moments.joined(parts, stack, partial=options.partial, say=progress.say(console))
+        stretches = _stretches(videos, made, options)
+        join = moments.joined(stretches, stack, partial=options.partial, say=progress.say(console))
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
         see: Callable[[Sight], None] = recorder.see if options.report is not None else ignore
         watch = progress.counted(see, tick, moments.num_moments(videos, options.every))
@@ -111,13 +111,13 @@ def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
     return looking, left_out
 
 
-def _parts(videos: list[Source], made: sidecar.Sidecar | None, options: Options) -> list[moments.Part]:
+def _stretches(videos: list[Source], made: sidecar.Sidecar | None, options: Options) -> list[moments.Stretch]:
     """The part of the source and the reference that the enhanced video shows, and all of that."""
     start, duration = (made.settings.start, made.settings.duration) if made else (0.0, None)
     return [
-        moments.Part(source=source, name=str(path))
+        moments.Stretch(source=source, name=str(path))
         if index == 1
-        else moments.Part(source=source, name=str(path), start=start, duration=duration)
+        else moments.Stretch(source=source, name=str(path), start=start, duration=duration)
         for index, (source, path) in enumerate(zip(videos, _paths(options), strict=True))
     ]
 
