@@ -36,16 +36,16 @@ class Meter(Protocol):
 class Metric:
     """One measure. Called with two clips of one size, (T, 3, H, W) RGB in [0, 1], it gives the mean over their frames.
 
-    of_frame  (output, other) -> float; other is the reference's picture, the source's, or None. NaN where there is
-              nothing to measure: the first frame of a shot, of a metric that looks at motion
-    meter     (height, width) -> Meter, of a metric that cannot be taken frame by frame: it has no of_frame
-    needs     called before anything is measured: raises VidganError where what it needs is not installed
-    of_itself whether the reference has a value of its own, held against itself
-    better    "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
-    temporal  whether it looks at the frame before
-    flows     the motion of the other clip that it needs: "there", "back"; and own_flow: of the output itself, "there"
-    smallest  the shortest side in pixels that it can measure
-    protocol  how it is measured, in a sentence: it is printed and stored with every result
+    of_frame   (output, other) -> float; other is the reference's picture, the source's, or None. NaN where there is
+               nothing to measure: the first frame of a shot, of a metric that looks at motion
+    meter      (height, width) -> Meter, of a metric that cannot be taken frame by frame: it has no of_frame
+    needs      called before anything is measured: raises VidganError where what it needs is not installed
+    of_itself  whether the reference has a value of its own, held against itself
+    better     "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
+    temporal   whether it looks at the frame before
+    flows      the motion of the other clip that it needs: "there", "back"; and own_flow: of the output itself, "there"
+    smallest   the shortest side in pixels that it can measure
+    protocol   how it is measured, in a sentence: it is printed and stored with every result
     """
 
     name: str
