@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from enhance import SHARED, commit, cpu, versions
+from ranking import auc
 
 from vidgan import anomaly
-from vidgan.score.ranking import auc
 from vidgan.video.codec import decode_all
 
 MODEL = Path(__file__).parent / "models" / "anomaly_ped2.safetensors"

@@ -25,7 +25,6 @@ import torch
 
 import vidgan
 from vidgan import degrade
-from vidgan.report.table import markdown
 from vidgan.score import Impact, pooled
 from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import KINDS
@@ -161,6 +160,11 @@ def told(report: dict) -> str:
             markdown(header, lines),
         ]
     )
+
+
+def markdown(header: list[str], body: list[list[str]]) -> str:
+    rule = ["---", *(["---:"] * (len(header) - 1))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *body))
 
 
 def row(case: str, analyser: dict) -> list[str]:

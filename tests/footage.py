@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vidgan.video import jpeg_bytes, png_bytes
+from vidgan.video.pictures import jpeg_bytes, png_bytes
 
 
 def nature(seed: int, height: int = 240, width: int = 320) -> np.ndarray:

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from test_dataset import MILD, batches, recipe, same, stage, store
 from vidgan import dataset
 from vidgan.dataset import camera
+from vidgan.dataset.batches import damaged
 from vidgan.degrade import shrink
 from vidgan.recipe import Augment, Damage
 
@@ -17,14 +18,14 @@ def test_the_camera_stays_inside_and_within_its_speed():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         room = tuple(int(side) for side in rng.integers(0, 60, 2))
-        path = dataset.camera_path(rng, 6, room, 6)
+        path = camera.camera_path(rng, 6, room, 6)
         assert path.shape == (6, 2) and path.dtype == int
         assert (path >= 0).all() and (path <= room).all()
         assert np.abs(np.diff(path, axis=0)).max() <= 6 + 3  # and its wandering, of 0.3 pixels a frame
 
 
 def test_a_camera_that_has_no_room_stands_still():
-    path = dataset.camera_path(np.random.default_rng(0), 5, (0, 0), 6)
+    path = camera.camera_path(np.random.default_rng(0), 5, (0, 0), 6)
     assert not path.any()
 
 
@@ -33,7 +34,7 @@ def test_a_turn_is_the_same_for_every_frame_and_eight_ways_are_taken():
     ways, backwards = set(), 0
     for seed in range(100):
         clip = torch.cat([picture, picture + 100]).expand(2, 4, 4, 3)
-        turned = dataset.turned(clip, np.random.default_rng(seed))
+        turned = camera.turned(clip, np.random.default_rng(seed))
         first, second = turned.flip(0) if turned[0].max() >= 100 else turned
         assert torch.equal(second, first + 100)
         ways.add(tuple(first[..., 0].flatten().tolist()))
@@ -91,11 +92,11 @@ def test_a_free_view_sees_nothing_outside_and_never_enlarges():
     rng, fitted = np.random.default_rng(0), 0
     for _ in range(500):
         size = tuple(int(side) for side in rng.integers(40, 200, 2))
-        view = dataset.free_view(rng, size, 64, (0.5, 1.0), turns=True)
+        view = camera.free_view(rng, size, 64, (0.5, 1.0), turns=True)
         if view is None:
             continue
         fitted += 1
-        for seen in dataset.free_path(rng, view, size, 64, 6, 6):
+        for seen in camera.free_path(rng, view, size, 64, 6, 6):
             corners = seen.map(size, 64).inverse().boxes(np.array([[0, 0, 64, 64]]))[0]
             assert (
                 corners[:2].min() >= -1e-6 and corners[2] <= size[1] + 1e-6 and corners[3] <= size[0] + 1e-6
@@ -106,14 +107,14 @@ def test_a_free_view_sees_nothing_outside_and_never_enlarges():
 
 def test_a_free_view_without_a_turn_at_its_own_size_is_the_crop():
     picture = torch.randint(0, 256, (80, 96, 3), dtype=torch.uint8)
-    view = dataset.View(40.0, 30.0, 0.0, 1.0)
+    view = camera.View(40.0, 30.0, 0.0, 1.0)
     seen = camera.rendered(picture, view, (80, 96), 32, (0, 0))
     assert (seen.int() - picture[14:46, 24:56].int()).abs().max() <= 1
 
 
 def test_a_free_view_of_a_part_is_that_of_the_whole():
     picture = torch.randint(0, 256, (120, 140, 3), dtype=torch.uint8)
-    view = dataset.View(70.0, 60.0, 33.0, 0.8)
+    view = camera.View(70.0, 60.0, 33.0, 0.8)
     x, y, wide, high = camera.window_of([view], (120, 140), 32)
     assert wide < 140 and high < 120
     part = camera.rendered(picture[y : y + high, x : x + wide], view, (120, 140), 32, (x, y))
@@ -122,7 +123,7 @@ def test_a_free_view_of_a_part_is_that_of_the_whole():
 
 
 def test_a_picture_that_is_too_small_for_a_turn_is_cropped():
-    assert dataset.free_view(np.random.default_rng(1), (64, 64), 64, (0.5, 1.0), turns=True) is None
+    assert camera.free_view(np.random.default_rng(1), (64, 64), 64, (0.5, 1.0), turns=True) is None
 
 
 def test_the_small_clip_is_the_shrunk_large_one_under_every_augmentation(store):
@@ -172,7 +173,7 @@ def test_each_kind_of_damage_is_drawn_as_often_as_it_weighs():
     high = torch.rand(2, 3, 32, 32)
     clean = sum(
         torch.equal(
-            dataset.damaged(high, Damage(clean=3.0, mild=1.0), 4, np.random.default_rng(seed)),
+            damaged(high, Damage(clean=3.0, mild=1.0), 4, np.random.default_rng(seed)),
             shrink(high, 4),
         )
         for seed in range(200)

@@ -123,6 +123,6 @@ def test_another_precision_than_it_was_begun_with_is_said_to_be_that(enhance, co
     capsys.readouterr()
     assert enhance(*WORDS, "--precision", "bf16") == 1
     told = " ".join(capsys.readouterr().err.split())
-    assert "begun otherwise" in told and "the precision was float32, not bfloat16" in told
+    assert "begun otherwise" in told and "the precision was fp32, not bf16" in told
     assert "--start-over" in told
     assert enhance(*WORDS, "--precision", "bf16", "--start-over") == 0

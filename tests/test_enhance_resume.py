@@ -251,7 +251,7 @@ def test_joining_alone_is_left_where_all_frames_are_made(enhance, stopped, monke
     (("--start", 0.1), "--start was 0.0, not 0.1"),
     (("--consistent",), "--consistent was False, not True"),
     (("--codec", "hevc"), "libx264"),
-    (("--precision", "bf16"), "the precision was float32, not bfloat16"),
+    (("--precision", "bf16"), "the precision was fp32, not bf16"),
     (("--trust", "trust.mkv"), "--trust was left out"),
 ])  # fmt: skip
 def test_other_settings_are_refused_with_a_choice(enhance, stopped, capsys, words, told):

@@ -224,6 +224,7 @@ def test_numbers_are_those_of_the_metrics_and_baselines_are_always_there(folder,
     assert mean.value == pytest.approx(
         np.mean([r.values["psnr_y"] for r in found.rows if r.method == "fast"])
     )
+    assert {cost.precision for cost in found.efficiency.values()} == {"fp32"}
     cost = found.efficiency["fast"]
     assert (
         cost.parameters == 293568
@@ -304,6 +305,23 @@ def test_a_discriminator_is_held_against_its_own_generator(folder, tmp_path):
     assert generator.scale == 4
     with pytest.raises(BadWeights, match="no training state"):
         checkpoint.load_players(checkpoint.find("fast"))
+
+
+def test_what_a_discriminator_cannot_judge_is_said_before_any_work(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate, "run", lambda *_: pytest.fail("a clip was enlarged"))
+    with pytest.raises(BadWeights, match=r"there is no training state at .*typo"):
+        vidgan.evaluate("fast", data=folder, discriminator=tmp_path / "typo")
+    default = read("default")
+    twice = default.generator.model_copy(
+        update={"config": default.generator.config | {"scale": 2, "fold": 2}}
+    )
+    running.save(running.create(default.model_copy(update={"generator": twice})), tmp_path / "run")
+    with pytest.raises(BadOption, match="--frames 2"):
+        vidgan.evaluate("fast", data=folder, frames=2, discriminator=tmp_path / "run")
+    frames_of(tmp_path / "pairs" / "GT" / "a", 1, 4)
+    frames_of(tmp_path / "pairs" / "LR" / "a", 1, 4, HEIGHT // 4, WIDTH // 4)
+    with pytest.raises(BadOption, match=r"2 times larger, .* 4 times"):
+        vidgan.evaluate("fast", data=tmp_path / "pairs", discriminator=tmp_path / "run")
 
 
 def test_calibration_is_known_by_hand():

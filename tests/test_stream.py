@@ -201,7 +201,7 @@ def test_a_frame_that_is_not_finite_is_computed_again_in_float32_and_said_once()
     made = [network.folded(torch.full((1, 3, 4, 4), value)) for value in (0.25, 1.0, 1.0, 0.5)]
     assert [float(picture.mean()) for picture in made] == [0.25, 1.25, 2.25, 2.75]  # memory went on
     assert network.num_repaired == 2
-    assert len(said) == 1 and "bfloat16" in said[0]
+    assert len(said) == 1 and "bf16" in said[0]
 
 
 def test_a_real_network_that_overflows_in_half_precision_is_repaired(generator):

@@ -2,6 +2,7 @@
 
 import subprocess
 from fractions import Fraction
+from importlib.util import find_spec
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -274,7 +275,7 @@ def follow_advice(remedy: str, path: Path) -> None:
     subprocess.run(command, cwd=path.parent, check=True)
 
 
-needs_ffmpeg = pytest.mark.skipif(not ffmpeg.has_program(), reason="no ffmpeg")
+needs_ffmpeg = pytest.mark.skipif(not find_spec("imageio_ffmpeg"), reason="no ffmpeg")
 WITH_B_FRAMES = {"preset": "medium", "bf": "2", "x264-params": "b-adapt=0"}
 
 

@@ -17,7 +17,7 @@ from test_compare import exact
 from vidgan import ffmpeg, video
 from vidgan.metrics.single import blocking, detail, grey, noise_floor
 from vidgan.score import Event
-from vidgan.video import compress
+from vidgan.video.codec import compress
 from vidgan.watching import measures, moments, rules
 from vidgan.watching.events import Tracker, Where
 from vidgan.watching.moments import Moment, View

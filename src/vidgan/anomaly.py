@@ -38,8 +38,8 @@ FLOOR = (
 LARGE = 0.99  # quantile of all patches
 FRAMES_BACK = 4  # that a score leads into the next ones: each frame counts a quarter
 FALSE_ALARMS = 0.01  # of the frames of new normal clips that may be above the threshold
-# On what the same share of held-out frames exceeds: clips differ more than frames. Among 16 normal clips of Ped2 any
-# two, taken for held-out ones, leave 1 % of the other fourteen's frames above with it, and 13 % without.
+# Multiplies the held-out quantile, since clips vary more than frames do. With any two of 16 normal Ped2 clips held out,
+# 1 % of the other clips' frames lie above the threshold; without this factor, 13 %.
 MARGIN = 1.3
 HEADER = "normal"  # of a model file: what was found when it was calibrated
 EXPECTED = f"{checkpoint.BESIDE}expected"  # tensor of a model file

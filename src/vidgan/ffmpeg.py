@@ -11,11 +11,3 @@ def program() -> str:
         raise MissingExtra("imageio-ffmpeg", "metrics") from missing
     path: str = imageio_ffmpeg.get_ffmpeg_exe()
     return path
-
-
-def has_program() -> bool:
-    try:
-        program()
-    except (MissingExtra, RuntimeError):  # the package without its program
-        return False
-    return True

@@ -41,6 +41,18 @@ def precision_of(word: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[word]
 
 
+def word_of(precision: torch.dtype | str) -> str:
+    """The option's word for a precision, or for its name in a file; of another name the name itself."""
+    names = {name_of(dtype): word for word, dtype in PRECISIONS.items()}
+    name = precision if isinstance(precision, str) else name_of(precision)
+    return names.get(name, name)
+
+
+def name_of(precision: torch.dtype) -> str:
+    """As sidecars and the journals of videos in the making hold it: torch's name, float32."""
+    return str(precision).removeprefix("torch.")
+
+
 def best_device() -> torch.device:
     """The accelerator that torch can use here, or the processor."""
     if torch.cuda.is_available():

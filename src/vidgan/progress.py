@@ -1,14 +1,19 @@
 """How far a long job is: a bar with the time left on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from vidgan.silence import ignore
+
 PLAIN_EVERY_SECONDS = 10.0
+
+T = TypeVar("T")
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -16,8 +21,13 @@ def console(*, quiet: bool = False) -> Console:
     return Console(stderr=True, quiet=quiet, markup=False, emoji=False, highlight=False)
 
 
+def say(console: Console) -> Callable[[str], None]:
+    """Lines to a console, each as long as it is."""
+    return partial(console.print, soft_wrap=True)
+
+
 class Tick(Protocol):
-    def __call__(self, done: float, total: float | None, note: str) -> None:
+    def __call__(self, done: float, total: float | None, note: str, /) -> None:
         """So much is done, of so much in all where that is known."""
 
 
@@ -25,7 +35,7 @@ class Tick(Protocol):
 def bar(console: Console, *, quiet: bool = False) -> Iterator[Tick]:
     """Show a job's progress on the console until the block ends. Everything goes to standard error."""
     if quiet:
-        yield lambda done, total, note: None
+        yield ignore
     elif console.is_terminal:
         note_column = TextColumn("{task.description}", markup=False)
         columns = (BarColumn(), TaskProgressColumn(), note_column, TimeRemainingColumn())
@@ -38,6 +48,22 @@ def bar(console: Console, *, quiet: bool = False) -> Iterator[Tick]:
             yield move
     else:
         yield _Lines(console)
+
+
+def counted(watch: Callable[[T], None], tick: Tick, total: int | None) -> Callable[[T], None]:
+    """`watch`, of frames one by one, which also tells how far it is.
+
+    total  about so many frames there are
+    """
+    done = 0
+
+    def see(shown: T) -> None:
+        nonlocal done
+        done += 1
+        tick(min(done, total) if total else done, total, f"{done} frames")
+        watch(shown)
+
+    return see
 
 
 class _Lines:

@@ -20,6 +20,7 @@ from torch import nn
 
 from vidgan import backends, disk
 from vidgan.errors import BadOption
+from vidgan.silence import ignore
 
 WORTH = 1.1  # times as fast as torch: less is not worth another backend
 ROUNDS, BUDGET_SECONDS = 5, 3.0
@@ -112,7 +113,7 @@ def race(
     device: torch.device,
     *,
     largest: int,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = ignore,
 ) -> dict[backends.Name, float]:
     """Milliseconds of a step for each that computes, the median over rounds in which each has its turn.
 

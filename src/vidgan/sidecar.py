@@ -59,7 +59,7 @@ class File(Part):
 class Settings(Part):
     scale: float = Field(gt=0, le=64)  # of the network
     device: str
-    precision: str
+    precision: str  # by torch's name, as in float32
     backend: str = "torch"
     tile: int | None
     start: float

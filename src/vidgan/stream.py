@@ -155,7 +155,8 @@ class Upscaler:
         if self.settings.precision is torch.float32:
             raise _not_finite()
         if not self.num_repaired:
-            self.say(f"a frame was not finite in {_name(self.settings.precision)}: computed again in float32")
+            word = hardware.word_of(self.settings.precision)
+            self.say(f"a frame was not finite in {word}: computed again in fp32")
             self._exact = backends.load(
                 "torch", self._generator, device=self.settings.device, precision=torch.float32
             )
@@ -328,7 +329,3 @@ def _not_finite() -> BadWeights:
 
 def _all_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(tensor.sum(dtype=torch.float32)))
-
-
-def _name(precision: torch.dtype) -> str:
-    return str(precision).removeprefix("torch.")

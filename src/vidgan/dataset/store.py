@@ -17,6 +17,7 @@ from torch import Tensor
 from vidgan.dataset import shards
 from vidgan.errors import BadVideo
 
+SHARE = 10  # of so many videos one is held out
 MOST_OPEN = 256  # mapped files at a time: a system allows about a thousand
 
 
@@ -89,8 +90,8 @@ class Store:
             )
         return rest
 
-    def split(self, *, say: Callable[[str], None], share: int = 10) -> tuple["Store", "Store"]:
-        """A part to train on, and a part to judge by: one video in `share`, at least one, chosen by hashes of names.
+    def split(self, *, say: Callable[[str], None]) -> tuple["Store", "Store"]:
+        """A part to train on, and a part to judge by: one video in ten, at least one, chosen by hashes of names.
 
         A store with a single video is judged by what it trains on, which is said. Raises BadVideo if it has none.
         """
@@ -99,7 +100,7 @@ class Store:
         order = sorted(
             self.videos, key=lambda name: hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
         )
-        held_out = order[: max(1, len(order) // share)]
+        held_out = order[: max(1, len(order) // SHARE)]
         if len(order) == 1:
             say(
                 f"nothing is held out: {held_out[0]} is the only clip, and over-training on it will not be seen"

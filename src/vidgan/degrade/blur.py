@@ -65,8 +65,8 @@ def filtered(frames: Tensor, kernels: Tensor) -> Tensor:
     return torch.fft.irfft2(spectrum, s=(height, width))[..., 2 * reach :, 2 * reach :]
 
 
-def sharpened(frames: Tensor, amount: float, sigma: float = 1.0) -> Tensor:
-    """Unsharp masking, as cameras do it: what a blur of sigma pixels takes away is added, amount times; in [0, 1]."""
+def sharpened(frames: Tensor, amount: float) -> Tensor:
+    """Unsharp masking, as cameras do it: what a blur of one pixel takes away is added, amount times; in [0, 1]."""
     if amount == 0:
         return frames
-    return (frames + amount * (frames - gaussian_blur(frames, sigma))).clamp(0, 1)
+    return (frames + amount * (frames - gaussian_blur(frames, 1.0))).clamp(0, 1)

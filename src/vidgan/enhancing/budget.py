@@ -18,7 +18,8 @@ from vidgan.video import Source
 MEBI = 1 << 20
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 ROUNDED_TO = 50 * MEBI  # the smallest cap that would do is told in steps of this
-# Of Python, torch, FFmpeg and torch's kernels, with a processor's build; where a process has more already, that counts.
+# Of Python, torch, FFmpeg and torch's kernels, with a CPU build of torch; a process that already holds more is counted
+# at what it holds.
 PROCESS = 350 * MEBI
 FRAME_OF_FILM = 800  # bytes for each: the output's index, times, and the kept segments' lists
 TILES = (1024, 768, 512, 384, 256, 192, 128, 96, stream.SMALLEST_TILE)

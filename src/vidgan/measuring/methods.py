@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import checkpoint, ffmpeg, stream
+from vidgan import checkpoint, ffmpeg, hardware, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import peers
 from vidgan.pixels import bytes_of, floats_of
+from vidgan.silence import ignore
 
 BASELINES = ("bicubic", "lanczos")  # in every table
 
@@ -73,7 +74,7 @@ def _lanczos(low: Tensor, scale: int) -> Tensor:
 def _network(word: str, place: Place) -> Method:
     generator = checkpoint.load_generator(word)
     upscaler = stream.Upscaler(
-        generator, stream.Settings(device=place.device, precision=place.precision), _silent
+        generator, stream.Settings(device=place.device, precision=place.precision), ignore
     )
 
     def enlarge(low: Tensor, scale: int) -> Tensor:
@@ -86,7 +87,7 @@ def _network(word: str, place: Place) -> Method:
         scale=generator.scale,  # type: ignore[arg-type]
         enlarge=enlarge,
         device=place.device.type,
-        precision=str(place.precision).removeprefix("torch."),
+        precision=hardware.word_of(place.precision),
         parameters=sum(weight.numel() for weight in generator.parameters()),
         gflop_per_pixel=stream.gflop_per_pixel(generator),
     )
@@ -142,7 +143,3 @@ def _filter(word: str) -> Method:
         return floats_of(made.copy())
 
     return Method(name=word, title=f"FFmpeg {chain}", scale=None, enlarge=enlarge)
-
-
-def _silent(line: str) -> None:
-    pass

@@ -3,9 +3,12 @@
 Times count from each video's own first frame: containers begin their clocks where they like.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 
+from vidgan import pipeline, video
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
 from vidgan.video import Source
@@ -13,6 +16,28 @@ from vidgan.video import Source
 SAME_MOMENT = Fraction(1, 1000)  # seconds: two containers may each have rounded a time to milliseconds
 MOST_ALONE = 0.05  # share of a video's frames that the others may miss before they count as different
 LOOKED_AT = 25  # frames before that is judged
+DEPTH = 2  # frames that are decoded ahead of the moment, of each video
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What of a video is joined with the others."""
+
+    source: Source
+    name: str  # for errors
+    start: float = 0.0  # seconds
+    duration: float | None = None  # None: to its end
+
+
+def joined(
+    stretches: Sequence[Stretch], stack: ExitStack, *, partial: bool, say: Callable[[str], None]
+) -> "Join":
+    """The stretches, each decoded in a thread of its own until the stack is closed."""
+    frames = [
+        video.read(each.source, start=each.start, duration=each.duration, say=say) for each in stretches
+    ]
+    streams = [stack.enter_context(pipeline.ahead(each, depth=DEPTH)) for each in frames]
+    return Join(streams, [each.name for each in stretches], partial=partial)
 
 
 class Join:

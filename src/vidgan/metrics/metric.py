@@ -5,10 +5,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from torch import Tensor
 
 from vidgan.metrics.picture import Picture, pictures
+from vidgan.silence import ignore
 
 
 class Against(Enum):
@@ -19,23 +21,40 @@ class Against(Enum):
     NOTHING = "nothing"
 
 
+class Meter(Protocol):
+    """Is shown all pairs of a clip, in order, and tells at the end. Leave it with close()."""
+
+    def push(self, output: Picture, target: Picture) -> None: ...
+
+    def finish(self) -> dict[str, list[float]]:
+        """A metric's name -> its value for every frame: several may share a meter."""
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Metric:
     """One measure. Called with two clips of one size, (T, 3, H, W) RGB in [0, 1], it gives the mean over their frames.
 
-    of_frame  (output, other) -> float; other is the reference's picture, the source's, or None. NaN where there is
-              nothing to measure: the first frame of a shot, of a metric that looks at motion
-    better    "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
-    temporal  whether it looks at the frame before
-    flows     the motion of the other clip that it needs: "there", "back"; and own_flow: of the output itself, "there"
-    smallest  the shortest side in pixels that it can measure
-    protocol  how it is measured, in a sentence: it is printed and stored with every result
+    of_frame   (output, other) -> float; other is the reference's picture, the source's, or None. NaN where there is
+               nothing to measure: the first frame of a shot, of a metric that looks at motion
+    meter      (height, width) -> Meter, of a metric that cannot be taken frame by frame: it has no of_frame
+    needs      called before anything is measured: raises VidganError where what it needs is not installed
+    of_itself  whether the reference has a value of its own, held against itself
+    better     "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
+    temporal   whether it looks at the frame before
+    flows      the motion of the other clip that it needs: "there", "back"; and own_flow: of the output itself, "there"
+    smallest   the shortest side in pixels that it can measure
+    protocol   how it is measured, in a sentence: it is printed and stored with every result
     """
 
     name: str
     title: str
-    of_frame: Callable[[Picture, Picture | None], float]
     protocol: str
+    of_frame: Callable[[Picture, Picture | None], float] | None = None
+    meter: Callable[[int, int], Meter] | None = None
+    needs: Callable[[], object] = ignore
+    of_itself: bool = False
     better: str = "lower"
     against: Against = Against.TARGET
     temporal: bool = False
@@ -54,13 +73,26 @@ class Metric:
             f"{self.name} needs {self.against.value} beside it"
         )
         if other is None:
+            assert self.of_frame is not None
             return [self.of_frame(picture, None) for picture in pictures(output)]
         assert len(output) == len(other), f"{len(output)} frames against {len(other)}"
         if self.against is Against.TARGET:
             assert output.shape == other.shape, f"{tuple(output.shape)} against {tuple(other.shape)}"
+        if self.of_frame is None:
+            return self._of_meter(output, other)
         return [
             self.of_frame(*pair) for pair in _ahead(zip(pictures(output), pictures(other), strict=True), self)
         ]
+
+    def _of_meter(self, output: Tensor, target: Tensor) -> list[float]:
+        assert self.meter is not None
+        meter = self.meter(*output.shape[2:])
+        try:
+            for pair in zip(output, target, strict=True):
+                meter.push(*map(Picture, pair))
+            return meter.finish()[self.name]
+        finally:
+            meter.close()
 
 
 def search(output: Picture, other: Picture | None, metric: Metric) -> None:

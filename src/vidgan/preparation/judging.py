@@ -87,7 +87,7 @@ def faults(frames_THWC: np.ndarray, *, bits_per_pixel: float | None = None) -> l
     detail, blocks = (
         float(np.median([measure(luma) for luma in lumas])) for measure in (detail_of, blocking)
     )
-    fine = float(np.median([_fineness(luma) for luma in lumas]))
+    fine = float(np.median([fineness(luma) for luma in lumas]))
     if detail < DETAIL:
         found.append(Fault("low detail", f"{detail:.1f} code values of fine detail, {DETAIL} are needed"))
     elif fine < FINENESS:
@@ -103,28 +103,14 @@ def faults(frames_THWC: np.ndarray, *, bits_per_pixel: float | None = None) -> l
     return found
 
 
-def sharpness(pixels_HWC: np.ndarray) -> float:
-    """Fine detail in code values: what a small blur takes away, in the most detailed twentieth of the picture."""
-    return detail_of(_middle(grey(pixels_HWC)))
-
-
-def blockiness(pixels_HWC: np.ndarray) -> float:
-    """How much more the brightness jumps at every eighth pixel than between: 1 for none, whatever the phase."""
-    return blocking(_middle(grey(pixels_HWC)))
-
-
-def fineness(pixels_HWC: np.ndarray) -> float:
+def fineness(luma_HW: np.ndarray) -> float:
     """The finest detail, which halving the picture loses, over what halving once more loses: near 1 in nature.
 
     A picture that was enlarged twice or more stays below 0.35. A lens out of focus does the same to a picture as an
     enlargement, only more gently: the two are not told apart.
     """
-    return _fineness(_middle(grey(pixels_HWC)))
-
-
-def _fineness(luma: np.ndarray) -> float:
-    height, width = (side // 4 * 4 for side in luma.shape)
-    whole = torch.from_numpy(luma[None, None, :height, :width])
+    height, width = (side // 4 * 4 for side in luma_HW.shape)
+    whole = torch.from_numpy(luma_HW[None, None, :height, :width])
     half, quarter = (
         F.interpolate(whole, scale_factor=1 / factor, mode="bicubic", antialias=True) for factor in (2, 4)
     )

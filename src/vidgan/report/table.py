@@ -1,16 +1,13 @@
-"""A comparison as rows of words: the same on a terminal and on a page."""
+"""Tables: a comparison as rows of words, the same on a terminal and on a page; and rows on a terminal."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 
-from vidgan.errors import BadOutput
+from rich.console import Console
+from rich.table import Table
+
 from vidgan.metrics import Metric
-from vidgan.report.page import write
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Efficiency
 
-OWN = ("index.json", "clips/*", "checkpoints/*")  # what is read of a data set and of a run
 ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 MADE = {  # what an output cost -> its title, and its digits
     "model": ("network", None),
@@ -84,53 +81,17 @@ def _cell(efficiency: Efficiency | None, name: str, digits: int | None) -> str:
     return f"{value / 1e6 if name == 'parameters' else value:.{digits}f}"
 
 
-def markdown(header: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *(["---:"] * (len(header) - 1))]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rule, *body))
+def show(header: Sequence[str], lines: Iterable[Sequence[str]], *, fold: bool = False) -> None:
+    """Print a table: names to the left, all else to the right.
 
-
-@contextmanager
-def told(path: Path) -> Iterator[None]:
-    """What goes wrong while the path is written, in words: a full disk, rights. Raises BadOutput."""
-    try:
-        yield
-    except OSError as error:
-        raise BadOutput(
-            f"{path} could not be written: {error.strerror or error}", "Make room, or choose another place."
-        ) from None
-
-
-def write_texts(texts: Mapping[Path | None, Callable[[], str | Iterable[str]]]) -> None:
-    """Each text to its place, "-" being standard output; none where no place is named. Raises BadOutput."""
-    for path, text in texts.items():
-        if path is not None and str(path) == "-":
-            made = text()
-            sys.stdout.writelines([made] if isinstance(made, str) else made)
-        elif path is not None:
-            with told(path):
-                write(text(), path)
-
-
-def check_places(paths: Sequence[Path | None], inputs: Iterable[Path | None]) -> None:
-    """Before any work: raises BadOutput for a place where no file can be written, or must not.
-
-    inputs  the files that are read, and data sets and runs: none of them is lost for a table
+    fold  whether a cell that finds no room goes on below, as the names of files do; else it is cut short
     """
-    named = [path for path in inputs if path is not None]
-    kept = {path.resolve() for path in named}
-    kept |= {place.resolve() for path in named for part in OWN for place in path.glob(part)}
-    taken: set[Path] = set()
-    for path in paths:
-        if path is None:
-            continue
-        is_file = str(path) != "-"
-        place = path.resolve()
-        if is_file and (path.is_dir() or not place.parent.is_dir()):
-            raise BadOutput(
-                f"{path} cannot be written: it is a folder, or its folder is missing", "Name a file."
-            )
-        if is_file and place in kept:
-            raise BadOutput(f"{path} is one of the files that are read", "Choose another name.")
-        if place in taken:
-            raise BadOutput(f"{path} is named for two results", "Give each a place of its own.")
-        taken.add(place)
+    shown = Table(box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        if index == 0:
+            shown.add_column(name)
+        else:
+            shown.add_column(name, justify="right", overflow="fold" if fold else "ellipsis")
+    for line in lines:
+        shown.add_row(*line)
+    Console(soft_wrap=True, highlight=False, markup=False, emoji=False).print(shown)

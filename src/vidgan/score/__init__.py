@@ -12,7 +12,7 @@ analysis.py  what was seen in one video, frame by frame and event by event
 """
 
 from vidgan.score.analysis import SHOT, Analysis, Event, Kind, Noted, Scale
-from vidgan.score.clips import Metric, Pair, accuracy, enhanced, judged, means, pairs, rows, score, verdict
+from vidgan.score.clips import Pair, accuracy, enhanced, judged, means, pairs, rows, score, verdict
 from vidgan.score.evaluation import FIELD, Evaluation, Interval, Judge, Row, calibration, interval
 from vidgan.score.impact import Impact, pooled
 from vidgan.score.results import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment, versions
@@ -38,7 +38,6 @@ __all__ = [
     "Interval",
     "Judge",
     "Kind",
-    "Metric",
     "Moment",
     "Noted",
     "Pair",

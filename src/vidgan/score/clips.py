@@ -5,7 +5,7 @@ Letters: T frames, H W height and width.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from vidgan import hardware, metrics
 from vidgan.dataset import grey
 from vidgan.degrade import shrink
+from vidgan.metrics import Metric
 from vidgan.pixels import rounded
 
-Metric = Callable[[Tensor, Tensor], float]  # (output, target), each (T, 3, H, W) in [0, 1]
 JUDGED_BLOCK = 8  # sides that every discriminator takes are multiples of it
 
 

@@ -121,7 +121,7 @@ class Evaluation:
         return any(FIELD in row.values for row in self.rows)
 
 
-def interval(values: Sequence[float], *, seed: int = 0) -> Interval:
+def interval(values: Sequence[float]) -> Interval:
     """The mean over clips, and where it would lie for other draws of as many clips: the bootstrap's percentiles.
 
     Of a single clip nothing is known beyond itself.
@@ -129,7 +129,7 @@ def interval(values: Sequence[float], *, seed: int = 0) -> Interval:
     found = np.array(values)
     if len(found) < 2:
         return Interval(float(found.mean()), None, None)
-    drawn = np.random.default_rng(seed).integers(0, len(found), (DRAWS, len(found)))
+    drawn = np.random.default_rng(0).integers(0, len(found), (DRAWS, len(found)))
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(found[drawn].mean(axis=1), [tail, 100 - tail])
     return Interval(float(found.mean()), float(low), float(high))

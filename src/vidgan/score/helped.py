@@ -1,7 +1,7 @@
 """Did it help? A verdict for each analyser, and one sentence for all, which may well be that it did not.
 
-A difference counts where its interval leaves out nothing; intervals are wider the more analysers are asked, so that one
-of many does not help by chance (Bonferroni's correction).
+A difference counts where its interval excludes zero; intervals are wider the more analysers are asked, so that one of
+many does not help by chance (Bonferroni's correction).
 """
 
 from collections.abc import Sequence

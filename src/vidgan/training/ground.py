@@ -14,13 +14,12 @@ from vidgan.interrupt import Asked
 from vidgan.journal import Journal
 from vidgan.progress import Tick
 from vidgan.recipe import Data, Losses, Recipe
+from vidgan.silence import ignore
 from vidgan.training import game, together
 from vidgan.training.run import Run
 
 VALIDATION_FRAMES = 8
-MOST_JUDGED = (
-    8  # clips, and pixels of each: a validation is taken often, and all of its clips are kept in memory
-)
+MOST_JUDGED = 8  # Clips per validation; all are kept in memory. JUDGED_* limit the pixels of each.
 JUDGED_HEIGHT, JUDGED_WIDTH = 544, 960
 MOST_NAMED = 8  # clips in a line that is said
 # What takes LPIPS's place in a loss, for each unit of its weight.
@@ -29,17 +28,13 @@ INSTEAD = {"feature_matching": 1.0, "focal_frequency": 1.0}
 Tell = Callable[[str], None]
 
 
-def _nothing(folder: Path) -> None:
-    pass
-
-
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """Where and for whom a run is played."""
 
     say: Tell
     tick: Tick
-    after: Callable[[Path], object] = _nothing  # done with the run's folder after each validation
+    after: Callable[[Path], object] = ignore  # done with the run's folder after each validation
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
     precision: torch.dtype = torch.float32  # of convolutions
     workers: int = 1  # processes that prepare batches ahead; 0 does it between the steps
@@ -59,7 +54,7 @@ class Ground:
     replay: dataset.Store | None
     held_out: list[score.Pair]
     seen: list[score.Pair]  # of the training's own clips, as many at most
-    metrics: Mapping[str, score.Metric]
+    metrics: Mapping[str, metrics.Metric]
     table: game.Table
     journal: Journal | None  # of the first process alone
     asked: Asked
@@ -68,7 +63,7 @@ class Ground:
 def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     """Everything that has to be read or packed first, by the first process for all. Raises VidganError."""
     first = together.rank() == 0
-    say = setup.say if first else _mute
+    say = setup.say if first else ignore
     if not first:
         together.wait()
     data = run.recipe.data
@@ -165,7 +160,7 @@ def measures(say: Tell) -> dict[str, metrics.Metric]:
 
 def _with_motion(
     taken: dict[str, metrics.Metric], held_out: list[score.Pair], say: Tell
-) -> Mapping[str, score.Metric]:
+) -> Mapping[str, metrics.Metric]:
     """And tOF, where it can be taken of every clip; else it is said why it is not."""
     if find_spec("cv2") is None:
         say('no OpenCV here: the validation has no tOF (pip install "vidgan[metrics]" brings it)')
@@ -235,7 +230,3 @@ def _tell_of_stills(store: dataset.Store, run: Run, say: Tell) -> None:
                 f"{len(short)} of {len(store.videos)} clips are shorter than {frames} frames: only their first one is "
                 f"shown, as a photo: {', '.join(short[:MOST_NAMED])}{', ...' if len(short) > MOST_NAMED else ''}"
             )
-
-
-def _mute(line: str) -> None:
-    pass

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidgan import checkpoint, interrupt, runs, score
 from vidgan.errors import VidganError
+from vidgan.silence import ignore
 from vidgan.training import feeding, game, planning, stopping, strips, supervisor, together
 from vidgan.training.folder import writable, write_recipe
 from vidgan.training.ground import Ground, Setup, playable, prepared
@@ -56,7 +57,7 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
     for stage in (run.recipe.faithful, run.recipe.realistic):
         together.own_samples(stage.batch)  # or it is refused here, before anything is packed
     with writable(folder):
-        run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else lambda line: None)
+        run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else ignore)
         folder.mkdir(parents=True, exist_ok=True)
         together.wait()
         place(run, setup.device, setup.precision)

@@ -12,6 +12,7 @@ from vidgan import dataset, hardware, metrics, recipe, runs, score
 from vidgan.errors import BadVideo
 from vidgan.features import has_lpips
 from vidgan.pixels import rounded
+from vidgan.silence import ignore
 from vidgan.training import loop
 from vidgan.training.folder import alone
 from vidgan.training.run import assemble
@@ -37,8 +38,8 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     run = assemble(chosen, generator, discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
     setup = loop.Setup(
-        say=_mute,
-        tick=_still,
+        say=ignore,
+        tick=ignore,
         change=True,
         precision=hardware.quick_precision(torch.device("cpu")),
         workers=0,
@@ -78,7 +79,7 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
         )
     precision = hardware.quick_precision(torch.device("cpu"))
-    judges: dict[str, score.Metric] = {"lpips": metrics.lpips} if has_lpips("alex") else {}
+    judges = {"lpips": metrics.lpips} if has_lpips("alex") else {}
     numbers = score.score(generator, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
     verdicts = score.judged(generator, discriminator, pairs, precision=precision)
@@ -92,11 +93,3 @@ def _network(network: nn.Module) -> dict[str, Any]:
 
 def _bicubic(pair: score.Pair) -> torch.Tensor:
     return rounded(F.interpolate(pair.low, size=pair.high.shape[-2:], mode="bicubic", antialias=True))
-
-
-def _mute(line: str) -> None:
-    pass
-
-
-def _still(done: float, total: float | None, note: str) -> None:
-    pass

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from vidgan import anomaly, checkpoint, hardware, progress, sidecar, video
 from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.interrupt import Asked, remembered
 from vidgan.measuring import alignment
 from vidgan.report import analysis as page
-from vidgan.report import table
+from vidgan.report import places, table
 from vidgan.score import SHOT, Analysis, Event, Noted
+from vidgan.silence import ignore
 from vidgan.video import Source
 from vidgan.watching import clips, measures, moments, watch
 from vidgan.watching.realism import Judge
@@ -67,8 +67,13 @@ def run(options: Options) -> Analysis:
         watched = _watched(task, options, recorder, (console, say), asked)
         found = _analysis(watched, task, options, notes)
         found, failure = _cut(found, task, options, (console, say), asked)
-        _write(found, recorder, options)
-    if not options.quiet and str(options.json) != "-":
+        places.write_results(
+            options,
+            report=lambda path: page.write_report(found, recorder, path),
+            json=found.json_lines,
+            csv=found.csv_lines,
+        )
+    if places.is_shown(options):
         _print(found, options)
     if failure is not None:
         raise failure
@@ -81,9 +86,7 @@ def _check(options: Options) -> None:
         raise BadOption(f"--realism-every {options.realism_every} judges nothing", "Give 1 or more.")
     if options.realism_every > 1 and options.realism is None:
         raise BadOption("--realism-every is given without --realism", "Name a training run with --realism.")
-    table.check_places(
-        (options.report, options.json, options.csv), (options.video, options.normal, options.realism)
-    )
+    places.check(options, (options.video, options.normal, options.realism))
     if options.clips is not None:
         clips.check_folder(options.clips, overwrite=options.overwrite)
 
@@ -133,7 +136,7 @@ def _watched(
     asked: Asked,
 ) -> Watched:
     console, say = heard
-    note: Callable[[Noted], None] = recorder.see if options.report is not None else _ignore
+    note: Callable[[Noted], None] = recorder.see if options.report is not None else ignore
     length = task.source.duration_seconds
     with progress.bar(console, quiet=options.quiet) as tick:
 
@@ -142,10 +145,6 @@ def _watched(
 
         frames = video.read(task.source, say=say)
         return watch.watch(frames, task, note=note, tick=count, stop=lambda: bool(asked.signal))
-
-
-def _ignore(noted: Noted) -> None:
-    pass
 
 
 def _analysis(watched: Watched, task: Task, options: Options, notes: list[str]) -> Analysis:
@@ -205,34 +204,19 @@ def _cut(
     return replace(found, clips=made), None
 
 
-def _write(found: Analysis, recorder: page.Recorder, options: Options) -> None:
-    """The page first: it may fail for want of room, and then nothing else is there."""
-    if options.report is not None:
-        with table.told(options.report):
-            page.write_report(found, recorder, options.report)
-    table.write_texts({options.json: found.json_lines, options.csv: found.csv_lines})
-
-
 def _print(found: Analysis, options: Options) -> None:
     events = [(number, event) for number, event in enumerate(found.events, 1) if event.kind != SHOT]
     longest = sorted(events, key=lambda each: each[1].start - each[1].end)[:MOST_PRINTED]
     if longest:
-        shown = Table(box=None, pad_edge=False)
-        for name in ("", "from", "to", "seconds", "worst"):
-            shown.add_column(name, justify="left" if not name else "right")
-        for _, event in sorted(longest):
-            shown.add_row(*_row(found, event))
-        console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-        console.print(shown)
+        header = ("", "from", "to", "seconds", "worst")
+        table.show(header, [_row(found, event) for _, event in sorted(longest)])
+    told = []
     if len(events) > len(longest):
-        print(f"and {len(events) - len(longest)} shorter ones: --json lists all")
-    for line in table.left_out(found.left_out):
-        print(line)
+        told += [f"and {len(events) - len(longest)} shorter ones: --json lists all"]
+    told += table.left_out(found.left_out)
     if options.clips is not None:
-        print(f"clips: {len(found.clips)} in {printable(str(options.clips))}")
-    print(found.sentence)
-    if options.report is not None:
-        print(f"report: {options.report}")
+        told += [f"clips: {len(found.clips)} in {printable(str(options.clips))}"]
+    places.say_last(options, [*told, found.sentence])
 
 
 def _row(found: Analysis, event: Event) -> list[str]:

@@ -1,24 +1,21 @@
 """`vidgan compare REFERENCE OUTPUT...`: outputs against the truth, or against the source that they were made from."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from vidgan import disk, hardware, pipeline, progress, sidecar, video
+from vidgan import disk, hardware, progress, sidecar, video
 from vidgan.errors import BadOption, BadVideo
-from vidgan.frame import Frame
 from vidgan.geometry.affine import Matrix
-from vidgan.measuring import alignment, compare, measures
+from vidgan.measuring import alignment, compare, measures, moments
 from vidgan.measuring.alignment import Aligned, Part
-from vidgan.measuring.moments import Join, num_moments
 from vidgan.report import comparison as page
-from vidgan.report import table
+from vidgan.report import places, table
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment
+from vidgan.silence import ignore
 from vidgan.video import Source
 
 ENLARGED = 1.2  # times its size: an output that much larger than the reference was made from it
@@ -56,7 +53,7 @@ def run(options: Options) -> Comparison:
     _check(options)
     scene = _scene(options)
     with ExitStack() as stack:
-        watch: Callable[[Moment], None] = _ignore
+        watch: Callable[[Moment], None] = ignore
         recorder = None
         if options.report is not None:
             size = (scene.setting.part.width, scene.setting.part.height)
@@ -64,12 +61,18 @@ def run(options: Options) -> Comparison:
             watch = recorder.see
         numbers = _measured(scene, options, console, stack, watch)
         found = _comparison(scene, numbers, options)
-        # The page first: it may fail for want of room, and then nothing else is there.
-        if recorder is not None and options.report is not None:
-            with table.told(options.report):
-                page.write_report(found, recorder, options.report)
-        _write(found, options)
-    if not options.quiet and str(options.json) != "-":
+
+        def write_page(path: Path) -> None:
+            assert recorder is not None
+            page.write_report(found, recorder, path)
+
+        places.write_results(
+            options,
+            report=write_page,
+            json=lambda: places.json_line(found.as_json()),
+            csv=found.as_csv,
+        )
+    if places.is_shown(options):
         _print(found, options)
     return found
 
@@ -79,14 +82,11 @@ class Scene:
     """Everything that is decided before the first frame."""
 
     setting: compare.Setting
-    videos: list[Source]  # in the order of the join
-    names: list[str]
+    stretches: list[moments.Stretch]  # in the order of the join
     reference: Source | None
     source: Source | None
     made: dict[str, sidecar.Sidecar | None]
     files: dict[str, Path]
-    start: float  # seconds of the reference and the source that the outputs leave out
-    duration: float | None
     left_out: dict[str, str]
     num_frames: int | None  # about; None where no file says
 
@@ -97,11 +97,7 @@ def _check(options: Options) -> None:
     if options.every < 1:
         raise BadOption(f"--every {options.every} measures nothing", "Give 1 or more.")
     sidecars = map(sidecar.path_for, options.outputs)
-    table.check_places(_places(options), (options.reference, *options.outputs, options.input, *sidecars))
-
-
-def _places(options: Options) -> tuple[Path | None, ...]:
-    return options.report, options.json, options.csv
+    places.check(options, (options.reference, *options.outputs, options.input, *sidecars))
 
 
 def _scene(options: Options) -> Scene:
@@ -114,7 +110,7 @@ def _scene(options: Options) -> Scene:
         raise BadOption("--input is named, and the first video is the input itself", "Leave one of them out.")
     reference, source = (None, first) if alone else (first, _input(options, files, made))
     if source is not None:
-        table.check_places(_places(options), [source.path])  # a sidecar may have named it
+        places.check(options, [source.path])  # a sidecar may have named it
     width, height = _canvas(reference, source, outputs, made)
     if min(width, height) < alignment.SMALLEST_SIDE:
         raise BadVideo(
@@ -130,16 +126,19 @@ def _scene(options: Options) -> Scene:
     ours = [known for known in (reference, source) if known is not None]
     return Scene(
         setting=setting,
-        videos=[*ours, *outputs.values()],
-        names=[*(str(known.path) for known in ours), *(str(files[name]) for name in outputs)],
+        stretches=[
+            *(
+                moments.Stretch(source=known, name=str(known.path), start=start, duration=duration)
+                for known in ours
+            ),
+            *(moments.Stretch(source=output, name=str(files[name])) for name, output in outputs.items()),
+        ],
         reference=reference,
         source=source,
         made=made,
         files=files,
-        start=start,
-        duration=duration,
         left_out=left_out,
-        num_frames=num_moments([*ours, *outputs.values()], options.every),
+        num_frames=moments.num_moments([*ours, *outputs.values()], options.every),
     )
 
 
@@ -271,34 +270,9 @@ def _cut(made: dict[str, sidecar.Sidecar | None]) -> tuple[float, float | None]:
 def _measured(
     scene: Scene, options: Options, console: Console, stack: ExitStack, watch: Callable[[Moment], None]
 ) -> compare.Numbers:
-    def say(line: str) -> None:
-        console.print(line, soft_wrap=True)
-
-    streams: list[Iterator[Frame]] = []
-    for source in scene.videos:
-        whole = source not in (scene.reference, scene.source)
-        frames = (
-            video.read(source, say=say)
-            if whole
-            else video.read(source, start=scene.start, duration=scene.duration, say=say)
-        )
-        streams.append(stack.enter_context(pipeline.ahead(frames, depth=2)))
-    join = Join(streams, scene.names, partial=options.partial)
-    done = 0
+    join = moments.joined(scene.stretches, stack, partial=options.partial, say=progress.say(console))
     with progress.bar(console, quiet=options.quiet) as tick:
-
-        def see(moment: Moment) -> None:
-            nonlocal done
-            done += 1
-            total = scene.num_frames
-            tick(min(done, total) if total else done, total, f"{done} frames")
-            watch(moment)
-
-        return compare.measure(join, scene.setting, see)
-
-
-def _ignore(moment: Moment) -> None:
-    pass
+        return compare.measure(join, scene.setting, progress.counted(watch, tick, scene.num_frames))
 
 
 def _comparison(scene: Scene, numbers: compare.Numbers, options: Options) -> Comparison:
@@ -343,35 +317,16 @@ def _efficiency(path: Path, told: sidecar.Sidecar | None) -> Efficiency:
     return Efficiency(
         model=told.model.name,
         device=told.settings.device,
-        precision=told.settings.precision,
+        precision=hardware.word_of(told.settings.precision),
         megabytes=megabytes,
         **cost.model_dump(),
     )
 
 
-def _write(found: Comparison, options: Options) -> None:
-    table.write_texts(
-        {
-            options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
-            options.csv: found.as_csv,
-        }
-    )
-
-
 def _print(found: Comparison, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("")
-    for contender in found.contenders:
-        shown.add_column(contender.name, justify="right", overflow="fold")
-    for row in table.rows(found):
-        shown.add_row(*row)
-    console.print(shown)
-    print(
+    table.show(["", *(contender.name for contender in found.contenders)], table.rows(found), fold=True)
+    measured = (
         f"{len(found.seconds)} frame{'s' * (len(found.seconds) != 1)} of {found.width}x{found.height}; "
         "↑ higher is better, ↓ lower is better"
     )
-    for line in table.left_out(found.left_out):
-        print(line)
-    if options.report is not None:
-        print(f"report: {options.report}")
+    places.say_last(options, [measured, *table.left_out(found.left_out)])

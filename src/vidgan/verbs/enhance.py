@@ -129,7 +129,7 @@ def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
                 "skipped",
                 f"{entry.task.output} exists already: --overwrite makes it again",
             )
-    say = partial(console.print, soft_wrap=True)
+    say = progress.say(console)
     if found.others:
         names = ", ".join(path.name for path in found.others[:3]) + (" ..." if len(found.others) > 3 else "")
         say(f"left out, by their names no videos: {len(found.others)} ({names})")

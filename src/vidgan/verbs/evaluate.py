@@ -1,21 +1,19 @@
 """`vidgan evaluate MODEL... DATA`: how good and how fast networks are, beside interpolation and each other."""
 
-import json
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
+from torch import nn
 
 from vidgan import checkpoint, hardware, progress
 from vidgan.errors import BadOption
 from vidgan.measuring import evaluate, footage, methods
 from vidgan.measuring.methods import Method
 from vidgan.report import evaluation as page
-from vidgan.report import table
+from vidgan.report import places, table
 from vidgan.score import Evaluation
 
 CONTROL_SIDE = 1024  # of the matrices whose product tells how fast the machine was
@@ -49,19 +47,18 @@ def run(options: Options) -> Evaluation:
     if options.threads:
         torch.set_num_threads(options.threads)
     named = (options.data, *map(Path, options.models), options.discriminator)
-    table.check_places(_places(options), named)
+    places.check(options, named)
     place = _place(options)
     task = _task(options, place)
+    players = _players(options, task)
     samples = page.Samples()
     with ExitStack() as stack:
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
         found = evaluate.run(task, samples.see, lambda done, note: tick(done, 1.0, note))
         judge = None
-        if options.discriminator is not None:
-            generator, discriminator = checkpoint.load_players(options.discriminator)
-            players = generator.to(place.device), discriminator.to(place.device)
+        if players is not None:
             tick(1.0, 1.0, "the discriminator")
-            judge = evaluate.judge(str(options.discriminator), players, task, place.precision)
+            judge = evaluate.judge(str(options.discriminator), players, task, place)
     evaluation = Evaluation(
         data=options.data.name,
         scale=task.scale,
@@ -73,14 +70,15 @@ def run(options: Options) -> Evaluation:
         sets=evaluate.distances(found, task.methods),
         judge=judge,
     )
-    _write(evaluation, samples, options)
-    if not options.quiet and str(options.json) != "-":
+    places.write_results(
+        options,
+        report=lambda path: page.write_report(evaluation, samples, path),
+        json=lambda: places.json_line(evaluation.as_json()),
+        csv=evaluation.as_csv,
+    )
+    if places.is_shown(options):
         _print(evaluation, options)
     return evaluation
-
-
-def _places(options: Options) -> tuple[Path | None, ...]:
-    return options.report, options.json, options.csv
 
 
 def _place(options: Options) -> methods.Place:
@@ -93,7 +91,7 @@ def _place(options: Options) -> methods.Place:
 
 def _task(options: Options, place: methods.Place) -> evaluate.Task:
     data = footage.find(options.data)
-    table.check_places(_places(options), [file for clip in data.clips for file in clip.files])
+    places.check(options, [file for clip in data.clips for file in clip.files])
     clips = data.clips[: options.clips]
     if data.pairs and options.degrade is not None:
         raise BadOption(
@@ -112,6 +110,15 @@ def _task(options: Options, place: methods.Place) -> evaluate.Task:
         frames=options.frames or None,
         metrics=options.metrics,
     )
+
+
+def _players(options: Options, task: evaluate.Task) -> tuple[nn.Module, nn.Module] | None:
+    """The discriminator and its generator: what they cannot judge is said before any work."""
+    if options.discriminator is None:
+        return None
+    generator, discriminator = checkpoint.load_players(options.discriminator)
+    evaluate.check_judge(generator, task)
+    return generator, discriminator
 
 
 def _told_apart(chosen: list[Method]) -> list[Method]:
@@ -169,35 +176,12 @@ def _control() -> float:
     return 2 * CONTROL_SIDE**3 / sorted(taken)[4] / 1e9
 
 
-def _write(found: Evaluation, samples: page.Samples, options: Options) -> None:
-    """The page first: it may fail for want of room, and then nothing else is there."""
-    if options.report is not None:
-        with table.told(options.report):
-            page.write_report(found, samples, options.report)
-    table.write_texts(
-        {
-            options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
-            options.csv: found.as_csv,
-        }
-    )
-
-
 def _print(found: Evaluation, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-    shown = Table(box=None, pad_edge=False)
-    shown.add_column("")
-    for title in found.titles.values():
-        shown.add_column(title, justify="right", overflow="fold")
-    for row in page.rows(found):
-        shown.add_row(*row)
-    console.print(shown)
-    print(
+    table.show(["", *found.titles.values()], page.rows(found), fold=True)
+    told = [
         f"x{found.scale}, {len(found.clips)} clips; {found.protocol['small versions']}; {found.protocol['speed']}"
-    )
+    ]
     if found.judge is not None:
-        told = page.interval_words(found.judge.accuracy, 3)
-        print(f"discriminator: right about {told} of patches, calibration error {found.judge.error:.3f}")
-    for line in table.left_out(found.left_out):
-        print(line)
-    if options.report is not None:
-        print(f"report: {options.report}")
+        right = page.interval_words(found.judge.accuracy, 3)
+        told += [f"discriminator: right about {right} of patches, calibration error {found.judge.error:.3f}"]
+    places.say_last(options, [*told, *table.left_out(found.left_out)])

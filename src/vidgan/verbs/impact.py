@@ -1,28 +1,23 @@
 """`vidgan impact SOURCE ENHANCED`: did enhancing help those who analyse the video?"""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from vidgan import hardware, pipeline, progress, sidecar, video
+from vidgan import hardware, progress, sidecar, video
 from vidgan.errors import BadOption
-from vidgan.frame import Frame
-from vidgan.measuring import alignment, arms, impact, lookers
+from vidgan.measuring import alignment, arms, impact, lookers, moments
 from vidgan.measuring.arms import Stage
 from vidgan.measuring.lookers import Looker, Plug
-from vidgan.measuring.moments import Join, num_moments
 from vidgan.report import impact as page
-from vidgan.report import table
+from vidgan.report import places, table
 from vidgan.score import Impact, Search, Sight
 from vidgan.score.blocks import FEWEST, SECONDS, blocks
 from vidgan.score.evaluation import CONFIDENCE, DRAWS
 from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import LARGE, MOVED, SAME, SIZES, SMALL
+from vidgan.silence import ignore
 from vidgan.video import Source
 
 
@@ -58,12 +53,13 @@ def run(options: Options) -> Impact:
     stage = arms.stage(videos[0], videos[1], videos[2] if options.reference else None, made)
     recorder = page.Recorder()
     with ExitStack() as stack:
-        watch = recorder.see if options.report is not None else _ignore
-        join = _joined(videos, made, options, console, stack)
+        stretches = _stretches(videos, made, options)
+        join = moments.joined(stretches, stack, partial=options.partial, say=progress.say(console))
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
-        counted = _Counted(num_moments(videos, options.every), tick, watch)
+        see: Callable[[Sight], None] = recorder.see if options.report is not None else ignore
+        watch = progress.counted(see, tick, moments.num_moments(videos, options.every))
         seconds, studies = impact.look(
-            join, stage, looking, empty=options.empty, every=options.every, watch=counted.see
+            join, stage, looking, empty=options.empty, every=options.every, watch=watch
         )
     found = Impact(
         source=options.source.name,
@@ -76,25 +72,15 @@ def run(options: Options) -> Impact:
         protocol=_protocol(options, stage, looking),
         left_out=left_out,
     )
-    _write(found, recorder, options)
-    if not options.quiet and str(options.json) != "-":
+    places.write_results(
+        options,
+        report=lambda path: page.write_report(found, recorder, path),
+        json=lambda: places.json_line(found.as_json()),
+        csv=found.as_csv,
+    )
+    if places.is_shown(options):
         _print(found, options)
     return found
-
-
-@dataclass
-class _Counted:
-    """Tells how far it is, and passes every moment on."""
-
-    total: int | None
-    tick: progress.Tick
-    watch: Callable[[Sight], None]
-    done: int = 0
-
-    def see(self, sight: Sight) -> None:
-        self.done += 1
-        self.tick(min(self.done, self.total) if self.total else self.done, self.total, f"{self.done} frames")
-        self.watch(sight)
 
 
 def _paths(options: Options) -> list[Path]:
@@ -111,7 +97,7 @@ def _check(options: Options) -> None:
         )
     plugs = (Path(word.rpartition(":")[0]) for word in options.plugs)
     read = (*_paths(options), sidecar.path_for(options.enhanced), *plugs, options.normal)
-    table.check_places((options.report, options.json, options.csv), read)
+    places.check(options, read)
 
 
 def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
@@ -125,32 +111,15 @@ def _lookers(options: Options) -> tuple[list[Looker], dict[str, str]]:
     return looking, left_out
 
 
-def _joined(
-    videos: list[Source],
-    made: sidecar.Sidecar | None,
-    options: Options,
-    console: Console,
-    stack: ExitStack,
-) -> Join:
+def _stretches(videos: list[Source], made: sidecar.Sidecar | None, options: Options) -> list[moments.Stretch]:
     """The part of the source and the reference that the enhanced video shows, and all of that."""
-
-    def say(line: str) -> None:
-        console.print(line, soft_wrap=True)
-
     start, duration = (made.settings.start, made.settings.duration) if made else (0.0, None)
-    streams: list[Iterator[Frame]] = []
-    for index, source in enumerate(videos):
-        frames = (
-            video.read(source, say=say)
-            if index == 1
-            else video.read(source, start=start, duration=duration, say=say)
-        )
-        streams.append(stack.enter_context(pipeline.ahead(frames, depth=2)))
-    return Join(streams, [str(path) for path in _paths(options)], partial=options.partial)
-
-
-def _ignore(sight: Sight) -> None:
-    pass
+    return [
+        moments.Stretch(source=source, name=str(path))
+        if index == 1
+        else moments.Stretch(source=source, name=str(path), start=start, duration=duration)
+        for index, (source, path) in enumerate(zip(videos, _paths(options), strict=True))
+    ]
 
 
 def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str, str]:
@@ -168,49 +137,22 @@ def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str
         "sizes": f"of the box in the source: small below {SMALL}x{SMALL} pixels, large from {LARGE}x{LARGE} on",
         "recovered gap": "(version - bicubic) / (reference - bicubic), of F1 or of the mean",
         "intervals": f"{CONFIDENCE:.0%}, bootstrap of {DRAWS} draws over blocks of {SECONDS:g} s",
-        "verdict": f"from {FEWEST} blocks on, where the interval of the difference to bicubic leaves out nothing, its "
+        "verdict": f"from {FEWEST} blocks on, where the interval of the difference to bicubic excludes zero, its "
         "level corrected for the number of analysers (Bonferroni)",
         **{looker.title: looker.protocol for looker in looking},
     }
 
 
-def _write(found: Impact, recorder: page.Recorder, options: Options) -> None:
-    """The page first: it may fail for want of room, and then nothing else is there."""
-    if options.report is not None:
-        with table.told(options.report):
-            page.write_report(found, recorder, options.report)
-    table.write_texts(
-        {
-            options.json: lambda: json.dumps(found.as_json(), allow_nan=False) + "\n",
-            options.csv: found.as_csv,
-        }
-    )
-
-
 def _print(found: Impact, options: Options) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     for study in found.studies:
         verdict = found.verdict(study)
         print(f"{study.title}: {SAID[verdict.outcome]}: {verdict.words}")
         header, lines = page.rows(found, study)
         if isinstance(study, Search) and not any(study.counts[arm][:, 0].any() for arm in study.arms):
             continue
-        _show(console, header, lines)
+        table.show(header, lines)
+        print()
         if isinstance(study, Search) and (different := page.rates(found, study)):
-            _show(console, [f"in {PER} frames", "all", *SIZES], different)
-    print(page.about(found))
-    for line in table.left_out(found.left_out):
-        print(line)
-    print(found.sentence)
-    if options.report is not None:
-        print(f"report: {options.report}")
-
-
-def _show(console: Console, header: list[str], lines: list[list[str]]) -> None:
-    shown = Table(box=None, pad_edge=False)
-    for index, name in enumerate(header):
-        shown.add_column(name, justify="right" if index else "left")
-    for line in lines:
-        shown.add_row(*line)
-    console.print(shown)
-    console.print()
+            table.show([f"in {PER} frames", "all", *SIZES], different)
+            print()
+    places.say_last(options, [page.about(found), *table.left_out(found.left_out), found.sentence])

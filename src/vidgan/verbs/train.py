@@ -57,7 +57,7 @@ def run(options: Options) -> Path:
         chosen = chosen.model_copy(update=found)
     with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
         setup = loop.Setup(
-            say=lambda line: console.print(line, soft_wrap=True),
+            say=progress.say(console),
             tick=tick,
             after=_report,
             device=device,
@@ -182,5 +182,5 @@ def _describe(chosen: Recipe, setup: loop.Setup, console: Console) -> None:
             soft_wrap=True,
         )
     held = f"{plan.memory_mb:.0f} MB of memory, " if plan.memory_mb is not None else ""
-    told = f"on {setup.device.type} in {str(setup.precision).removeprefix('torch.')}: "
+    told = f"on {setup.device.type} in {hardware.word_of(setup.precision)}: "
     console.print(f"{told}{held}{plan.hours:.2g} hours and its validations, if it stays as busy as it is now")

@@ -1,13 +1,12 @@
 """Video in, video out: the one room that speaks to FFmpeg (through PyAV)."""
 
-from vidgan.video.codec import compress, decode, decode_all, turn_upright
-from vidgan.video.colour import Colour
+from vidgan.video.codec import decode, decode_all, turn_upright
 from vidgan.video.containers import CONTAINERS
 from vidgan.video.encoders import Choice, Encoding, check_any, choose, size_multiple
 from vidgan.video.film import Film
-from vidgan.video.needs import frame_bytes, of_decoder, of_encoder
-from vidgan.video.pictures import jpeg_bytes, png_bytes, write_png
-from vidgan.video.probe import OtherStream, Source, metadata, probe
+from vidgan.video.needs import of_decoder, of_encoder
+from vidgan.video.pictures import jpeg_bytes, write_png
+from vidgan.video.probe import Source, metadata, probe
 from vidgan.video.reader import Seen, read, read_after
 from vidgan.video.segments import SegmentWriter
 from vidgan.video.timing import origin_of
@@ -16,10 +15,8 @@ from vidgan.video.writer import Writer, check_place
 __all__ = [
     "CONTAINERS",
     "Choice",
-    "Colour",
     "Encoding",
     "Film",
-    "OtherStream",
     "Seen",
     "SegmentWriter",
     "Source",
@@ -27,16 +24,13 @@ __all__ = [
     "check_any",
     "check_place",
     "choose",
-    "compress",
     "decode",
     "decode_all",
-    "frame_bytes",
     "jpeg_bytes",
     "metadata",
     "of_decoder",
     "of_encoder",
     "origin_of",
-    "png_bytes",
     "probe",
     "read",
     "read_after",

@@ -9,6 +9,7 @@ import numpy as np
 from vidgan.video.colour import Colour, Converter
 
 TICKS = 90_000  # a second
+QUALITY = "16"  # x264's crf
 SEEKABLE = 12  # frames between those that can be sought at once
 _COLOUR = Colour(matrix="bt709", primaries="bt709", transfer="bt709", full_range=False)
 
@@ -16,12 +17,12 @@ _COLOUR = Colour(matrix="bt709", primaries="bt709", transfer="bt709", full_range
 class Film:
     """Takes pictures with their times; bytes() ends it. Sides must be even."""
 
-    def __init__(self, width: int, height: int, *, crf: int = 16) -> None:
+    def __init__(self, width: int, height: int) -> None:
         assert width % 2 == 0 == height % 2, (width, height)
         self._memory = io.BytesIO()
         self._container = av.open(self._memory, "w", format="mp4")
         self._stream = self._container.add_stream(
-            "libx264", rate=25, options={"crf": str(crf), "preset": "veryfast", "g": str(SEEKABLE), "bf": "0"}
+            "libx264", rate=25, options={"crf": QUALITY, "preset": "veryfast", "g": str(SEEKABLE), "bf": "0"}
         )
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.time_base = self._stream.codec_context.time_base = Fraction(1, TICKS)

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
+from vidgan.silence import ignore
 from vidgan.video.colour import Converter
 from vidgan.video.files import MAX_PIXELS, open_video, packets
 from vidgan.video.probe import Source
@@ -33,16 +34,12 @@ _Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the s
 _Part = tuple[int | None, int | None]  # its beginning and its end in such ticks; None is open
 
 
-def silent(_: str) -> None:
-    """Say nothing."""
-
-
 def read(
     source: Source,
     *,
     start: float = 0.0,
     duration: float | None = None,
-    say: Callable[[str], None] = silent,
+    say: Callable[[str], None] = ignore,
     threads: int = 0,
 ) -> Iterator[Frame]:
     """Decode the frames shown in [start, start + duration), in order, as stored (not yet upright).
@@ -82,7 +79,7 @@ def read_after(
     *,
     start: float = 0.0,
     duration: float | None = None,
-    say: Callable[[str], None] = silent,
+    say: Callable[[str], None] = ignore,
     threads: int = 0,
 ) -> Iterator[Frame]:
     """What `read` gives after the frames that were seen last: the very same frames.

@@ -23,12 +23,13 @@ from av.video.stream import VideoStream
 from vidgan import disk
 from vidgan.errors import BadOutput
 from vidgan.frame import Frame
+from vidgan.silence import ignore
 from vidgan.video.coding import Coding, Pictures, tick_for
 from vidgan.video.containers import Clock, container_for
 from vidgan.video.encoders import Encoding, check_size, choose, size_multiple
 from vidgan.video.files import url
 from vidgan.video.probe import ORIENTATIONS, Source
-from vidgan.video.reader import read, silent
+from vidgan.video.reader import read
 from vidgan.video.segments import as_packet, decoding_ticks, header_of, packets
 from vidgan.video.streams import Companions
 from vidgan.video.tags import copy_labels, merged, muxer_options
@@ -67,7 +68,7 @@ class Writer:
     start: float = 0.0
     duration: float | None = None
     overwrite: bool = False
-    say: Callable[[str], None] = silent
+    say: Callable[[str], None] = ignore
     metadata: Mapping[str, str] = field(default_factory=dict)
     alone: bool = False
     partial: Path | None = None
