@@ -1,5 +1,8 @@
 """Clips against the truth: the numbers that training and testing share."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -85,3 +88,24 @@ def test_other_metrics_are_taken_where_they_are_given():
     pair = score.Pair(torch.rand(2, 3, 12, 12), torch.rand(2, 3, 24, 24))
     row = score.score(Repeat(), [pair], measures={"mine": lambda output, target: 0.25})
     assert row["mine"] == 0.25 and row["temporal"] > 0
+
+
+def test_calibration_is_known_by_hand():
+    """Nine of ten right and sure with 0.9: calibrated; always right and sure with 0.9: a tenth off."""
+    sure = math.log(9)  # sigmoid gives 0.9
+    apart = torch.tensor([sure] * 9 + [-sure])
+    bins, error = score.calibration(apart, torch.zeros(10))
+    assert error == pytest.approx(0, abs=1e-6)
+    assert bins == [(pytest.approx(0.9), pytest.approx(0.9), 10)]
+    _, error = score.calibration(torch.full((10,), sure), torch.zeros(10))
+    assert error == pytest.approx(0.1)
+    _, guessing = score.calibration(torch.zeros(10), torch.zeros(10))
+    assert guessing == pytest.approx(0.5)  # a draw counts as wrong
+
+
+def test_the_interval_over_clips_shrinks_with_their_number():
+    rng = np.random.default_rng(0)
+    few, many = (score.interval(rng.normal(5, 1, size)) for size in (5, 500))
+    assert few.low < few.value < few.high
+    assert many.high - many.low == pytest.approx(2 * 1.96 / math.sqrt(500), rel=0.15)
+    assert score.interval([3.0]) == score.Interval(3.0, None, None)
