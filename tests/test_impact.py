@@ -217,8 +217,12 @@ def test_a_plug_in_from_a_file_and_all_that_is_written(tmp_path, source, large, 
     )
     found = json.loads(told.read_text())
     assert found["verdict"] in shown and found["frames"] == 6
-    rows = list(csv.DictReader(lines.read_text().splitlines()))
+    table = lines.read_text().splitlines()
+    names = table[0].split(",")
+    assert len(set(names)) == len(names)  # whoever reads columns by their names gets all of them
+    rows = list(csv.DictReader(table))
     assert len(rows) == 6 * 5 and {row["label"] for row in rows} == {"square"}
+    assert {row["correct"] for row in rows if row["arm"] == "reference"} == {"1"}
     near = [float(rows[-1][f"source_{side}"]) for side in ("left", "top", "right", "bottom")]
     assert near == [LEFT, TOP, LEFT + SIDE, TOP + SIDE]
     assert page.stat().st_size > 1000

@@ -190,7 +190,7 @@ class Impact:
         writer = csv.writer(text, lineterminator="\n")
         sides = ("left", "top", "right", "bottom")
         writer.writerow(
-            ["seconds", "analyser", "arm", "right", "value", "label", "size", *sides]
+            ["seconds", "analyser", "arm", "correct", "value", "label", "size", *sides]
             + [f"source_{side}" for side in sides]
         )
         for study in self.studies:
