@@ -100,7 +100,7 @@ def test_the_whole_road_train_test_generate_compare(clip, tmp_path):
     assert numbers["psnr_y"] > 15 and numbers["ms_per_frame"] > 0 and 0 <= numbers["accuracy"] <= 1
 
     made = vidgan.generate_video(clip, tmp_path / "large.mp4", model=generator, scale=2)
-    assert (made.frames, made.width, made.height, made.model) == (6, 256, 192, "given")
+    assert (made.frames, made.width, made.height, made.model) == (6, 256, 192, "Generator")
     found = vidgan.compare(clip, made.output, metrics="consistency")
     assert len(found.seconds) == 6 and found.contenders[0].means()["consistency"] > 20
 

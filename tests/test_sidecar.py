@@ -103,7 +103,7 @@ def test_a_write_that_fails_leaves_the_old_one_and_nothing_else(made, tmp_path, 
     def fails(partial, final):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(sidecar.os, "replace", fails)
+    monkeypatch.setattr("os.replace", fails)
     with pytest.raises(BadOutput, match="no space"):
         sidecar.write(made.model_copy(update={"num_frames": 9}), tmp_path / "out.mp4")
     assert path.read_bytes() == before
