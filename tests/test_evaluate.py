@@ -15,7 +15,7 @@ from footage import moving, nature, save
 from test_compare import exact
 from vidgan import checkpoint, cli, hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
-from vidgan.measuring import evaluate, footage, methods, peers
+from vidgan.measuring import evaluate, footage, methods, ncnn
 from vidgan.recipe import read
 from vidgan.training import run as running
 from vidgan.verbs.evaluate import _told_apart
@@ -173,9 +173,9 @@ def test_every_kind_of_method_enlarges_and_tells_its_cost():
 @needs_peers
 def test_operations_of_peers_are_counted_from_their_layers():
     """SPAN-48's are published as about 49 GFLOP for a 320x180 picture; x4plus's weights as 16.7 millions."""
-    gflop, weights = peers.cost(peers.peer("span"))
+    gflop, weights = ncnn.cost(ncnn.peer("span"))
     assert gflop * 320 * 180 == pytest.approx(49, rel=0.02) and 0.4e6 < weights < 0.45e6
-    gflop, weights = peers.cost(peers.peer("x4plus"))
+    gflop, weights = ncnn.cost(ncnn.peer("x4plus"))
     assert gflop * 320 * 180 == pytest.approx(2065, rel=0.02) and weights == pytest.approx(16.7e6, rel=0.01)
 
 
@@ -202,7 +202,7 @@ def test_methods_that_are_none_are_told(monkeypatch, tmp_path):
         methods.method("ffmpeg:scale=10:10", PLACE).enlarge(torch.rand(1, 3, 16, 16), 4)
     with pytest.raises(BadWeights):
         methods.method("nobody", PLACE)
-    monkeypatch.setattr(peers, "find_spec", lambda name: None)
+    monkeypatch.setattr(ncnn, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="peers"):
         methods.method("ncnn:span", PLACE)
 

@@ -1,7 +1,7 @@
 """torch itself: pixels' channels side by side in memory, on a GPU each size of frame recorded as a CUDA graph.
 
 A small network on a large GPU waits for the processor that starts its kernels; a recording starts them all at once. The
-way is that of training/recording.py.
+way is that of training/cuda_graphs.py.
 """
 
 import copy

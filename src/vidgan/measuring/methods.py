@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from vidgan import checkpoint, ffmpeg, hardware, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
-from vidgan.measuring import peers
+from vidgan.measuring import ncnn
 from vidgan.pixels import bytes_of, floats_of
 from vidgan.silence import ignore
 
@@ -94,9 +94,9 @@ def _network(word: str, place: Place) -> Method:
 
 
 def _peer(word: str, place: Place) -> Method:
-    found = peers.peer(word.removeprefix("ncnn:"))
-    network = peers.Network(found, threads=place.threads)
-    gflop, weights = peers.cost(found)
+    found = ncnn.peer(word.removeprefix("ncnn:"))
+    network = ncnn.Network(found, threads=place.threads)
+    gflop, weights = ncnn.cost(found)
 
     def enlarge(low: Tensor, scale: int) -> Tensor:
         return torch.stack([torch.from_numpy(network.floats(frame.numpy())) for frame in low])

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.amp import GradScaler
 from torch.optim import Optimizer
 
-from vidgan.training import together
+from vidgan.training import distributed
 from vidgan.training.run import Run
 
 STAIRS = 4  # of a rate that falls in steps, each as long as the others
@@ -38,7 +38,7 @@ def descend(optimizer: Optimizer, scaler: GradScaler, lr: float) -> Tensor:
     scaler finds its scale, and no trouble: the length is then given as 0.
     """
     (group,) = optimizer.param_groups
-    together.average_gradients(group["params"])
+    distributed.average_gradients(group["params"])
     # After the average, so that a process that has found an infinity has told the others.
     scaler.unscale_(optimizer)
     length = torch.nn.utils.clip_grad_norm_(group["params"], LONGEST)

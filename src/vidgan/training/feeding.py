@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from vidgan import dataset, interrupt
 from vidgan.recipe import Stage
-from vidgan.training import together
+from vidgan.training import distributed
 from vidgan.training.ground import Ground
 from vidgan.training.run import Run
 
@@ -29,12 +29,12 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
         recipe=recipe,
         stage=stage,
         scale=scale,
-        samples=together.own_samples(stage.batch),
+        samples=distributed.own_samples(stage.batch),
         attempt=run.attempt,
         device=ground.setup.device,
     )
     chunks = range(steps.start, steps.stop + dataset.chunks_held(recipe, stage) - 1)
-    feed, size = dataset.feed(recipe, stage), together.world()
+    feed, size = dataset.feed(recipe, stage), distributed.world()
     # Every process has a pool of its own: what is new in a step must be shared out equally, too.
     feed = feed.model_copy(update={"batch": -(-feed.batch // size) * size})
     return pool.batches(_loader(run, ground, feed, chunks), steps)
@@ -57,7 +57,7 @@ def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[
         stage=stage,
         scale=scale,
         ahead=run.ahead,
-        samples=together.own_samples(stage.batch),
+        samples=distributed.own_samples(stage.batch),
         attempt=run.attempt,
     )
     workers = ground.setup.workers

@@ -20,9 +20,9 @@ from vidgan import hardware, losses, score
 from vidgan.features import Lpips
 from vidgan.geometry import Map
 from vidgan.recipe import Game
-from vidgan.training import together
+from vidgan.training import distributed
+from vidgan.training.cuda_graphs import Recording, recording
 from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
-from vidgan.training.recording import Recording, recording
 from vidgan.training.run import Run
 
 Numbers = dict[str, Tensor]
@@ -55,7 +55,7 @@ def recorded(run: Run, table: Table) -> Table:
         return replace(table, recording=None)
     scale: int = run.generator.scale  # type: ignore[assignment]
     size = stage.crop // scale, stage.crop // scale
-    low = torch.rand(len(together.own_samples(stage.batch)), stage.frames, 3, *size, device=table.device)
+    low = torch.rand(len(distributed.own_samples(stage.batch)), stage.frames, 3, *size, device=table.device)
     return replace(table, recording=recording(run.generator, stage, rolled_in, low, table.precision))
 
 
@@ -175,8 +175,8 @@ def pieces(run: Run, low_BTCHW: Tensor, high_BTCHW: Tensor, table: Table) -> Ite
     size = -(-count // run.stage.accumulate)
     for start in range(0, count, size):
         low, high = (clip[start : start + size].to(table.device) for clip in (low_BTCHW, high_BTCHW))
-        first = together.rank() * count + start
-        yield Piece(low, high, len(low) / count, slice(first, first + len(low)), count * together.world())
+        first = distributed.rank() * count + start
+        yield Piece(low, high, len(low) / count, slice(first, first + len(low)), count * distributed.world())
 
 
 def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor, Numbers]:
@@ -237,7 +237,7 @@ def discriminator_turn(
         add(numbers, terms, piece.share)
     numbers["resting"] = torch.tensor(float(resting), device=table.device)
     # Of all processes, so that they rest together.
-    run.accuracy += 0.02 * (together.means({"accuracy": numbers["accuracy"]})["accuracy"] - run.accuracy)
+    run.accuracy += 0.02 * (distributed.means({"accuracy": numbers["accuracy"]})["accuracy"] - run.accuracy)
     if not resting:
         numbers["discriminator_slope"] = descend(
             run.discriminator_optimizer, run.scalers["discriminator"], discriminator_rate(run)

@@ -15,7 +15,7 @@ from vidgan.journal import Journal
 from vidgan.progress import Tick
 from vidgan.recipe import Data, Losses, Recipe
 from vidgan.silence import ignore
-from vidgan.training import game, together
+from vidgan.training import distributed, game
 from vidgan.training.run import Run
 
 VALIDATION_FRAMES = 8
@@ -62,17 +62,17 @@ class Ground:
 
 def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     """Everything that has to be read or packed first, by the first process for all. Raises VidganError."""
-    first = together.rank() == 0
+    first = distributed.rank() == 0
     say = setup.say if first else ignore
     if not first:
-        together.wait()
+        distributed.wait()
     data = run.recipe.data
     store, judges = stores(data, folder, say)
     replay = None
     if data.replay:
         replay = dataset.pack(data.replay, folder / "replay.store", say=say, without=data.val)
     if first:
-        together.wait()
+        distributed.wait()
     _tell_of_stills(store, run, say)
     taken = measures(say)
     side = _smallest(run, taken)

@@ -13,7 +13,7 @@ from torch import Tensor
 from vidgan import checkpoint, interrupt, runs, score
 from vidgan.errors import VidganError
 from vidgan.silence import ignore
-from vidgan.training import feeding, game, planning, stopping, strips, supervisor, together
+from vidgan.training import distributed, feeding, game, planning, stopping, strips, supervisor
 from vidgan.training.folder import writable, write_recipe
 from vidgan.training.ground import Ground, Setup, playable, prepared
 from vidgan.training.run import Run, begin_realistic, place, resume, save
@@ -55,11 +55,11 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
     VidganError if it cannot go on.
     """
     for stage in (run.recipe.faithful, run.recipe.realistic):
-        together.own_samples(stage.batch)  # or it is refused here, before anything is packed
+        distributed.own_samples(stage.batch)  # or it is refused here, before anything is packed
     with writable(folder):
-        run.recipe = playable(run.recipe, setup.say if together.rank() == 0 else ignore)
+        run.recipe = playable(run.recipe, setup.say if distributed.rank() == 0 else ignore)
         folder.mkdir(parents=True, exist_ok=True)
-        together.wait()
+        distributed.wait()
         place(run, setup.device, setup.precision)
         run = resume(run, folder, change=setup.change)
         ground = prepared(run, folder, setup)
@@ -123,7 +123,7 @@ def _play_stage(run: Run, ground: Ground) -> None:
     table = game.recorded(run, ground.table)
     means, started, said = Means(), time.perf_counter(), _Said(stop)
     for low, high in feeding.batches(run, ground, range(run.step, stop)):
-        numbers = together.means(
+        numbers = distributed.means(
             step_of(run, low.float() / 255, high.float() / 255, table) | {"asked": _asked(ground)}
         )
         run.step += 1
@@ -176,7 +176,7 @@ def _roll_back(run: Run, ground: Ground, why: str) -> None:
         "troubled_at": failed,
         "watch": supervisor.Watch(),
     }
-    together.wait()
+    distributed.wait()
     resume(run, ground.folder, change=ground.setup.change)
     for name, value in again.items():
         setattr(run, name, value)
@@ -243,14 +243,14 @@ class _Said:
 
 def validate(run: Run, ground: Ground) -> Row:
     """Scores of the averaged generator, and the discriminator's verdicts, on clips that nobody trains on."""
-    own, precision = ground.held_out[together.own_share()], ground.table.precision
+    own, precision = ground.held_out[distributed.own_share()], ground.table.precision
     rows = score.rows(run.ema, own, measures=ground.metrics, precision=precision)
-    found = together.mean_of_rows(rows)
+    found = distributed.mean_of_rows(rows)
     if run.realistic and run.stage_step:
         margins = {}
-        for name, clips in (("held out", own), ("seen", ground.seen[together.own_share()])):
+        for name, clips in (("held out", own), ("seen", ground.seen[distributed.own_share()])):
             verdicts = score.judged(run.ema, run.discriminator, clips, precision=precision)
-            mean = together.mean_of_rows(verdicts)
+            mean = distributed.mean_of_rows(verdicts)
             if name == "held out":
                 found |= {"accuracy": mean["accuracy"]}
             if mean:
@@ -333,4 +333,4 @@ def _tell(ground: Ground, line: str) -> None:
 def _save(run: Run, ground: Ground) -> None:
     if ground.journal is not None:
         save(run, ground.folder)
-    together.wait()
+    distributed.wait()

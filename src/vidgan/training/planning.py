@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidgan import hardware
 from vidgan.errors import BadOption
 from vidgan.recipe import Recipe, Stage
-from vidgan.training import game, together
+from vidgan.training import distributed, game
 from vidgan.training import run as running
 
 PROBED = 25  # steps of each stage, of which the first WARM are not counted
@@ -40,7 +40,7 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
         running.begin_realistic(run)
     play = game.realistic_step if stage == "realistic" else game.faithful_step
     scale: int = run.generator.scale  # type: ignore[assignment]
-    batch = len(together.own_samples(chosen.batch))
+    batch = len(distributed.own_samples(chosen.batch))
     low = torch.rand(batch, chosen.frames, 3, chosen.crop // scale, chosen.crop // scale)
     high = torch.rand(batch, chosen.frames, 3, chosen.crop, chosen.crop)
     gflop, taken = 0.0, []
@@ -54,7 +54,7 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
         float(play(run, low, high, table)["generator_slope"])  # waits for an accelerator
         taken.append(time.perf_counter() - started)
         run.accuracy = 0.5  # noise is told apart at once, and a resting discriminator would cost nothing
-    seconds = together.means({"seconds": torch.tensor(median(taken[min(WARM, steps - 1) :]))})
+    seconds = distributed.means({"seconds": torch.tensor(median(taken[min(WARM, steps - 1) :]))})
     return Cost(seconds["seconds"], gflop)
 
 
@@ -66,7 +66,7 @@ def planned(
     validation_seconds  what one took
     Raises BadOption where that is too little for both stages.
     """
-    own = together.means({"seconds": torch.tensor(validation_seconds)})["seconds"]
+    own = distributed.means({"seconds": torch.tensor(validation_seconds)})["seconds"]
     if not recipe.realistic.steps:
         raise BadOption(
             "--minutes shares out the time between two stages, and realistic.steps is 0",

@@ -13,7 +13,7 @@ from vidgan import hardware, progress, recipe, runs
 from vidgan.dataset import shards
 from vidgan.errors import BadOption
 from vidgan.recipe import Recipe
-from vidgan.training import calibrating, ground, loop, planning, together
+from vidgan.training import calibrating, distributed, ground, loop, planning
 from vidgan.training import run as running
 from vidgan.training.folder import alone, writable
 
@@ -42,7 +42,7 @@ def run(options: Options) -> Path:
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
-    device = together.own_device(hardware.device_of(options.device))
+    device = distributed.own_device(hardware.device_of(options.device))
     precision = hardware.precision_of(options.precision, device)
     hardware.search_kernels(device)
     chosen = recipe.read(options.recipe, options.overrides)
@@ -55,7 +55,7 @@ def run(options: Options) -> Path:
         if chosen.grown:
             del found["generator"]  # it is to become another
         chosen = chosen.model_copy(update=found)
-    with together.joined(device), progress.bar(console, quiet=together.rank() > 0) as tick:
+    with distributed.joined(device), progress.bar(console, quiet=distributed.rank() > 0) as tick:
         setup = loop.Setup(
             say=progress.say(console),
             tick=tick,
@@ -69,7 +69,7 @@ def run(options: Options) -> Path:
         if options.dry_run:
             _describe(chosen, setup, console)
             return folder
-        with alone(folder) if together.rank() == 0 else nullcontext():
+        with alone(folder) if distributed.rank() == 0 else nullcontext():
             _train(chosen, folder, options, setup)
     return folder
 
@@ -85,7 +85,7 @@ def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) ->
     if options.minutes is not None:
         chosen = _as_planned(chosen, folder)
     trained = loop.train(running.create(chosen, folder), folder, setup)
-    if together.rank() == 0:
+    if distributed.rank() == 0:
         made = "best" if chosen.realistic.steps else "faithful"
         weights = runs.weights_of(folder, made)
         if trained.ahead:
@@ -119,7 +119,7 @@ def _with_videos(chosen: Recipe, options: Options, folder: Path, setup: loop.Set
     prepared = all(map(shards.is_prepared, videos))
     if not prepared:
         _check_apart(videos, place, chosen.data.val if names_val else [])
-    if not prepared and together.rank() == 0:
+    if not prepared and distributed.rank() == 0:
         from vidgan.preparation.prepare import Settings, prepare
         from vidgan.report.prepared import write_report
 
@@ -131,7 +131,7 @@ def _with_videos(chosen: Recipe, options: Options, folder: Path, setup: loop.Set
         setup.say(
             f"prepared {clips} clips and photos of {len(index.entries)} sources; what was left out: {report}"
         )
-    together.wait()
+    distributed.wait()
     train = list(videos) if prepared else [place]
     data = chosen.data.model_copy(
         update={"train": train, "val": (chosen.data.val if names_val else []) or train}

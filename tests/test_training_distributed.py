@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from test_training import REALISTIC, folder, moving, play, recipe, stage, still
 from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Augment, Data, Game
-from vidgan.training import feeding, ground, loop, together
+from vidgan.training import distributed, feeding, ground, loop
 from vidgan.training import run as running
 
 __all__ = ["folder"]  # a fixture
@@ -53,12 +53,12 @@ sys.path.insert(0, {tests!r})
 import torch
 torch.set_num_threads(1)
 from test_training import play
-from test_training_together import shared_recipe
-from vidgan.training import together
+from test_training_distributed import shared_recipe
+from vidgan.training import distributed
 def lost(done, total, note):
     if {loses} and done == 4 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
         os.kill(os.getpid(), 9)
-with together.joined(torch.device("cpu")):
+with distributed.joined(torch.device("cpu")):
     play(shared_recipe(), Path({folder!r}), workers=0, tick=lost)
 """
 
@@ -132,23 +132,23 @@ def test_after_the_loss_of_a_process_all_start_again_from_the_last_state(folder,
 
 
 def test_alone_everything_is_its_own():
-    assert together.rank() == 0 and together.world() == 1
-    assert together.own_samples(6) == range(6) and [*range(5)][together.own_share()] == [*range(5)]
-    assert together.means({"a": torch.tensor(2.0), "b": torch.tensor(3)}) == {"a": 2.0, "b": 3.0}
-    assert together.mean_of_rows([{"a": 1.0}, {"a": 2.0}]) == {"a": 1.5}
-    assert together.mean_of_rows([]) == {}
+    assert distributed.rank() == 0 and distributed.world() == 1
+    assert distributed.own_samples(6) == range(6) and [*range(5)][distributed.own_share()] == [*range(5)]
+    assert distributed.means({"a": torch.tensor(2.0), "b": torch.tensor(3)}) == {"a": 2.0, "b": 3.0}
+    assert distributed.mean_of_rows([{"a": 1.0}, {"a": 2.0}]) == {"a": 1.5}
+    assert distributed.mean_of_rows([]) == {}
 
 
 def test_the_shares_of_a_batch_are_equal_disjoint_and_complete(monkeypatch):
-    monkeypatch.setattr(together, "world", lambda: 3)
+    monkeypatch.setattr(distributed, "world", lambda: 3)
     shares = []
     for rank in range(3):
-        monkeypatch.setattr(together, "rank", lambda rank=rank: rank)
-        shares.append(together.own_samples(12))
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        shares.append(distributed.own_samples(12))
     assert [len(share) for share in shares] == [4, 4, 4]
     assert [sample for share in shares for sample in share] == list(range(12))
     with pytest.raises(BadRecipe, match=r"(?s)batch of 8 cannot be shared out among 3.*faithful\.batch=9"):
-        together.own_samples(8)
+        distributed.own_samples(8)
 
 
 def test_what_is_new_in_a_pool_is_shared_out_equally_too(folder, monkeypatch):
@@ -160,9 +160,9 @@ def test_what_is_new_in_a_pool_is_shared_out_equally_too(folder, monkeypatch):
     run = running.create(made)
     found = ground.prepared(run, folder, setup)
     run.step = made.faithful.steps
-    monkeypatch.setattr(together, "world", lambda: 2)
+    monkeypatch.setattr(distributed, "world", lambda: 2)
     for rank in range(2):
-        monkeypatch.setattr(together, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
         shapes = [high.shape for _, high in feeding.batches(run, found, range(4, 8))]
         assert shapes == [(1, 3, 3, 32, 32)] * 4
 
@@ -172,23 +172,23 @@ def test_the_others_wait_for_hours_of_preparing(monkeypatch):
     names = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     for name, value in names.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(together.dist, "init_process_group", lambda *words, **options: None)
-    monkeypatch.setattr(together.dist, "new_group", lambda **options: told.update(options) or "patient")
-    monkeypatch.setattr(together.dist, "destroy_process_group", lambda: None)
-    monkeypatch.setattr(together.dist, "barrier", lambda group: told.update(group=group))
-    monkeypatch.setattr(together, "world", lambda: 2)
-    with together.joined(torch.device("cpu")):
-        together.wait()
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda *words, **options: None)
+    monkeypatch.setattr(distributed.dist, "new_group", lambda **options: told.update(options) or "patient")
+    monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(distributed.dist, "barrier", lambda group: told.update(group=group))
+    monkeypatch.setattr(distributed, "world", lambda: 2)
+    with distributed.joined(torch.device("cpu")):
+        distributed.wait()
     assert told["timeout"] >= timedelta(hours=24) and told["group"] == "patient"
 
 
 def test_half_of_torchrun_s_environment_is_an_error(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(BadOption, match="torchrun"), together.joined(torch.device("cpu")):
+    with pytest.raises(BadOption, match="torchrun"), distributed.joined(torch.device("cpu")):
         pass
 
 
 @pytest.mark.parametrize("word", ["cpu", "cpu:0"])
 def test_a_processor_is_shared_as_it_is(monkeypatch, word):
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert together.own_device(torch.device(word)) == torch.device(word)
+    assert distributed.own_device(torch.device(word)) == torch.device(word)
