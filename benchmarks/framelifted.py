@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgan.measuring.peers import PEERS
+from vidgan.measuring.ncnn import PEERS
 
 HALF = 0x01306B47  # in front of weights that ncnn keeps in half precision
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vidgan.measuring.peers import PEERS as KNOWN
-from vidgan.measuring.peers import Network, cost
+from vidgan.measuring.ncnn import PEERS as KNOWN
+from vidgan.measuring.ncnn import Network, cost
 
 CACHE = Path(os.environ.get("VIDGAN_BENCH_CACHE") or Path.home() / ".cache" / "vidgan" / "bench")
 PEERS = {name: KNOWN[name] for name in ("span", "clearreality", "animevideov3", "x4plus")}
