@@ -186,7 +186,7 @@ def test_half_precision_gives_nearly_the_same_distance_and_a_finite_gradient(net
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
     """A world without weights, and a maker of folders that hold some."""
     monkeypatch.delenv("VIDGAN_WEIGHTS", raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(lpips, "is_published", lambda network: True)  # these weights are nobody's
 
     def folder(name: str) -> Path:
@@ -199,7 +199,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], 
 
 
 def test_weights_are_found_in_the_folder_the_environment_and_the_cache(nowhere, monkeypatch):
-    nowhere("home/.cache/vidgan/weights")
+    nowhere("cache/weights")
     assert load_lpips("alex").taps is None
     monkeypatch.setenv("VIDGAN_WEIGHTS", str(nowhere("named")))
     assert load_lpips("alex", taps=2).taps == 2
@@ -319,7 +319,7 @@ def official(tmp_path, shared, monkeypatch):
         f"{at}/backbone.pth", sums["backbone"][:8], f"{at}/heads.pth", sums["heads"], 10, origin.layers
     )
     monkeypatch.setitem(fetch.ORIGINS, "alex", told)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("VIDGAN_WEIGHTS", raising=False)
     yield place
     server.shutdown()

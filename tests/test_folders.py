@@ -43,15 +43,37 @@ def test_every_verb_takes_the_same_files(place: Path) -> None:
     assert set(found.others) == {photo, place / "notes.txt"}
 
 
-def test_a_folder_that_is_left_out_is_left_out_whole(place: Path) -> None:
-    assert [folder for folder, _ in folders.walked(place, but=place / "below")] == [place]
+def test_the_target_within_the_source_is_left_out_whole(place: Path) -> None:
+    assert [
+        task.source for task in naming.tasks(place, place / "below", "", is_marked=lambda path: False).tasks
+    ] == [place / "a.mp4"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may open everything")
-def test_a_folder_that_may_not_be_opened_is_told(place: Path) -> None:
-    (place / "below").chmod(0)
-    try:
-        with pytest.raises(BadVideo, match="below may not be opened"):
-            list(folders.walked(place))
-    finally:
-        (place / "below").chmod(0o755)
+def test_a_test_set_may_be_made_of_links_to_clips(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "clip").symlink_to(place / "below", target_is_directory=True)
+    (tmp_path / "set" / "circle").symlink_to(tmp_path / "set", target_is_directory=True)
+    assert set(footage._clips(tmp_path / "set")) == {"clip/B", "clip/c"}
+
+
+def test_a_link_that_leads_nowhere_is_a_video_that_fails(place: Path) -> None:
+    (place / "gone.mp4").symlink_to(place / "elsewhere.mp4")
+    found = naming.tasks(place, place.parent / "out", "", is_marked=lambda path: False)
+    assert place / "gone.mp4" in {task.source for task in found.tasks}
+    assert place / "gone.mp4" not in {file for _, file in files([place])}
+
+
+def test_a_folder_that_may_not_be_opened_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may open everything: the system is made to refuse."""
+    iterdir, scandir = Path.iterdir, os.scandir
+
+    def refuse(folder: object) -> None:
+        if str(folder) == str(place / "below"):
+            raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", lambda folder: refuse(folder) or iterdir(folder))
+    monkeypatch.setattr(os, "scandir", lambda folder: refuse(folder) or scandir(folder))
+    with pytest.raises(BadVideo, match="below may not be opened: Permission denied"):
+        list(folders.walked(place))
+    found = naming.tasks(place, place.parent / "out", "", is_marked=lambda path: False)
+    assert found.closed == [place / "below"] and [task.source for task in found.tasks] == [place / "a.mp4"]

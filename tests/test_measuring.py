@@ -244,7 +244,7 @@ def test_what_a_metric_needs_and_has_not_got_is_said_before_anything_is_measured
 
 def test_what_is_missing_on_the_machine_is_left_out_or_an_error_where_it_was_asked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("VIDGAN_WEIGHTS", str(tmp_path))
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path))
     left_out = measures.choose(None, side=400, reference=True, source=True).left_out
     assert "vidgan models pull lpips" in left_out["lpips"]
     with pytest.raises(vidgan.errors.BadWeights):

@@ -20,25 +20,28 @@ def is_photo(file: Path) -> bool:
     return file.suffix.lower() in PHOTO_SUFFIXES
 
 
-def walked(place: Path, *, but: Path | None = None) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder at or below a place, itself first, with its files in order.
+def is_hidden(name: str) -> bool:
+    """Of thumbnails, of other systems' notes, and of what an interrupted run left."""
+    return name.startswith(".")
 
-    Hidden files and folders are passed over: thumbnails, and what an interrupted run left. Links to folders are not
-    followed, since they may lead in a circle, and `but` is left out with all below it. Raises BadVideo for a folder
-    that may not be opened: what it holds would be missing without a word.
+
+def walked(place: Path, *, links: bool = False) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder at or below a place, itself first, with its files in order; hidden ones are passed over.
+
+    links  whether a link to a folder counts as a folder, without those below it: they may lead in a circle
+    Raises BadVideo for a folder that may not be opened: what it holds would be missing without a word.
     """
     # Written out, since Path.walk is younger than Python 3.11, and os.walk passes over what may not be opened.
     try:
-        entries = sorted(entry for entry in place.iterdir() if not entry.name.startswith("."))
+        entries = sorted(entry for entry in place.iterdir() if not is_hidden(entry.name))
+        files = [entry for entry in entries if entry.is_file()]
     except OSError as error:
         raise BadVideo(
             f"{place} may not be opened: {error.strerror}", "Allow it, or put it elsewhere."
         ) from None
-    yield place, [entry for entry in entries if entry.is_file()]
+    yield place, files
     for entry in entries:
-        if entry.is_dir() and not entry.is_symlink() and not _is(entry, but):
-            yield from walked(entry, but=but)
-
-
-def _is(one: Path, other: Path | None) -> bool:
-    return other is not None and other.exists() and one.samefile(other)
+        if entry.is_dir() and not entry.is_symlink():
+            yield from walked(entry, links=links)
+        elif entry.is_dir() and links and not place.resolve().is_relative_to(entry.resolve()):
+            yield next(walked(entry))

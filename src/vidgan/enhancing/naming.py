@@ -1,12 +1,13 @@
 """What an output is called where only its folder is named, and what a folder of videos becomes."""
 
+import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidgan.errors import BadOption, BadOutput, BadVideo
-from vidgan.folders import is_video, walked
+from vidgan.folders import is_hidden, is_video
 
 # An output that we name ourselves keeps these; from any other it becomes .mkv, which holds every stream.
 KEPT_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
@@ -22,6 +23,7 @@ class Task:
 class Found:
     tasks: list[Task]
     others: list[Path]  # files that are no videos by their names
+    closed: list[Path]  # folders that may not be opened
     made: list[Path]  # videos that say so, or that are what another one of the folder becomes
 
 
@@ -51,7 +53,7 @@ def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], 
         raise BadOption(
             "the outputs would be the inputs themselves", "Name another folder, or give a --suffix."
         )
-    videos, others = _files(folder, target)
+    videos, others, closed = _files(folder, target)
     if not videos:
         kinds = ", ".join(sorted(KEPT_SUFFIXES))
         raise BadVideo(
@@ -76,7 +78,7 @@ def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], 
             "To enhance one again, name it instead of its folder.",
         )
     _check_apart(found)
-    return Found(found, others, made=[source for source in videos if is_made[source]])
+    return Found(found, others, closed, made=[source for source in videos if is_made[source]])
 
 
 def _check_apart(found: list[Task]) -> None:
@@ -92,10 +94,19 @@ def _check_apart(found: list[Task]) -> None:
             )
 
 
-def _files(folder: Path, target: Path) -> tuple[list[Path], list[Path]]:
+def _files(folder: Path, target: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Videos, other files, and folders that may not be opened: one, as of a disk's own, does not stop the others."""
     videos: list[Path] = []
     others: list[Path] = []
-    for _, files in walked(folder, but=target):
-        for file in files:
-            (videos if is_video(file) else others).append(file)
-    return videos, others
+    closed: list[Path] = []
+    # Not by folders.walked: a link that leads nowhere is a video here, which fails and is listed.
+    for root, below, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        place = Path(root)
+        below[:] = sorted(name for name in below if not is_hidden(name) and not _is(place / name, target))
+        for name in sorted(name for name in names if not is_hidden(name)):
+            (videos if is_video(Path(name)) else others).append(place / name)
+    return videos, others, closed
+
+
+def _is(one: Path, other: Path) -> bool:
+    return other.exists() and one.samefile(other)

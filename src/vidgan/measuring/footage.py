@@ -151,13 +151,13 @@ def _paired(high: Path, low: Path) -> list[Clip]:
 def _clips(place: Path) -> dict[str, list[Path]]:
     """Name -> the files of its frames.
 
-    A folder whose pictures are numbered is a clip; other pictures are clips of one frame. Files that differ in their
-    suffix alone keep it in their names.
+    A folder whose pictures are numbered is a clip, also a linked one; other pictures are clips of one frame. Files that
+    differ in their suffix alone keep it in their names.
     """
     if place.is_file():
         return {place.stem: [place]}
     found: list[tuple[str, list[Path]]] = []
-    for folder, files in walked(place):
+    for folder, files in walked(place, links=True):
         below = folder.relative_to(place).as_posix()
         videos = [file for file in files if is_video(file)]
         pictures = [file for file in files if is_photo(file)]

@@ -133,6 +133,8 @@ def _entries(options: Options, suffix: str, console: Console) -> list[Entry]:
     if found.others:
         names = ", ".join(path.name for path in found.others[:3]) + (" ..." if len(found.others) > 3 else "")
         say(f"left out, by their names no videos: {len(found.others)} ({names})")
+    for place in found.closed:
+        say(f"left out, may not be opened: {place}")
     if found.made:
         say(f"left out, made by earlier runs: {len(found.made)}")
     return entries
