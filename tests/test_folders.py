@@ -66,9 +66,10 @@ def test_a_link_that_leads_nowhere_is_a_video_that_fails(place: Path) -> None:
 def test_a_folder_that_may_not_be_opened_is_told(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root may open everything: the system is made to refuse."""
     iterdir, scandir = Path.iterdir, os.scandir
+    closed = {str(place / "below")}
 
     def refuse(folder: object) -> None:
-        if str(folder) == str(place / "below"):
+        if str(folder) in closed:
             raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr(Path, "iterdir", lambda folder: refuse(folder) or iterdir(folder))
@@ -77,3 +78,6 @@ def test_a_folder_that_may_not_be_opened_is_told(place: Path, monkeypatch: pytes
         list(folders.walked(place))
     found = naming.tasks(place, place.parent / "out", "", is_marked=lambda path: False)
     assert found.closed == [place / "below"] and [task.source for task in found.tasks] == [place / "a.mp4"]
+    closed.add(str(place))
+    with pytest.raises(BadVideo, match="in may not be opened"):
+        naming.tasks(place, place.parent / "out", "", is_marked=lambda path: False)

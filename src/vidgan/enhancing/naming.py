@@ -44,8 +44,9 @@ def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], 
 
     is_marked  whether a file says that it was made by vidgan: it is no source then, where the target lies in the folder
     Hidden files and folders are passed over, links to folders are not followed, and neither is the target itself.
-    Raises BadVideo where there is no video, BadOutput where the target is a file, BadOption where it is called like
-    one, and where names would be those of the sources themselves or differ in case alone.
+    Raises BadVideo where there is no video or the folder may not be opened, BadOutput where the target is a file,
+    BadOption where it is called like one, and where names would be those of the sources themselves or differ in case
+    alone.
     """
     if target.exists() and not target.is_dir():
         raise BadOutput(f"{target} is no folder", f"{folder} is one: name a folder for its videos.")
@@ -54,6 +55,8 @@ def tasks(folder: Path, target: Path, word: str, *, is_marked: Callable[[Path], 
             "the outputs would be the inputs themselves", "Name another folder, or give a --suffix."
         )
     videos, others, closed = _files(folder, target)
+    if folder in closed:
+        raise BadVideo(f"{folder} may not be opened", "Allow it, or name another folder.")
     if not videos:
         kinds = ", ".join(sorted(KEPT_SUFFIXES))
         raise BadVideo(
