@@ -11,6 +11,7 @@ import videos
 import vidgan
 from videos import Film
 from vidgan.errors import BadVideo
+from vidgan.score import REFERENCE
 
 TEN_CODES = 20 * math.log10(255 / (10 * 219 / 255))  # dB: ten codes of grey, in luma of 16 to 235
 ODD = (64, 49)  # width, height
@@ -204,3 +205,15 @@ def test_lpips_comes_along_where_its_weights_are(tmp_path, shared, monkeypatch):
     monkeypatch.setenv("VIDGAN_WEIGHTS", str(shared / "weights"))
     small = exact(tmp_path / "small.mkv", [grey(0, width=32, height=32)])
     assert numbers(small, small, metrics="lpips")["lpips"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_warping_error_stands_beside_the_references_own(tmp_path):
+    """It is never 0, so that the reference has one of its own; a metric that asks for a truth has none of itself."""
+    truth = exact(tmp_path / "truth.mkv", [grey(i, width=96, height=96) for i in range(4)])
+    brighter = exact(tmp_path / "brighter.mkv", [grey(i, lighter=10, width=96, height=96) for i in range(4)])
+    found = vidgan.compare(truth, brighter, metrics="warping-error,psnr-y")
+    means = {contender.name: contender.means() for contender in found.contenders}
+    assert means[REFERENCE]["warping_error"] == pytest.approx(
+        means["brighter.mkv"]["warping_error"], rel=0.05
+    )
+    assert "psnr_y" not in means[REFERENCE] and "psnr_y" in means["brighter.mkv"]

@@ -118,3 +118,12 @@ def test_a_note_on_a_terminal_is_no_markup():
     console = Console(file=file, width=120, force_terminal=True)
     with progress.bar(console) as tick:
         tick(1, 2, "a[/b].mp4")
+
+
+@pytest.mark.parametrize(("total", "done"), [(2, [1, 2, 2]), (None, [1, 2, 3])])
+def test_frames_are_counted_and_passed_on_and_never_more_than_there_are_about(total, done):
+    told, seen = [], []
+    watch = progress.counted(seen.append, lambda now, of, note: told.append((now, of, note)), total)
+    for picture in "abc":
+        watch(picture)
+    assert seen == ["a", "b", "c"] and told == [(now, total, f"{n} frames") for n, now in enumerate(done, 1)]

@@ -30,7 +30,8 @@ def folder(tmp_path):
     for step in (0, 5, 10, 15, 20):
         save(nature(step, 60, 120), tmp_path / "strips" / f"step-{step:06}.png")
     (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "best.safetensors").write_bytes(b"")
+    for name in ("best", "state"):
+        (tmp_path / "checkpoints" / f"{name}.safetensors").write_bytes(b"")
     return tmp_path
 
 
@@ -47,6 +48,7 @@ def test_the_table_s_numbers_are_the_log_s(folder):
     assert "best, step 20" in page and "faithful stage" in page
     assert "Finished: 20 steps." in page
     assert "--model" in page and "best.safetensors" in page
+    assert "state.safetensors" not in page  # it is to go on from, and no model
 
 
 def test_a_curve_has_a_point_for_every_row(folder):
