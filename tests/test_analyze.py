@@ -143,6 +143,8 @@ def test_what_cannot_be_analysed_is_refused_in_two_lines(tmp_path, capsys, make,
 def test_a_place_that_is_the_video_or_no_file_is_refused(film, tmp_path):
     with pytest.raises(BadOutput, match="one of the files that are read"):
         vidgan.analyze(film, report=film)
+    with pytest.raises(BadOutput, match="one of the files that are read"):
+        vidgan.analyze(film, report=film.with_name(f"{film.name}.json"))
     with pytest.raises(BadOutput, match="cannot be written"):
         vidgan.analyze(film, report=tmp_path / "nowhere" / "out.html")
     with pytest.raises(BadWeights):

@@ -155,6 +155,16 @@ def test_what_is_no_generator_is_refused(clip, tmp_path, network):
         vidgan.enhance(clip, tmp_path / "out.mp4", model=network)
 
 
+@pytest.mark.parametrize("place", ["generator", "discriminator"])
+def test_a_network_that_no_recipe_can_make_is_not_trained(clip, tmp_path, place):
+    generator, discriminator = networks()
+    pair = {"generator": generator, "discriminator": discriminator}
+    pair[place] = type("Mine", (nn.Module,), {"scale": 2})()
+    with pytest.raises(BadOption, match="a Mine is no network of vidgan's shelf"):
+        vidgan.train(**pair, videos=clip, out=tmp_path / "run")
+    assert list(tmp_path.iterdir()) == [clip]
+
+
 def test_errors_can_be_told_apart(clip, tmp_path):
     generator, discriminator = networks()
     cases = {

@@ -131,6 +131,7 @@ def test_small_clips_are_left_out_and_named(tmp_path):
     store = dataset.Store(tmp_path / "s")
     assert store.smaller_than(64) == ["small.png"]
     rest = store.without(["small.png"])
+    assert rest.smaller_than(64) == []
     assert rest.photos == [] and batches(rest)[0][0].shape[0] == 2
     with pytest.raises(BadVideo, match="smaller than a crop"):
         store.without(store.smaller_than(100))

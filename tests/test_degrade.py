@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import degrade
+from vidgan.degrade import presets
 from vidgan.recipe import Damage
 
 PIL = pytest.importorskip("PIL.Image")
@@ -173,6 +174,14 @@ def test_a_sinc_is_a_sharp_low_pass():
     response = np.abs(np.fft.fft2(degrade.sinc_kernel(60, np.pi / 2).numpy()))[0]
     frequency = np.abs(np.fft.fftfreq(121)) * 2 * np.pi
     assert response[frequency < 1.3].min() > 0.85 and response[frequency > 1.9].max() < 0.15
+
+
+def test_ringing_lets_no_frequency_come_out_stronger():
+    """Also where frames have become smaller than the small clip will be."""
+    rng = np.random.default_rng(0)
+    for unit in (0.5, 0.7, 1.0, 1.5, 4.0):
+        kernel = presets._ringing(rng, 1, unit)[0].numpy()
+        assert np.abs(np.fft.fft2(kernel, (128, 128))).max() < 1.3
 
 
 def test_sharpening_overshoots_at_edges_and_leaves_flats():

@@ -231,6 +231,16 @@ def test_before_a_segment_is_closed_nothing_is_kept(enhance, stopped):
     assert names() == ["in.mkv"]
 
 
+def test_a_signal_before_the_folder_is_locked_leaves_none(tmp_path, monkeypatch):
+    def signalled(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kept.lock, "take", signalled)
+    with pytest.raises(KeyboardInterrupt), kept.Kept(tmp_path / "out.mp4", {}, start_over=False, say=print):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_joining_alone_is_left_where_all_frames_are_made(enhance, stopped, monkeypatch, capsys):
     write_source()
     with monkeypatch.context() as patched:

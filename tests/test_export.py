@@ -52,6 +52,14 @@ def test_the_file_was_run_beside_the_network(name, runtime, config):
     assert names() == (["a.onnx"] if name == "a.onnx" else ["a.bin", "a.xml"])
 
 
+def test_a_network_that_is_passed_stays_as_it_is():
+    network = lively().to(torch.bfloat16).train().requires_grad_(True)
+    assert vidgan.export(network, "a.onnx").checked_by is not None
+    assert network.training and {(w.dtype, w.requires_grad) for w in network.parameters()} == {
+        (torch.bfloat16, True)
+    }
+
+
 def test_what_the_file_says_of_itself():
     vidgan.export("fast", "a.onnx", fidelity=0.5)
     model = onnx.load("a.onnx")

@@ -15,6 +15,7 @@ from test_compare import exact
 from vidgan import cli, sidecar
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption, BadVideo, MissingExtra
+from vidgan.features import lpips
 from vidgan.geometry import Map
 from vidgan.measuring import alignment, measures
 from vidgan.score import LANCZOS, REFERENCE
@@ -247,6 +248,9 @@ def test_what_is_missing_on_the_machine_is_left_out_or_an_error_where_it_was_ask
     monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path))
     left_out = measures.choose(None, side=400, reference=True, source=True).left_out
     assert "vidgan models pull lpips" in left_out["lpips"]
+    with pytest.raises(vidgan.errors.BadWeights) as refused:
+        lpips.load_lpips("vgg")
+    assert "vidgan models pull lpips-vgg." in refused.value.remedy
     with pytest.raises(vidgan.errors.BadWeights):
         measures.choose(["lpips"], side=400, reference=True, source=True)
 

@@ -110,6 +110,7 @@ def test_each_fault_is_named(tmp_path):
     assert cli.main(["prepare", str(folder), str(tmp_path / "all"), "--keep-all", "--quiet"]) == 0
     kept = shards.read_index(tmp_path / "all")
     assert all(clip.kept for entry in kept.entries.values() for clip in entry.clips)
+    assert "left out" not in str(kept)  # of repeats, which are kept
 
 
 def test_bars_are_cut_off_and_shots_are_kept_apart(tmp_path):

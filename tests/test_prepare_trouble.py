@@ -39,6 +39,12 @@ def test_a_named_picture_of_another_kind_is_no_film(tmp_path):
     assert [found.kind for found in sources.find((place,))] == ["photo"]
 
 
+def test_a_set_that_was_copied_without_hidden_files_is_gone_on_with(clip, tmp_path):
+    prepared(clip, tmp_path / "set")
+    (tmp_path / "set" / ".lock").unlink()
+    assert list(prepared(clip, tmp_path / "set").entries) == ["a.mp4"]
+
+
 def test_a_disk_that_was_full_is_no_mark_on_the_source(clip, tmp_path, monkeypatch, capsys):
     real = Path.write_bytes
 

@@ -161,6 +161,15 @@ def test_the_average_follows_the_weights_fast_at_first():
     assert all(torch.allclose(average, torch.tensor(0.9001)) for average in run.ema.parameters())
 
 
+def test_the_average_has_the_buffers_of_now():
+    run = running.create(recipe(ema=0.999))
+    for network in (run.generator, run.ema):
+        network.register_buffer("mean", torch.zeros(2))
+    run.generator.mean += 3
+    descent.update_average(run)
+    assert run.ema.mean.tolist() == [3, 3]
+
+
 def test_lpips_takes_part_where_it_is_weighed():
     class Distance(nn.Module):
         def forward(self, output, target):

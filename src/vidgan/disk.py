@@ -13,12 +13,14 @@ from zlib import crc32
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; it becomes `path` when the block ends well, and is gone when it does not.
 
-    A kill leaves the old file or the new one, whole, and at most a hidden rest that the next writing replaces.
-    Raises OSError where the file cannot get its name.
+    A kill or a power cut leaves the old file or the new one, whole, and at most a hidden rest that the next writing
+    replaces. For one writer at a time. Raises OSError where the file cannot get its name.
     """
     partial = path.with_name(f".{short(path.name)}.partial")
     try:
         yield partial
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

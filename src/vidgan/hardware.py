@@ -1,4 +1,4 @@
-"""What this machine runs well: the device, the precision, the threads."""
+"""What this machine has and runs well: devices, precisions, memory, energy."""
 
 import ctypes
 import re
@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from vidgan.errors import BadOption
 
@@ -32,12 +33,19 @@ def device_of(word: str) -> torch.device:
     return torch.device(word)
 
 
+def place_of(network: nn.Module) -> torch.device:
+    """Where its weights are; the processor where it has none."""
+    return next((weight.device for weight in network.parameters()), torch.device("cpu"))
+
+
 def precision_of(word: str, device: torch.device) -> torch.dtype:
     """auto, fp32, bf16, fp16 -> the precision; auto is the quickest there. Raises BadOption."""
     if word == "auto":
         return quick_precision(device)
     if word not in PRECISIONS:
         raise BadOption(f"--precision {word} is not known", f"Use auto or one of: {', '.join(PRECISIONS)}.")
+    if word == "fp16" and device.type == "cpu":
+        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
     return PRECISIONS[word]
 
 

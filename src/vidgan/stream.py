@@ -59,9 +59,7 @@ def settings_of(device: str, precision: str, tile: str) -> Settings:
     """The settings in the words of the command line. Raises BadOption for those that cannot be."""
     place = hardware.device_of(device)
     numbers = hardware.precision_of(precision, place)
-    if place.type == "cpu" and numbers is torch.float16:
-        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
-    if tile in ("auto", "off"):
+    if tile in ("auto", "off", "0"):  # 0 as Real-ESRGAN's users write it
         return Settings(device=place, precision=numbers)
     if not (tile.isascii() and tile.isdecimal()) or int(tile) < SMALLEST_TILE:
         raise BadOption(f"--tile {tile} is no size for a tile", f"Use auto, off, or {SMALLEST_TILE} or more.")
@@ -89,7 +87,7 @@ def gflop_per_pixel(generator: nn.Module) -> float:
 
     generator  in float32, wherever it is
     """
-    place = next((weight.device for weight in generator.parameters()), torch.device("cpu"))
+    place = hardware.place_of(generator)
     frame = torch.zeros(1, 3, COUNTED, COUNTED, device=place)
     network = cast(Recurrent, generator)
     with torch.inference_mode():
@@ -102,7 +100,7 @@ def gflop_per_pixel(generator: nn.Module) -> float:
 def needs(generator: nn.Module, precision: torch.dtype) -> tuple[int, int, int]:
     """Its scale; what a small pixel takes while it is computed, and what it leaves for the next frame, in bytes."""
     network = cast(Recurrent, generator)
-    place = next((weight.device for weight in generator.parameters()), torch.device("cpu"))
+    place = hardware.place_of(generator)
     with torch.inference_mode():
         _, memory = network.folded(torch.zeros(1, 3, COUNTED, COUNTED, device=place))
     left = sum(part.numel() for part in memory) * precision.itemsize

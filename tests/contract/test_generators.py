@@ -203,6 +203,24 @@ def test_reach_is_the_receptive_field(lively):
     assert max(int((place - square).abs().max()) for place in places) * fold == reach
 
 
+@pytest.mark.parametrize("changes", [{"scale": 1}, {"scale": 2}, {"scale": 2, "fold": 2}, {"scale": 4}])
+def test_tiles_are_the_whole_picture_whatever_is_folded(module, changes):
+    try:
+        generator = module.Generator(small_config(module, **changes)).eval()
+    except ValueError as refused:
+        pytest.skip(str(refused))
+    with torch.no_grad():
+        for weight in generator.parameters():
+            weight.add_(torch.randn_like(weight) * 0.03)
+    assert generator.reach % fold_of(generator) == 0
+    frame, place = torch.rand(1, 3, 203, 201), {"device": torch.device("cpu"), "precision": torch.float32}
+    whole, tiled = (
+        stream.Upscaler(generator, stream.Settings(tile=tile, **place), print).folded(frame)
+        for tile in (None, 64)
+    )
+    assert (tiled - whole).abs().max() < 1e-4 * whole.std()
+
+
 def test_the_stream_can_tell_how_much_memory_it_needs(lively):
     settings = stream.Settings(device=torch.device("cpu"), precision=torch.float32)
     assert stream.choose_tile(lively, 1920, 1080, settings, 1 << 60) is None

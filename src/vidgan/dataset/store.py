@@ -81,8 +81,9 @@ class Store:
     def without(self, names: list[str]) -> "Store":
         """The same store as if it did not hold these. Raises BadVideo if nothing is left."""
         rest = copy.copy(self)
-        rest.photos = [name for name in self.photos if name not in names]
-        rest.videos = [name for name in self.videos if name not in names]
+        gone = set(names)
+        rest.shapes = {name: shape for name, shape in self.shapes.items() if name not in gone}
+        rest._sort()
         if not rest.photos and not rest.videos:
             raise BadVideo(
                 "every clip and photo is smaller than a crop and its margin",

@@ -45,6 +45,7 @@ def sinc_kernel(reach: int, cutoff: float) -> Tensor:
     cutoff  radians per pixel, up to pi
     Source: Wang et al. 2021, "Real-ESRGAN", for the ringing of repeated sharpening and compression.
     """
+    assert 0 < cutoff <= math.pi, f"cutoff is {cutoff}"
     y, x = torch.meshgrid(*[torch.arange(-reach, reach + 1, dtype=torch.float64)] * 2, indexing="ij")
     radius = torch.hypot(x, y)
     kernel = cutoff * torch.special.bessel_j1(cutoff * radius) / (2 * math.pi * radius)

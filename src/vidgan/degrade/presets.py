@@ -25,7 +25,8 @@ from vidgan.degrade.tape import taped
 
 Ends = tuple[float, float]
 WANDERING = 0.3  # share of clips whose blur and noise wander
-RING_REACH = 10  # of a sharp low pass, in pixels
+RING_REACH = 10  # of a sharp low pass, in pixels of the small clip
+MOST_RING_REACH = 21  # and at most, in pixels of the frames
 KERNELS: tuple[Kernel, ...] = ("area", "bilinear", "bicubic")
 
 
@@ -201,8 +202,10 @@ def _blurred(frames: Tensor, order: Order, unit: float, rng: np.random.Generator
 
 
 def _ringing(rng: np.random.Generator, num_frames: int, unit: float = 1.0) -> Tensor:
-    reach = min(21, round(RING_REACH * unit / 2)) if unit > 1 else RING_REACH
-    return sinc_kernel(reach, rng.uniform(math.pi / 3, math.pi) / unit).expand(num_frames, -1, -1)
+    """unit  pixels of these frames to one of the small clip"""
+    cutoff = min(math.pi, rng.uniform(math.pi / 3, math.pi) / unit)  # above pi it would be no low pass
+    reach = min(MOST_RING_REACH, round(RING_REACH * max(1.0, unit)))
+    return sinc_kernel(reach, cutoff).expand(num_frames, -1, -1)
 
 
 def _compressed(frames: Tensor, codec: Codec, rng: np.random.Generator) -> Tensor:

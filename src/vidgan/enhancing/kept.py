@@ -94,13 +94,14 @@ class Kept:
         is_new = not self.folder.exists()
         try:
             self.folder.mkdir(exist_ok=True)
-            self._lock = _locked(self.folder / LOCK, self.output)
             try:
+                self._lock = _locked(self.folder / LOCK, self.output)
                 self._open()
-            except BaseException:
-                if is_new:
+            except BaseException as error:  # also a signal
+                if is_new and not isinstance(error, BadOutput):  # which says that it is another run's
                     shutil.rmtree(self.folder, ignore_errors=True)
-                self._lock.close()
+                if self._lock is not None:
+                    self._lock.close()
                 raise
         except OSError as error:
             raise self.failed(error) from None

@@ -1,6 +1,5 @@
 """What must be remembered at the end of a segment, so that the next one is what it would have been: in safetensors."""
 
-import os
 from dataclasses import dataclass
 from json import dumps, loads
 from pathlib import Path
@@ -48,8 +47,6 @@ def remembered(networks: list[Upscaler], cuts: CutDetector) -> Memory:
 def save(memory: Memory, path: Path) -> str:
     """Write it, safe on the disk; gives the file's SHA-256."""
     checkpoint.save_tensors(memory.tensors, {HEADER: dumps(memory.told)}, path)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
     return disk.sha256(path)
 
 

@@ -38,6 +38,7 @@ class Plan:
     """What the weights do not say about a network."""
 
     file: str
+    pulled_as: str  # what `vidgan models pull` calls it
     sha256: str  # of a file that is known to hold the published weights
     widths: tuple[int, ...]  # output channels of each convolution
     kernels: tuple[int, ...]
@@ -53,6 +54,7 @@ class Plan:
 PLANS: dict[Net, Plan] = {
     "alex": Plan(
         file="lpips_alexnet.safetensors",
+        pulled_as="lpips",
         sha256="4bbcae6f7f3eceaea0fb4ed9d849260aafcbe549a809fea8dceb82084d9a1a75",
         widths=(64, 192, 384, 256, 256),
         kernels=(11, 5, 3, 3, 3),
@@ -66,6 +68,7 @@ PLANS: dict[Net, Plan] = {
     ),
     "vgg": Plan(
         file="lpips_vgg16.safetensors",
+        pulled_as="lpips-vgg",
         sha256="d02832b36515932ca8071a28e152030ca237d8250aad6b23b46fd8a58c966e18",
         widths=(64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512),
         kernels=(3,) * 13,
@@ -184,7 +187,7 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
     """
     plan = PLANS[net]
     assert taps is None or 1 <= taps <= len(plan.tapped), f"taps is {taps}"
-    path = _find(plan.file, folder)
+    path = _find(plan, folder)
     try:
         weights = load_file(path)
     except (SafetensorError, OSError) as damage:
@@ -197,7 +200,7 @@ def load_lpips(net: Net, *, taps: int | None = None, folder: Path | None = None)
     if disk.sha256(path) != plan.sha256 and not is_published(Lpips(net, weights)):
         raise BadWeights(
             f"{path} does not give the distances of LPIPS v0.1 on {net}: these are other weights",
-            "Fetch the published ones with: vidgan models pull lpips",
+            f"Fetch the published ones with: vidgan models pull {plan.pulled_as}",
         )
     return Lpips(net, weights, taps=taps)
 
@@ -216,7 +219,7 @@ def is_published(network: Lpips) -> bool:
 
 def find_lpips(net: Net) -> Path:
     """The file that load_lpips would read. Raises BadWeights where there is none."""
-    return _find(PLANS[net].file, None)
+    return _find(PLANS[net], None)
 
 
 def has_lpips(net: Net) -> bool:
@@ -243,14 +246,15 @@ def cache() -> Path:
     return disk.cache() / "weights"
 
 
-def _find(file: str, folder: Path | None) -> Path:
+def _find(plan: Plan, folder: Path | None) -> Path:
     named = os.environ.get("VIDGAN_WEIGHTS")
     places = [folder, Path(named) if named else None, cache()]
     looked = [place for place in places if place is not None]
     for place in looked:
-        if (place / file).is_file():
-            return place / file
+        if (place / plan.file).is_file():
+            return place / plan.file
     raise BadWeights(
-        f"the LPIPS weights {file} are not in {', '.join(map(str, looked))}",
-        "Fetch it with: vidgan models pull lpips. Or name its folder in the variable VIDGAN_WEIGHTS.",
+        f"the LPIPS weights {plan.file} are not in {', '.join(map(str, looked))}",
+        f"Fetch them with: vidgan models pull {plan.pulled_as}. "
+        "Or name their folder in the variable VIDGAN_WEIGHTS.",
     )

@@ -83,7 +83,9 @@ class Generator(nn.Module):
     def reach(self) -> int:
         """Input pixels to each side whose change could be seen: the halo of a tile. Exact for small networks."""
         exact = self.fold * (15 * self.config.blocks + 4) + self.fold - 1
-        return min(exact, FAR)
+        return min(
+            exact + -exact % self.fold, FAR
+        )  # or a tile would begin amid pixels that are folded together
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one input pixel needs while a frame is computed."""

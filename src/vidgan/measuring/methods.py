@@ -72,7 +72,7 @@ def _lanczos(low: Tensor, scale: int) -> Tensor:
 
 
 def _network(word: str, place: Place) -> Method:
-    generator = checkpoint.load_generator(word)
+    generator = stream.checked(checkpoint.load_generator(word))
     upscaler = stream.Upscaler(
         generator, stream.Settings(device=place.device, precision=place.precision), ignore
     )

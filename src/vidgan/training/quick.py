@@ -1,6 +1,6 @@
 """Training and testing as two calls, for a first look: the recipe is made here, to fit the networks."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vidgan import dataset, hardware, metrics, recipe, runs, score
-from vidgan.errors import BadVideo
+from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_lpips
 from vidgan.pixels import rounded
 from vidgan.silence import ignore
@@ -34,6 +34,7 @@ class Options:
 
 def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> Path:
     """See vidgan.train."""
+    place = hardware.place_of(generator)
     chosen = _recipe(generator, discriminator, options)
     run = assemble(chosen, generator, discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
@@ -41,7 +42,8 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
         say=ignore,
         tick=ignore,
         change=True,
-        precision=hardware.quick_precision(torch.device("cpu")),
+        device=place,
+        precision=hardware.quick_precision(place),
         workers=0,
     )
     with alone(options.out):
@@ -78,7 +80,7 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
         raise BadVideo(
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
         )
-    precision = hardware.quick_precision(torch.device("cpu"))
+    precision = hardware.quick_precision(hardware.place_of(generator))
     judges = {"lpips": metrics.lpips} if has_lpips("alex") else {}
     numbers = score.score(generator, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
@@ -87,6 +89,12 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
 
 
 def _network(network: nn.Module) -> dict[str, Any]:
+    """As a recipe tells it. Raises BadOption for what no recipe could make again."""
+    if not is_dataclass(getattr(network, "config", None)):
+        raise BadOption(
+            f"a {type(network).__name__} is no network of vidgan's shelf: it has no config",
+            "Make one with vidgan.create_generator or create_discriminator, or put yours there: CONTRIBUTING.md.",
+        )
     config = asdict(network.config)  # type: ignore[call-overload]
     return {"name": type(network).__module__.rpartition(".")[2], "config": config}
 

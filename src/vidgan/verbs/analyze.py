@@ -86,7 +86,7 @@ def _check(options: Options) -> None:
         raise BadOption(f"--realism-every {options.realism_every} judges nothing", "Give 1 or more.")
     if options.realism_every > 1 and options.realism is None:
         raise BadOption("--realism-every is given without --realism", "Name a training run with --realism.")
-    places.check(options, (options.video, options.normal, options.realism))
+    places.check(options, (options.video, sidecar.path_for(options.video), options.normal, options.realism))
     if options.clips is not None:
         clips.check_folder(options.clips, overwrite=options.overwrite)
 

@@ -84,8 +84,6 @@ def run(options: Options) -> Evaluation:
 def _place(options: Options) -> methods.Place:
     device = hardware.device_of(options.device)
     precision = hardware.precision_of(options.precision, device)
-    if device.type == "cpu" and precision is torch.float16:
-        raise BadOption("--precision fp16 does not run on a processor", "Use bf16 or fp32, or leave it out.")
     return methods.Place(device=device, precision=precision, threads=torch.get_num_threads())
 
 

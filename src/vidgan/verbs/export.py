@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from vidgan import __version__, checkpoint, graph, stream
 from vidgan.backends import onnxruntime, openvino
+from vidgan.backends.torch import ready
 from vidgan.errors import BadOption, BadOutput
 
 SUFFIXES = (".onnx", ".xml")
@@ -46,11 +47,11 @@ class Exported:
 def run(options: Options, generator: nn.Module | None = None) -> Exported:
     """Write the file; a generator takes the model's place. Raises VidganError, and leaves what was there."""
     _check_place(options)
-    network = (
-        stream.checked(checkpoint.load(options.model, fidelity=options.fidelity))
-        if generator is None
-        else stream.checked(generator).eval()
-    )
+    if generator is None:
+        generator = checkpoint.load(options.model, fidelity=options.fidelity)
+    network = ready(
+        stream.checked(generator), device=CPU, precision=torch.float32
+    )  # a copy: theirs stays as it is
     made = graph.film(network, _notes(options, network))
     with tempfile.TemporaryDirectory(prefix=f".{options.output.name}.", dir=options.output.parent) as folder:
         # OpenVINO writes under no name in capitals.

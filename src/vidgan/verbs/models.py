@@ -7,9 +7,9 @@ from vidgan import checkpoint, progress
 from vidgan.errors import BadOption
 from vidgan.features import Net, has_lpips
 from vidgan.features.fetch import ORIGINS, fetch
-from vidgan.features.lpips import cache
+from vidgan.features.lpips import PLANS, cache
 
-FETCHED: dict[str, Net] = {"lpips": "alex", "lpips-vgg": "vgg"}  # what pull knows
+FETCHED: dict[str, Net] = {plan.pulled_as: net for net, plan in PLANS.items()}  # what pull knows
 WIDE = 17  # columns of the longest name, and one
 # Of a card's results what tells most, on the held-out clips: its words, and how it is written.
 MEASURED = {"val_psnr_y": ("PSNR-Y", ".1f"), "val_lpips": ("LPIPS", ".3f")}

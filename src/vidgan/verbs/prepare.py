@@ -72,7 +72,8 @@ def _check_folder(options: Options) -> None:
     folder = options.dataset
     if folder.is_file():
         raise BadOutput(f"{folder} is a file", "Name a folder for the data set; it comes last.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / LOCK).exists():
+    begun = (folder / LOCK).exists() or shards.is_prepared(folder)  # a copy may lack the hidden lock
+    if folder.is_dir() and any(folder.iterdir()) and not begun:
         raise BadOutput(
             f"{folder} holds files, and no data set",
             "Name a new or an empty folder; the data set comes last.",
