@@ -213,7 +213,7 @@ def train(
     crop: int = 96,
     batch: int = 4,
 ) -> Path:
-    """Train both networks in place on a video, a photo or a folder of them, and keep the weights in `out`; on the generator's device.
+    """Train both networks in place, where the generator is, on a video, a photo or a folder; `out` keeps the weights.
 
     faithful_steps   first, close to the truth pixel by pixel
     realistic_steps  then, against the discriminator
