@@ -60,28 +60,30 @@ def directions(high: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     return angles[:, 0], angles[:, 1]
 
 
-def samples_of(tmp_path, number: int, augment: Augment) -> torch.Tensor:
+def samples_of(tmp_path, monkeypatch, number: int, augment: Augment) -> torch.Tensor:
+    """Their large clips; what becomes of the small ones is nobody's question here, and takes a third of the time."""
     save_file({"a.mp4": marked(8), "b.png": marked(1)}, tmp_path / "m")
+    monkeypatch.setattr(dataset.batches, "damaged", lambda high, *_: high[..., ::2, ::2])
     made = dataset.Batches(
         store=dataset.Store(tmp_path / "m"),
         recipe=recipe(augment=augment),
         stage=stage(batch=number),
-        scale=4,
+        scale=2,
     )
     return made[0][1]
 
 
-def test_of_ten_thousand_oriented_samples_none_is_mirrored_or_turned(tmp_path):
+def test_of_ten_thousand_oriented_samples_none_is_mirrored_or_turned(tmp_path, monkeypatch):
     """With everything else that moves a picture switched on."""
-    augment = Augment(oriented=True, free=0.1, zoom=(0.5, 1.0), brightness=0.1)
-    red, green = directions(samples_of(tmp_path, 10_000, augment))
+    augment = Augment(oriented=True, free=0.05, zoom=(0.5, 1.0), brightness=0.1)
+    red, green = directions(samples_of(tmp_path, monkeypatch, 10_000, augment))
     assert len(red) == 30_000
     assert np.abs(red).max() < 1, "red does not grow to the right everywhere"
     assert np.abs(green - 90).max() < 1, "green does not grow downwards everywhere"
 
 
-def test_without_the_switch_every_direction_is_seen(tmp_path):
-    red, green = directions(samples_of(tmp_path, 400, Augment(free=0.5)))
+def test_without_the_switch_every_direction_is_seen(tmp_path, monkeypatch):
+    red, green = directions(samples_of(tmp_path, monkeypatch, 400, Augment(free=0.5)))
     assert all(((red > start) & (red <= start + 30)).any() for start in range(-180, 180, 30))
     mirrored = np.isclose((green - red) % 360, 270, atol=2)
     assert np.isclose((green - red) % 360, 90, atol=2).sum() + mirrored.sum() == len(red)

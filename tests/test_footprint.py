@@ -1,0 +1,24 @@
+"""How much memory a method takes, as a process of its own tells it."""
+
+import sys
+
+import pytest
+import torch
+
+from vidgan.measuring import footprint
+from vidgan.measuring.methods import Place
+
+PLACE = Place(device=torch.device("cpu"), precision=torch.float32, threads=1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="which does not tell")
+def test_it_is_a_whole_process_and_holds_the_enlarged_pictures():
+    height, width = 1000, 1200
+    pictures_mb = 2 * 3 * 4 * height * 4 * width * 4 / (1 << 20)  # two, 4 times larger, in float32
+    assert pictures_mb > 400
+    assert pictures_mb + 100 < footprint.of("bicubic", (height, width), PLACE) < pictures_mb + 2000
+
+
+def test_a_process_that_does_not_end_in_time_tells_nothing(monkeypatch):
+    monkeypatch.setattr(footprint, "PATIENCE", 0.05)
+    assert footprint.of("bicubic", (8, 8), PLACE) is None
