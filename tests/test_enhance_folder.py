@@ -277,8 +277,8 @@ serve()
 QUEUE = """
 import sys
 from vidgan import cli
-from vidgan.enhancing import queue
-queue.PROGRAM = {program!r}
+from vidgan.verbs import enhance
+enhance.PROGRAM = {program!r}
 sys.exit(cli.main(sys.argv[1:]))
 """
 

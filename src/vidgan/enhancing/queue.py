@@ -42,16 +42,23 @@ class Entry:
     result: dict[str, object] | None = None
 
 
-# Until it is ready to finish a frame first, Ctrl-C ends it without a word.
-PROGRAM = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); from vidgan.verbs.enhance import serve; serve()"
 Show = Callable[[], None]  # called now and then: the entries have changed
 Say = Callable[[Entry, str], None]
 
 
-def run(entries: list[Entry], options: Callable[[Task], Options], *, jobs: int, show: Show, say: Say) -> None:
+def run(
+    entries: list[Entry],
+    options: Callable[[Task], Options],
+    *,
+    program: str,
+    jobs: int,
+    show: Show,
+    say: Say,
+) -> None:
     """Make what is waiting; every entry ends as done, failed, skipped or stopped.
 
     options  of one video
+    program  Python that makes one: it calls serve
     say      told what a process says on its standard error
     After a first Ctrl-C or polite kill no video is begun, and those at work are left resumable; then it is raised.
     """
@@ -65,7 +72,7 @@ def run(entries: list[Entry], options: Callable[[Task], Options], *, jobs: int, 
                     if (number := next(waiting, None)) is None:
                         break
                     entries[number].status = "running"
-                    running[number] = _Process(number, options(entries[number].task), events)
+                    running[number] = _Process(number, program, options(entries[number].task), events)
                 if not running:
                     break
                 for process in running.values() if asked.signal else ():
@@ -86,11 +93,13 @@ def run(entries: list[Entry], options: Callable[[Task], Options], *, jobs: int, 
 class _Process:
     """One video at work. What it writes arrives as events: its number, "out", "err" or "end", and the line."""
 
-    def __init__(self, number: int, options: Options, events: "queue.Queue[tuple[int, str, str]]") -> None:
+    def __init__(
+        self, number: int, program: str, options: Options, events: "queue.Queue[tuple[int, str, str]]"
+    ) -> None:
         self._number, self._events = number, events
         self.was_asked = False  # to stop
         self._process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from vidgan.errors import MissingExtra
 
-# Of each group of blocks: widening, kernel, stride of its first block, channels, blocks.
-GROUPS = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 1))
+# Of each group of blocks: widening, stride of its first block, channels, blocks.
+GROUPS = ((1, 1, 16, 1), (6, 2, 24, 2), (6, 2, 40, 2), (6, 2, 80, 1))
 STEM = 32
 # Blocks whose rectified wide features are compared, from a quarter to a sixteenth of the size: those that rank pictures
 # as LPIPS does (docs/experiments.md). Earlier ones punish all texture, later ones see none.
@@ -35,7 +35,7 @@ class EfficientNet(nn.Module):
         self.stem = _convolution(weights, "_conv_stem", "_bn0", stride=2)
         self.blocks = nn.ModuleList()
         width, number = STEM, 0
-        for widening, _, first_stride, channels, count in GROUPS:
+        for widening, first_stride, channels, count in GROUPS:
             for index in range(count):
                 stride = first_stride if index == 0 else 1
                 self.blocks.append(

@@ -80,7 +80,7 @@ def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Nu
                 assert moment.reference is not None
                 meter.push(moment.contenders[name], moment.reference)
             numbers.add(moment.seconds, rows)
-            watch(_shown(moment, rows, setting))
+            watch(_shown(moment, rows))
             for picture in (moment.reference, moment.source, *moment.contenders.values()):
                 if picture is not None:
                     picture.forget()
@@ -177,7 +177,7 @@ def _row(name: str, picture: Picture, moment: _Moment, setting: Setting) -> dict
     return row
 
 
-def _shown(moment: _Moment, rows: Mapping[str, Mapping[str, float]], setting: Setting) -> Moment:
+def _shown(moment: _Moment, rows: Mapping[str, Mapping[str, float]]) -> Moment:
     return Moment(
         seconds=moment.seconds,
         reference=None if moment.reference is None else moment.reference.rgb,

@@ -35,7 +35,7 @@ class Recorder:
     def see(self, noted: Noted) -> None:
         event = noted.event
         kept = self._kept.setdefault(event.kind, Highest(MOST_SHOWN))
-        seconds = event.end - event.start
+        seconds = event.seconds
         if kept.takes(seconds):
             kept.add(seconds, (event, _pictures(noted)))
 
@@ -119,7 +119,7 @@ def _card(found: Analysis, number: int, event: Event, pictures: list[tuple[str, 
     figures = "".join(_figure(found, event, title, jpeg) for title, jpeg in pictures)
     words = [
         f"{clock(event.start)} to {clock(event.end)}",
-        f"{event.end - event.start:.2f} s, frames {event.first} to {event.last}",
+        f"{event.seconds:.2f} s, frames {event.first} to {event.last}",
         f"{event.score:.{kind.digits}f} {kind.unit} at {clock(event.worst)}",
     ]
     if number in found.clips:

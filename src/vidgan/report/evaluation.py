@@ -72,7 +72,7 @@ def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
         page.table(("metric", "how"), [(metric.title, metric.protocol) for metric in found.measured()]),
         page.table(("versions", ""), versions().items()),
     ]
-    style = ".scroll { overflow-x: auto; } .scroll table { white-space: nowrap; } td { overflow-wrap: anywhere; } "
+    style = ".scroll table { white-space: nowrap; } td { overflow-wrap: anywhere; } "
     style += ".sample .gallery { grid-template-columns: repeat(auto-fill, minmax(12rem, 1fr)); } "
     style += ".sample img { height: auto; object-fit: contain; }"
     return page.write(page.page(f"Evaluation on {found.data}", sections, style=style), path)

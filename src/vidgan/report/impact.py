@@ -44,7 +44,7 @@ UNJUDGED: dict[Kind, str] = {
     "moved": MEANS["moved"],
 }
 STYLE = """
-.scroll { overflow-x: auto; } .scroll table { white-space: nowrap; }
+.scroll table { white-space: nowrap; }
 .verdict { font-size: 1.25rem; font-weight: 600; }
 .sight .gallery { grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
 .view { position: relative; line-height: 0; } .view img { width: 100%; height: auto; object-fit: contain; }
@@ -204,10 +204,7 @@ def _figure(sight: Sight, arm: str) -> str:
         boxes += [_rect(finding.box, "", f"{name} {finding.label}") for finding in plain]
         boxes += [_marked(name, difference) for difference in drawn]
     overlay = f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{"".join(boxes)}</svg>'
-    picture = page.figure(jpeg_bytes(_small(sight.pictures[arm]), quality=3), arm, [])
-    start = picture.index(">") + 1
-    end = picture.index("<figcaption")
-    return f'{picture[:start]}<div class="view">{picture[start:end]}{overlay}</div>{picture[end:]}'
+    return page.figure(jpeg_bytes(_small(sight.pictures[arm]), quality=3), arm, [], overlay)
 
 
 def _marked(name: str, difference: Difference) -> str:

@@ -18,6 +18,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; }
 td.number, th.number { text-align: right; }
+.scroll { overflow-x: auto; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1rem; }
 figure { margin: 0; } figure img { width: 100%; height: 7rem; object-fit: cover; border-radius: 4px; }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; color: var(--soft); }
@@ -94,14 +95,17 @@ def facts(values: Mapping[str, object]) -> str:
     return f'<script type="application/json" id="facts">{told}</script>'
 
 
-def figure(jpeg: bytes, title: str, lines: Iterable[str]) -> str:
-    """A picture with a bold title and lines below it."""
+def figure(jpeg: bytes, title: str, lines: Iterable[str], overlay: str = "") -> str:
+    """A picture with a bold title and lines below it.
+
+    overlay  HTML to lie over the picture
+    """
     data = base64.b64encode(jpeg).decode("ascii")
     words = "".join(f"<br>{escape(line)}" for line in lines)
-    return (
-        f'<figure><img alt="" src="data:image/jpeg;base64,{data}">'
-        f"<figcaption><b>{escape(title)}</b>{words}</figcaption></figure>"
-    )
+    picture = f'<img alt="" src="data:image/jpeg;base64,{data}">'
+    if overlay:
+        picture = f'<div class="view">{picture}{overlay}</div>'
+    return f"<figure>{picture}<figcaption><b>{escape(title)}</b>{words}</figcaption></figure>"
 
 
 def gallery(figures: Iterable[str]) -> str:

@@ -92,7 +92,7 @@ def lane(found: Analysis, kind: Kind, numbers: Collection[int]) -> str:
         left = max(left, drawn_until)
         bars.append(_bar(found, (number, event), (left, width), number in numbers))
         drawn_until = left + width
-    seconds = sum(event.end - event.start for _, event in events)
+    seconds = sum(event.seconds for _, event in events)
     return _row(
         f"<b>{escape(kind.title)}</b><span>{len(events)}, {seconds:.1f} s</span>",
         f'<svg class="lane" viewBox="0 0 {WIDTH:g} {LANE}" preserveAspectRatio="none" '

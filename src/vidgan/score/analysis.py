@@ -60,6 +60,10 @@ class Event:
     worst: float
     box: Box | None = None
 
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
 
 @dataclass(frozen=True)
 class Noted:
@@ -115,7 +119,7 @@ class Analysis:
         parts = []
         for kind in self.kinds:
             if kind.name != SHOT and (found := self.of_kind(kind.name)):
-                seconds = sum(event.end - event.start for event in found)
+                seconds = sum(event.seconds for event in found)
                 parts.append(f"{kind.title} {len(found)} ({seconds:.1f} s)")
         shots = len(self.of_kind(SHOT))
         length = self.end - self.times[0]

@@ -54,9 +54,9 @@ def verdict(study: Study, block: Sequence[int], *, num_studies: int) -> Verdict:
     if not ours[:, 2].sum():
         return _of_alarms(study, judge)
     found = judge.estimate(
-        np.concatenate([ours, base], axis=1), lambda sums: _f1(sums[..., :3]) - _f1(sums[..., 3:])
+        np.concatenate([ours, base], axis=1), lambda sums: f1(sums[..., :3]) - f1(sums[..., 3:])
     )
-    values = {arm: float(_f1(study.counts[arm].sum(axis=0))) for arm in (ENHANCED, BICUBIC, LANCZOS)}
+    values = {arm: float(f1(study.counts[arm].sum(axis=0))) for arm in (ENHANCED, BICUBIC, LANCZOS)}
     words = f"F1 {values[ENHANCED]:.3f}, after bicubic {values[BICUBIC]:.3f}"
     outcome = judge.outcome(found)
     if outcome == "helped" and values[LANCZOS] >= values[ENHANCED]:
@@ -105,7 +105,7 @@ class _Judge:
         return "helped" if low > 0 else "harmed" if high < 0 else "same"
 
 
-def _f1(sums: np.ndarray) -> np.ndarray:
+def f1(sums: np.ndarray) -> np.ndarray:
     """(..., 3) found, right, there -> (...)"""
     return share(2 * sums[..., 1], sums[..., 0] + sums[..., 2])
 

@@ -16,7 +16,7 @@ from vidgan.analysers import Finding
 from vidgan.geometry import Map
 from vidgan.score.blocks import estimate, share
 from vidgan.score.evaluation import Interval
-from vidgan.score.helped import PER, Verdict, sentence, verdict
+from vidgan.score.helped import PER, Verdict, f1, sentence, verdict
 from vidgan.score.matching import KINDS, SIZES, pairs, size
 from vidgan.score.results import REFERENCE, SCHEMA, versions
 from vidgan.score.studies import BICUBIC, Gauge, Search, Study
@@ -68,7 +68,7 @@ class Impact:
         """F1, recall, precision against the reference, and false alarms in PER frames."""
         counts = np.concatenate([study.counts[arm], np.ones((len(self.seconds), 1))], axis=1)
         figures = {
-            "f1": lambda sums: share(2 * sums[..., 1], sums[..., 0] + sums[..., 2]),
+            "f1": lambda sums: f1(sums[..., :3]),
             "recall": lambda sums: share(sums[..., 1], sums[..., 2]),
             "precision": lambda sums: share(sums[..., 1], sums[..., 0]),
             "false_alarms": lambda sums: PER * share(sums[..., 0] - sums[..., 1], sums[..., 3]),
@@ -88,9 +88,7 @@ class Impact:
             counts = np.concatenate([study.counts[arm], study.counts[BICUBIC]], axis=1)
 
             def of_search(sums: np.ndarray) -> np.ndarray:
-                ours, base = (
-                    share(2 * sums[..., at + 1], sums[..., at] + sums[..., at + 2]) for at in (0, 3)
-                )
+                ours, base = f1(sums[..., :3]), f1(sums[..., 3:])
                 return share(ours - base, 1 - base)
 
             return estimate(counts, self.block, of_search)

@@ -36,7 +36,7 @@ def trouble_in_step(watch: Watch, numbers: Mapping[str, float], rule: Supervisor
     watch.steps += 1
     if _streak(watch, "finite", not all(map(math.isfinite, numbers.values()))) >= rule.patience:
         wrong = ", ".join(name for name, number in numbers.items() if not math.isfinite(number))
-        return f"{wrong}: not finite for {rule.patience} steps" if wrong else "numbers that are not finite"
+        return f"{wrong}: not finite for {rule.patience} steps"
     for name, whose in SLOPES.items():
         if name in numbers and (words := _exploding(watch, name, numbers[name], rule)):
             return f"{whose} gradient is {words}"

@@ -226,6 +226,6 @@ def _row(found: Analysis, event: Event) -> list[str]:
         kind.title,
         progress.clock(event.start),
         progress.clock(event.end),
-        f"{event.end - event.start:.2f}",
+        f"{event.seconds:.2f}",
         worst,
     ]

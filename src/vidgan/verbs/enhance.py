@@ -32,6 +32,8 @@ from vidgan.shots import CutDetector
 
 __all__ = ["Options", "Result", "run", "run_folder"]
 
+# One video of a folder. Until it is ready to finish a frame first, Ctrl-C ends it without a word.
+PROGRAM = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); from vidgan.verbs.enhance import serve; serve()"
 QUEUE_MEMORY = 320 << 20  # bytes, of the process that looks after the others: 270 MB were measured
 
 
@@ -85,6 +87,7 @@ def run_folder(options: Options, *, suffix: str, jobs: int) -> list[dict[str, ob
             queue.run(
                 entries,
                 partial(_options_of, options, jobs),
+                program=PROGRAM,
                 jobs=jobs,
                 show=show,
                 say=lambda entry, line: _pass_on(console, table.name_of(entry, options.input), line),

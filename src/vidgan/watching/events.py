@@ -86,7 +86,7 @@ class Tracker:
 
     def _close(self) -> Noted | None:
         done, self._open, self._ends_here = self._open, None, False
-        if done is None or done.event.end - done.event.start < self.rule.least - 1e-9:
+        if done is None or done.event.seconds < self.rule.least - 1e-9:
             return None
         return done
 
