@@ -15,6 +15,9 @@ from vidgan.video.colour import Colour, Converter, to_tags
 from vidgan.video.containers import Clock, Container
 from vidgan.video.encoders import Choice
 
+_VPX_TICKS = 10_000_000  # to the second, in which libvpx counts
+_SVT_RATE = Fraction(240)  # frames a second, the most that SVT-AV1 takes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Coding:
@@ -86,7 +89,15 @@ def tick_for(
         return 1 / rate
     if choice.codec == "mpeg4" and tick.denominator > 65535:
         return Fraction(1, 60000)  # MPEG-4 writes its clock in 16 bits; this one divides all usual rates
+    if choice.codec == "vp9" and tick.denominator > _VPX_TICKS // 2:
+        return Fraction(1, _VPX_TICKS)  # a finer one it would give back otherwise
     return tick
+
+
+def hint_of(choice: Choice, rate: Fraction | None) -> Fraction:
+    """Frames a second, as an encoder's rate control is told: no clock, and so no more than it takes."""
+    told = rate or Fraction(25)
+    return min(told, _SVT_RATE) if choice.codec == "av1" else told
 
 
 class Pictures:

@@ -104,8 +104,14 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
         raise _stuck(Path(container.name.removeprefix("file:")), READ_SECONDS) from None
 
 
-def main_video(container: InputContainer) -> VideoStream | None:
-    """The stream that is the film: FFmpeg's choice, never a cover picture. None where there is none."""
+def main_video(container: InputContainer, film: int | None = None) -> VideoStream | None:
+    """The stream that is the film: FFmpeg's choice, never a cover picture. None where there is none.
+
+    film  its place among those that are no pictures, where it is known: FFmpeg goes by bit rates
+    """
+    if film is not None:
+        films = [stream for stream in container.streams.video if not stream.disposition & PICTURES]
+        return films[film] if film < len(films) else None
     stream = container.streams.best("video")
     if stream is None or stream.disposition & PICTURES:
         return None

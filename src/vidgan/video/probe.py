@@ -93,7 +93,7 @@ class Source:
         return rest if duration is None else min(rest, duration)
 
 
-def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
+def probe(path: Path, *, max_pixels: int = MAX_PIXELS, film: int | None = None) -> Source:
     """Describe the video in `path`.
 
     Raises BadVideo where it is missing, empty, a folder, a playlist, a text, cut off, without video or
@@ -102,7 +102,7 @@ def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Source:
     """
     path = Path(path)
     with open_video(path, max_pixels=max_pixels) as container:
-        stream = main_video(container)
+        stream = main_video(container, film)
         if stream is None:
             kinds = sorted({str(s.type) for s in container.streams if not s.disposition & PICTURES})
             only = f", only {' and '.join(kinds)}" if kinds else ""
@@ -140,7 +140,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frame:
         pixel_format=frame.format.name,
         colour=interpret(tags, frame, stream.codec_context.codec.canonical_name),
         time_base=stream.time_base,
-        average_rate=stream.average_rate or None,
+        average_rate=_rate(stream),
         interlaced=interlaced,
         field_order=field_order,
         start_seconds=start,
@@ -239,6 +239,14 @@ def orientation_of(path: Path, frame: av.VideoFrame) -> int:
             "Clear that first (ffmpeg -display_rotation 0 -i IN -c copy OUT) and turn it with --rotate.",
         )
     return ORIENTATIONS[key]
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """Frames a second. Of raw DV FFmpeg gives its clock's ticks as the average."""
+    average, base = stream.average_rate, stream.base_rate
+    if average and base and stream.time_base and base < average == 1 / stream.time_base:
+        return base
+    return average or None
 
 
 def _duration(container: InputContainer, stream: VideoStream) -> float | None:

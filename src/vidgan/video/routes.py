@@ -26,6 +26,10 @@ class Route(Protocol):
         """The packets to mux for this one: none where it is outside the part."""
         ...
 
+    def rest(self) -> Iterator[av.Packet]:
+        """Those that had to wait for the end."""
+        ...
+
 
 def seconds_of(packet: av.Packet) -> Fraction:
     """When a packet is shown, or decoded where it does not say."""
@@ -72,11 +76,18 @@ class Copy:
         if self._last_dts is not None and packet.dts <= self._last_dts:
             packet.dts = self._last_dts + 1
             packet.pts = packet.pts if packet.pts is None else max(packet.pts, packet.dts)
+        if not packet.duration and self._last_dts is not None and packet.stream.type in ("audio", "video"):
+            packet.duration = (
+                packet.dts - self._last_dts
+            )  # MP4 would end before the last, and players leave it out
         self._last_dts = packet.dts
         if self._sound is not None:
             self._sound.refine(packet)
         packet.stream = self._target
         yield packet
+
+    def rest(self) -> Iterator[av.Packet]:
+        return iter(())
 
 
 class Text:
@@ -93,6 +104,9 @@ class Text:
             shown = max(begin, part.zero if part.begin is not None else begin)
             left = begin + (packet.duration or 0) * packet.time_base - shown
             yield from self._converter.convert(packet, shown - part.zero, left)
+
+    def rest(self) -> Iterator[av.Packet]:
+        yield from self._converter.rest()
 
 
 class _SoundClock:

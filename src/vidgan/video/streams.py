@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.container import OutputContainer
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
@@ -28,6 +29,8 @@ from vidgan.video.timing import Segment
 
 _LOOK_BACK = 10  # seconds before a cut where a subtitle that is still shown may begin
 _LOOK_AHEAD = 5  # seconds after the end until which packets may still come out of order
+# What so many channels are where nothing else is said.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _COVERS = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
     "png": ("cover.png", "image/png"),
@@ -109,6 +112,16 @@ class Companions:
             for index, route in self._routes.items()
         ]
 
+    @property
+    def films_before(self) -> int:
+        """Streams that a reader of the output takes for films, before the film."""
+        return sum(
+            self._input.streams[index].type == "video"
+            and index < self._source.video_index
+            and (self._num_sent[index] > 0 or self._container.format not in ("mp4", "mov"))
+            for index in self._routes
+        )
+
     def add_to(self, output: OutputContainer, add_video: Callable[[Stream], None]) -> None:
         """Make the output's streams in the source's order; `add_video` makes the film's, in its turn."""
         for stream in self._input.streams:
@@ -142,6 +155,8 @@ class Companions:
     def finish(self, output: OutputContainer) -> None:
         """Hand over the rest, up to the end of the part that was asked for."""
         self.advance(output, self._far)
+        for index, route in self._routes.items():
+            self._mux(output, index, route.rest())
 
     @property
     def _far(self) -> Fraction:
@@ -172,12 +187,16 @@ class Companions:
 
     def _send(self, output: OutputContainer, packet: av.Packet) -> None:
         index = packet.stream.index
-        for ready in self._routes[index].take(packet, self._part):
-            if packet.stream.type == "audio" and self._container.clock != Clock.FRAMES:
-                self._begins.setdefault(index, seconds_of(ready))
+        self._mux(output, index, self._routes[index].take(packet, self._part))
+
+    def _mux(self, output: OutputContainer, index: int, ready: Iterator[av.Packet]) -> None:
+        is_sound = self._input.streams[index].type == "audio"
+        for packet in ready:
+            if is_sound and self._container.clock != Clock.FRAMES:
+                self._begins.setdefault(index, seconds_of(packet))
             self._num_sent[index] += 1
-            self._bytes_sent[index] += ready.size
-            output.mux(ready)
+            self._bytes_sent[index] += packet.size
+            output.mux(packet)
 
     def _add(self, output: OutputContainer, stream: Stream) -> str | None:
         """Make the output's stream for `stream`; gives the reason where that cannot be."""
@@ -201,6 +220,7 @@ class Companions:
         if not _can_hold(self._container, stream):
             return f"{self._container.format} cannot hold it"
         target = output.add_stream_from_template(stream, opaque=True)
+        _name_channels(target)
         copy_labels(stream, target)
         self._routes[stream.index] = Copy(stream, target, self._container)
         return None
@@ -265,15 +285,35 @@ class Companions:
         return kept
 
 
+def _name_channels(target: Stream) -> None:
+    """Say which channels these are where only their number is known, as of PCM: MP4 refuses it, at the very end."""
+    context = target.codec_context
+    if isinstance(context, AudioCodecContext) and context.layout.name.endswith(" channels"):
+        usual = _LAYOUTS.get(context.layout.nb_channels)
+        if usual is not None:
+            context.layout = usual
+
+
 def _can_hold(container: Container, stream: Stream) -> bool:
     """Whether the muxer writes a header for `stream`, tried on a file in memory: tables promise too much."""
     try:
-        with av.open(io.BytesIO(), "w", format=container.format) as trial:
-            trial.add_stream_from_template(stream, opaque=True)
+        memory = io.BytesIO()
+        with av.open(memory, "w", format=container.format) as trial:
+            target = trial.add_stream_from_template(stream, opaque=True)
             trial.start_encoding()
+            if stream.type == "data":
+                packet = av.Packet(bytes(64))
+                packet.stream, packet.time_base, packet.is_keyframe = target, Fraction(1, 1000), True
+                packet.pts, packet.dts, packet.duration = 0, 0, 1000
+                trial.mux(packet)
+        if stream.type != "data":
+            return True
+        # Of data a header says nothing either: what was written must be found again.
+        memory.seek(0)
+        with av.open(memory, "r", format=container.format) as written:
+            return [codec_name(other) for other in written.streams] == [codec_name(stream)]
     except (av.FFmpegError, ValueError, NotImplementedError):
         return False
-    return True
 
 
 def _cover_of(source: Source, index: int) -> bytes | None:
