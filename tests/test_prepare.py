@@ -248,7 +248,7 @@ def test_sides_are_kept_when_sources_are_judged_anew_and_given_anew_for_other_sh
 def test_everything_left_out_is_said_as_such(tmp_path, capsys):
     video(tmp_path / "in" / "short.mp4", moving(1, 4))
     assert cli.main(["prepare", str(tmp_path / "in"), str(tmp_path / "set"), "--quiet"]) == 1
-    assert "of 1 sources nothing was kept" in capsys.readouterr().err
+    assert "nothing was kept of the 1 source: " in capsys.readouterr().err
     with pytest.raises(BadVideo, match="everything in"):
         dataset.pack([tmp_path / "set"], tmp_path / "s", say=print)
 

@@ -33,8 +33,13 @@ def frame_features(clip: Tensor) -> np.ndarray:
         rows = []
         for frame in clip.float().clamp(0, 1).split(1):
             taps = network.features(frame)
-            rows.append(torch.cat([part for tap in taps for part in (tap.mean((2, 3)), tap.std((2, 3)))], 1))
+            rows.append(torch.cat([part for tap in taps for part in (tap.mean((2, 3)), _deviation(tap))], 1))
     return torch.cat(rows).double().cpu().numpy()
+
+
+def _deviation(tap: Tensor) -> Tensor:
+    """Over space; none where a small picture has left a single place."""
+    return tap.std((2, 3)) if tap[0, 0].numel() > 1 else torch.zeros_like(tap[..., 0, 0])
 
 
 def motion(frames: np.ndarray) -> np.ndarray:

@@ -62,7 +62,7 @@ def run(options: Options) -> shards.Index:
         _show(index, report, console)
     if not any(entry.kept for entry in index.entries.values()):
         raise BadVideo(
-            f"of {len(index.entries)} sources nothing was kept: {report} shows why",
+            f"nothing was kept of the {len(index.entries)} source{'s' * (len(index.entries) != 1)}: {report} shows why",
             "Give other footage, or ask for less: --min-frames, --min-side, --keep-all.",
         )
     return index

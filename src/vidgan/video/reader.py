@@ -253,7 +253,9 @@ class _Decoded:
         if self._num_bad_packets:
             where = "" if self._first_bad is None else f", the first at {float(self._first_bad):.2f} s"
             num = self._num_bad_packets
-            self._say(f"{path}: {num} damaged packets do not decode{where}; their frames are missing")
+            self._say(
+                f"{path}: {num} damaged packet{'s do' if num != 1 else ' does'} not decode{where}; frames are missing"
+            )
         if self._num_bad_frames:
             self._say(
                 f"{path}: {self._num_bad_frames} frames are damaged; they are shown as far as they decode"
