@@ -124,7 +124,8 @@ class Analysis:
         shots = len(self.of_kind(SHOT))
         length = self.end - self.times[0]
         whole = "" if self.complete else f"Stopped at {self.end:.1f} s. "
-        seen = f"{len(self.times)} frame{'s' * (len(self.times) != 1)}, {length:.1f} s, {shots} shot{'s' * (shots != 1)}"
+        frames = f"{len(self.times)} frame{'s' * (len(self.times) != 1)}"
+        seen = f"{frames}, {length:.1f} s, {shots} shot{'s' * (shots != 1)}"
         return f"{whole}{seen}: {', '.join(parts) or 'nothing stands out'}."
 
     def frame(self, index: int) -> dict[str, float | None]:
