@@ -12,6 +12,7 @@ from torch import Tensor
 from vidgan import hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_efficientnet
+from vidgan.generators import VideoGenerator
 from vidgan.measuring import footage, footprint, measures
 from vidgan.measuring.footage import Clip, Footage
 from vidgan.measuring.methods import Method, Place
@@ -210,7 +211,7 @@ def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
         found.features.setdefault(name, []).append(distribution.frame_features(clip))
 
 
-def check_judge(generator: torch.nn.Module, task: Task) -> None:
+def check_judge(generator: VideoGenerator, task: Task) -> None:
     """Before any work: raises BadOption where a discriminator and its generator can judge no clip."""
     if task.frames is not None and task.frames < JUDGED_FRAMES:
         raise BadOption(
@@ -226,12 +227,11 @@ def check_judge(generator: torch.nn.Module, task: Task) -> None:
 
 
 def judge(
-    state: str, players: tuple[torch.nn.Module, torch.nn.Module], task: Task, place: Place
+    state: str, players: tuple[VideoGenerator, torch.nn.Module], task: Task, place: Place
 ) -> score.Judge:
     """A discriminator against its own generator, on every third frame and its two neighbours. Raises BadVideo."""
-    generator, discriminator = (network.to(place.device) for network in players)
-    scale: int = generator.scale  # type: ignore[assignment]
-    own, logits, clips = replace(task, scale=scale), [], {}
+    generator, discriminator = players[0].to(place.device), players[1].to(place.device)
+    own, logits, clips = replace(task, scale=generator.scale), [], {}
     for clip in task.footage.clips:
         try:
             pair = score.Pair(*opened(clip, own))

@@ -10,14 +10,14 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import hardware, losses, score
 from vidgan.features import Lpips
+from vidgan.generators import Memory, VideoGenerator
 from vidgan.geometry import Map
 from vidgan.recipe import Game
 from vidgan.training import distributed
@@ -53,9 +53,10 @@ def recorded(run: Run, table: Table) -> Table:
     stage = run.stage
     if table.device.type != "cuda" or stage.accumulate > 1:
         return replace(table, recording=None)
-    scale: int = run.generator.scale  # type: ignore[assignment]
-    size = stage.crop // scale, stage.crop // scale
-    low = torch.rand(len(distributed.own_samples(stage.batch)), stage.frames, 3, *size, device=table.device)
+    side = stage.crop // run.generator.scale
+    low = torch.rand(
+        len(distributed.own_samples(stage.batch)), stage.frames, 3, side, side, device=table.device
+    )
     return replace(table, recording=recording(run.generator, stage, rolled_in, low, table.precision))
 
 
@@ -185,10 +186,8 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
     both_ways = bool(run.stage.losses.ping_pong)
     recorded = table.recording if table.recording and table.recording.shape == low_BTCHW.shape else None
     with table.autocast:
-        if recorded and draw.history:
-            memory = recorded.rolls[draw.history](low_BTCHW)
-        else:
-            memory = rolled_in(run.generator, low_BTCHW, draw.history)
+        roll = recorded.rolls[draw.history] if recorded and draw.history else None
+        memory = roll(low_BTCHW) if roll else rolled_in(run.generator, low_BTCHW, draw.history)
         shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
         output: Tensor = recorded.clip(shown, memory) if recorded else run.generator(shown, memory)
     if not both_ways:
@@ -198,7 +197,7 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
 
 
 @torch.no_grad()
-def rolled_in(generator: nn.Module, low_BTCHW: Tensor, times: int) -> Any:
+def rolled_in(generator: VideoGenerator, low_BTCHW: Tensor, times: int) -> Memory | None:
     """A memory that is several frames old when the clip begins, or none: what a long video is made of.
 
     Seen backwards up to its second frame, once or there and back again, the clip leads into itself.
@@ -209,9 +208,9 @@ def rolled_in(generator: nn.Module, low_BTCHW: Tensor, times: int) -> Any:
     history = backwards
     if times > 1:
         history = backwards + list(low_BTCHW.unbind(1)[:-1]) + backwards
-    memory = None
+    memory: Memory | None = None
     for frame in history:
-        _, memory = generator.folded(frame, memory)  # type: ignore[operator]
+        _, memory = generator.folded(frame, memory)
     return memory
 
 
@@ -247,9 +246,8 @@ def discriminator_turn(
 
 def shown(run: Run, output: Tensor, piece: Piece, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
     """What the discriminator sees: real and fake (B, 3, C, H, W), and the middle frame's enlarged input."""
-    scale: int = run.generator.scale  # type: ignore[assignment]
     three = slice(draw.first, draw.first + 3)
-    hint = F.interpolate(piece.low[:, draw.first + 1], scale_factor=scale, mode="bilinear")
+    hint = F.interpolate(piece.low[:, draw.first + 1], scale_factor=run.generator.scale, mode="bilinear")
     return draw.seen(piece.high[:, three]), draw.seen(output[:, three]), draw.seen(hint)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -177,7 +176,7 @@ def _with_motion(
 
 def _smallest(run: Run, taken: Mapping[str, metrics.Metric]) -> int:
     """The shortest side of a clip that the metrics can look at once the scale divides it."""
-    scale = cast(int, run.generator.scale)
+    scale = run.generator.scale
     side = max(metric.smallest for metric in (metrics.psnr_y, *taken.values()))
     return -(-side // scale) * scale
 
@@ -217,8 +216,7 @@ def _pairs(store: dataset.Store, names: list[str], run: Run, *, most: int = MOST
             for side, shown in ((height, min(height, JUDGED_HEIGHT)), (width, min(width, JUDGED_WIDTH)))
         )
         clips.append(store.read(name, slice(VALIDATION_FRAMES + run.ahead), *middle))
-    scale = cast(int, run.generator.scale)
-    return score.pairs(clips, scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
+    return score.pairs(clips, run.generator.scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
 
 
 def _tell_of_stills(store: dataset.Store, run: Run, say: Tell) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from vidgan import dataset, hardware, metrics, recipe, runs, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_lpips
+from vidgan.generators import as_generator
 from vidgan.pixels import rounded
 from vidgan.silence import ignore
 from vidgan.training import loop
@@ -36,7 +37,7 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     """See vidgan.train."""
     place = hardware.place_of(generator)
     chosen = _recipe(generator, discriminator, options)
-    run = assemble(chosen, generator, discriminator)
+    run = assemble(chosen, as_generator(generator), discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
     setup = loop.Setup(
         say=ignore,
@@ -75,16 +76,17 @@ def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) ->
 def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames: int) -> dict[str, float]:
     """See vidgan.test."""
     clips = [torch.from_numpy(decode_all(file, limit=frames)) for _, file in dataset.files([videos])]
-    pairs = score.pairs([clip for clip in clips if len(clip) >= 3], generator.scale, frames=frames)  # type: ignore[arg-type]
+    player = as_generator(generator)
+    pairs = score.pairs([clip for clip in clips if len(clip) >= 3], player.scale, frames=frames)
     if not pairs:
         raise BadVideo(
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
         )
     precision = hardware.quick_precision(hardware.place_of(generator))
     judges = {"lpips": metrics.lpips} if has_lpips("alex") else {}
-    numbers = score.score(generator, pairs, measures=judges, precision=precision)
+    numbers = score.score(player, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
-    verdicts = score.judged(generator, discriminator, pairs, precision=precision)
+    verdicts = score.judged(player, discriminator, pairs, precision=precision)
     return numbers | {"accuracy": score.means(verdicts)["accuracy"]}
 
 
