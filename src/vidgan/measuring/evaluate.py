@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgan import hardware, metrics, score
+from vidgan import discriminators, hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_efficientnet
 from vidgan.generators import VideoGenerator
@@ -25,7 +25,6 @@ Tell = Callable[[str, Tensor, Tensor, dict[str, Tensor]], None]  # clip, small, 
 LARGE_SIDE = 4096  # pixels: no metric needs more
 WARM_SIDE = 32  # small pixels: the first frame of a network pays for what later ones reuse
 LEAST_SET_FRAMES = 3  # of each clip: fewer have no motion to be a set of
-JUDGED_FRAMES = 3  # in a row, that a discriminator is shown
 MOST_SET_FRAMES = 400  # of each side of a distance between sets
 
 
@@ -213,10 +212,10 @@ def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
 
 def check_judge(generator: VideoGenerator, task: Task) -> None:
     """Before any work: raises BadOption where a discriminator and its generator can judge no clip."""
-    if task.frames is not None and task.frames < JUDGED_FRAMES:
+    if task.frames is not None and task.frames < discriminators.FRAMES:
         raise BadOption(
             f"--discriminator looks at three frames in a row, and --frames {task.frames} leaves too few",
-            f"Give --frames {JUDGED_FRAMES} or more.",
+            f"Give --frames {discriminators.FRAMES} or more.",
         )
     if task.footage.pairs and generator.scale != task.scale:
         raise BadOption(
@@ -237,7 +236,7 @@ def judge(
             pair = score.Pair(*opened(clip, own))
         except TooSmall:
             continue
-        triplets = range(0, len(pair.low) - JUDGED_FRAMES + 1, JUDGED_FRAMES)
+        triplets = range(0, len(pair.low) - discriminators.FRAMES + 1, discriminators.FRAMES)
         told = [
             score.verdict(generator, discriminator, pair, precision=place.precision, first=first)
             for first in triplets

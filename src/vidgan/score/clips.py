@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vidgan import hardware, metrics
+from vidgan import discriminators, hardware, metrics
 from vidgan.dataset import grey
 from vidgan.degrade import shrink
 from vidgan.generators import VideoGenerator
 from vidgan.metrics import Metric
 from vidgan.pixels import rounded
-
-JUDGED_BLOCK = 8  # sides that every discriminator takes are multiples of it
 
 
 @dataclass(frozen=True)
@@ -137,10 +134,11 @@ def verdict(
     """What the discriminator says of three frames, `first` and the next two: logits of the real and of the made."""
     place = hardware.place_of(generator)
     with torch.inference_mode(), hardware.autocast(place, precision):
-        low, high = (frames[None, first : first + 3].to(place) for frames in (clip.low, clip.high))
-        height, width = (side // JUDGED_BLOCK * JUDGED_BLOCK for side in high.shape[-2:])
+        seen = slice(first, first + discriminators.FRAMES)
+        low, high = (frames[None, seen].to(place) for frames in (clip.low, clip.high))
+        height, width = (side - side % discriminators.BLOCK for side in high.shape[-2:])
         fake = generator(low).clamp(0, 1)[..., :height, :width]
-        hint = F.interpolate(low[:, 1], scale_factor=generator.scale, mode="bilinear")[..., :height, :width]
+        hint = discriminators.enlarged(low, 0, generator.scale)[..., :height, :width]
         real_logits, _ = discriminator(high[..., :height, :width], hint)
         fake_logits, _ = discriminator(fake, hint)
     return real_logits.float().cpu(), fake_logits.float().cpu()

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from vidgan import hardware, losses, score
+from vidgan import discriminators, hardware, losses, score
 from vidgan.features import Lpips
 from vidgan.generators import Memory, VideoGenerator
 from vidgan.geometry import Map
@@ -31,7 +30,8 @@ PIXEL_LOSSES = (
     "motion_difference", "focal_frequency",
 )  # fmt: skip
 MARGIN = 16  # pixels that a window is smaller than the crop that it is taken from
-WARP_BLOCK = 16  # sides of a warped window are multiples of it, as every discriminator takes them
+# Sides of a warped window are multiples of it. One block would do, but every seed would train otherwise.
+WARP_BLOCK = 2 * discriminators.BLOCK
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def drawn(run: Run, frames: int, side: int) -> Draw:
     rng = torch.Generator().manual_seed(seed)
     rolls, longer, warps, angle, size, mirror = torch.rand(6, generator=rng, dtype=torch.float64).tolist()
     history = 0 if rolls >= run.stage.roll_in else (2 if longer < 0.5 else 1)
-    frame, first = (int(torch.randint(count, (), generator=rng)) for count in (frames, frames - 2))
+    places = frames, frames - discriminators.FRAMES + 1
+    frame, first = (int(torch.randint(count, (), generator=rng)) for count in places)
     y, x = torch.randint(MARGIN + 1, (2,), generator=rng).tolist()
     window = side - MARGIN
     map = None
@@ -246,8 +247,8 @@ def discriminator_turn(
 
 def shown(run: Run, output: Tensor, piece: Piece, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
     """What the discriminator sees: real and fake (B, 3, C, H, W), and the middle frame's enlarged input."""
-    three = slice(draw.first, draw.first + 3)
-    hint = F.interpolate(piece.low[:, draw.first + 1], scale_factor=run.generator.scale, mode="bilinear")
+    three = slice(draw.first, draw.first + discriminators.FRAMES)
+    hint = discriminators.enlarged(piece.low, draw.first, run.generator.scale)
     return draw.seen(piece.high[:, three]), draw.seen(output[:, three]), draw.seen(hint)
 
 

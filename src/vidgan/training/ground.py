@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from vidgan import dataset, features, metrics, score
+from vidgan import dataset, discriminators, features, metrics, score
 from vidgan.errors import BadVideo
 from vidgan.interrupt import Asked
 from vidgan.journal import Journal
@@ -184,7 +184,7 @@ def _smallest(run: Run, taken: Mapping[str, metrics.Metric]) -> int:
 def _judgeable(store: dataset.Store, run: Run, side: int) -> tuple[list[str], list[str]]:
     """The videos that have the three frames that the discriminator looks at: those large enough, and the others."""
     small = set(store.smaller_than(side))
-    names = [name for name in store.videos if store.shapes[name][0] >= 3 + run.ahead]
+    names = [name for name in store.videos if store.shapes[name][0] >= discriminators.FRAMES + run.ahead]
     return [name for name in names if name not in small], [name for name in names if name in small]
 
 

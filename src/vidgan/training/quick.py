@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vidgan import dataset, hardware, metrics, recipe, runs, score
+from vidgan import dataset, discriminators, hardware, metrics, recipe, runs, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_lpips
 from vidgan.generators import as_generator
@@ -77,7 +77,8 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
     """See vidgan.test."""
     clips = [torch.from_numpy(decode_all(file, limit=frames)) for _, file in dataset.files([videos])]
     player = as_generator(generator)
-    pairs = score.pairs([clip for clip in clips if len(clip) >= 3], player.scale, frames=frames)
+    seen = [clip for clip in clips if len(clip) >= discriminators.FRAMES]
+    pairs = score.pairs(seen, player.scale, frames=frames)
     if not pairs:
         raise BadVideo(
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from vidgan import hardware, score
+from vidgan.discriminators import FRAMES
 from vidgan.generators import VideoGenerator
 from vidgan.pixels import as_tensor
 from vidgan.score import Kind, Scale
 from vidgan.video import turn_upright
 
-FRAMES = 3  # that a discriminator sees at once
 CELL = 32  # pixels, about, of the map's cells
 LIMIT = 0.5  # by what the number means: less real than what the network makes
 
