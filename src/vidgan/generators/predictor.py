@@ -57,7 +57,7 @@ class Generator(generators.VideoGenerator):
         self.head = nn.Conv2d(SEEN * squares, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features, GROWTH**k) for k in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, squares, 3, padding=1)
-        begin_small(self)
+        begin_small(self, self.tail)
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one pixel needs while a frame is computed: ten layers' features, and the frame six times."""

@@ -63,7 +63,7 @@ class Generator(generators.VideoGenerator):
         self.tail = nn.Conv2d(config.features, 3 * (config.scale * config.fold) ** 2, 3, padding=1)
         # No buffer: half precision must not reach it.
         self.kernels = enlargement_kernels(config.scale)
-        begin_small(self)
+        begin_small(self, self.tail)
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one input pixel needs while a frame is computed.
@@ -116,20 +116,23 @@ class Generator(generators.VideoGenerator):
         return small.to(self.head.weight.dtype, memory_format=torch.channels_last)
 
 
-def begin_small(network: nn.Module) -> None:
+def begin_small(network: nn.Module, tail: nn.Conv2d) -> None:
     """First weights, for layers that keep their signal's strength; every block and the tail begin as small corrections.
 
-    network  its convolutions `head`, those of the Blocks `blocks`, and `tail`
+    network  of convolutions, some of them in Blocks
+    tail     its last one
     Source: He et al. 2015, "Delving deep into rectifiers".
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=SLOPE)
-            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     with torch.no_grad():
-        for block in network.blocks:  # type: ignore[union-attr]
-            block.second.weight.mul_(0.1)
-        network.tail.weight.mul_(0.1)  # type: ignore[union-attr,operator]
+        for block in network.modules():
+            if isinstance(block, Block):
+                block.second.weight.mul_(0.1)
+        tail.weight.mul_(0.1)
 
 
 def grow(smaller: Mapping[str, Tensor], config: Config, larger: Generator) -> None:

@@ -93,13 +93,13 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
 
 def _network(network: nn.Module) -> dict[str, Any]:
     """As a recipe tells it. Raises BadOption for what no recipe could make again."""
-    if not is_dataclass(getattr(network, "config", None)):
+    config = getattr(network, "config", None)
+    if not is_dataclass(config) or isinstance(config, type):
         raise BadOption(
             f"a {type(network).__name__} is no network of vidgan's shelf: it has no config",
             "Make one with vidgan.create_generator or create_discriminator, or put yours there: CONTRIBUTING.md.",
         )
-    config = asdict(network.config)  # type: ignore[call-overload]
-    return {"name": type(network).__module__.rpartition(".")[2], "config": config}
+    return {"name": type(network).__module__.rpartition(".")[2], "config": asdict(config)}
 
 
 def _bicubic(pair: score.Pair) -> torch.Tensor:
