@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import checkpoint, degrade, score
-from vidgan.watching.realism import FRAMES, Judge
+from vidgan.discriminators import FRAMES
+from vidgan.watching.realism import Judge
 
 BLOCK = 32
 

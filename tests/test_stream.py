@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from vidgan import stream
 from vidgan.errors import BadWeights, VidganError
 from vidgan.frame import Frame
+from vidgan.generators import VideoGenerator
 from vidgan.generators.recurrent import Config, Generator
 from vidgan.pixels import as_pixels, as_tensor
 from vidgan.shots import CutDetector
@@ -96,10 +97,8 @@ def test_in_half_precision_tiles_are_above_50_decibels_and_show_no_seam(generato
 def test_a_halo_one_pixel_too_narrow_would_show(generator):
     """That the test above can fail."""
 
-    class Hasty(Generator):
-        reach = 2
-
-    hasty = Hasty(generator.config)
+    hasty = Generator(generator.config)
+    hasty.reach = 2
     hasty.load_state_dict(generator.state_dict())
     low = [as_tensor(frame.pixels) for frame in clip(3, 100, 80)]
     whole, tiled = upscaler(generator), upscaler(hasty, tile=64)
@@ -178,7 +177,7 @@ def test_only_the_window_is_computed(generator):
     torch.testing.assert_close(folded, expected)
 
 
-class Fragile(nn.Module):
+class Fragile(VideoGenerator):
     """Adds up what it has seen; in half precision it breaks at bright frames."""
 
     scale, reach = 2, 0

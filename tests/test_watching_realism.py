@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 import vidgan
 from vidgan import checkpoint, degrade, score, video
+from vidgan.discriminators import FRAMES
 from vidgan.errors import VidganError
-from vidgan.watching.realism import FRAMES, Judge
+from vidgan.watching.realism import Judge
 from watched import lossless, pan
 
 SAMPLE = Path(__file__).resolve().parent.parent / "examples" / "media" / "bunny.mp4"

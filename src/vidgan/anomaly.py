@@ -22,11 +22,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import checkpoint
 from vidgan.errors import BadVideo, BadWeights
+from vidgan.generators import Memory, VideoGenerator
 from vidgan.generators.predictor import SEEN
 from vidgan.losses.motion import mean_around
 
@@ -85,7 +86,7 @@ class Usual:
 class Foresight:
     """A predictor at work on one video: how wrong it was about each frame. It keeps a few frames and predictions."""
 
-    def __init__(self, generator: nn.Module, size: tuple[int, int], device: torch.device) -> None:
+    def __init__(self, generator: VideoGenerator, size: tuple[int, int], device: torch.device) -> None:
         self.generator = generator.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.size = size
         self.device = device
@@ -93,7 +94,7 @@ class Foresight:
 
     def forget(self) -> None:
         """A new shot, or another video, begins with the next frame."""
-        self._memory: tuple[Tensor, ...] | None = None
+        self._memory: Memory | None = None
         self._coming: deque[Tensor] = deque()  # predictions, of the next frame first
         self._num_seen = 0
 
@@ -132,7 +133,7 @@ class Normal:
     false_alarms  share of the frames of new normal footage that the threshold is meant to leave above it
     """
 
-    def __init__(self, generator: nn.Module, usual: Usual, device: torch.device) -> None:
+    def __init__(self, generator: VideoGenerator, usual: Usual, device: torch.device) -> None:
         self.usual = usual
         self.threshold, self.false_alarms = usual.threshold, usual.false_alarms
         self.generator = generator
@@ -166,7 +167,7 @@ Clips = Iterable[Iterable[Tensor]]  # clips of frames, each (3, any, any) uint8
 
 
 def calibrated(
-    generator: nn.Module, seen: Clips, held_out: Clips, *, device: torch.device, tick: Callable[[], None]
+    generator: VideoGenerator, seen: Clips, held_out: Clips, *, device: torch.device, tick: Callable[[], None]
 ) -> Usual:
     """What is usual for a predictor, from the footage that it was trained on, and its threshold from other footage.
 
@@ -225,7 +226,7 @@ def save(usual: Usual, path: Path) -> None:
 def load(path: Path, device: torch.device) -> Normal:
     """What `vidgan train` left of a predictor. Raises BadWeights for a file that is none, or was not calibrated."""
     generator = checkpoint.load_generator(path)
-    if not getattr(generator, "ahead", 0):
+    if not generator.ahead:
         raise BadWeights(
             f"{path} holds a {checkpoint.card_of(generator).generator}, which enhances frames and predicts none",
             "Give a model that `vidgan train` made by a recipe such as recipes/anomaly.toml.",
@@ -243,7 +244,7 @@ def load(path: Path, device: torch.device) -> Normal:
         usual = Usual(
             tensors[EXPECTED].float(), (height, width), *numbers, int(told["frames"]), float(told["above"])
         )
-        fits = tuple(usual.expected.shape) == tuple(-(-side // generator.fold) for side in usual.size)  # type: ignore[operator]
+        fits = tuple(usual.expected.shape) == tuple(-(-side // generator.fold) for side in usual.size)
         sound = usual.threshold > 0 and bool((usual.expected > 0).all() & usual.expected.isfinite().all())
     except (ValueError, KeyError, TypeError):
         fits = sound = False
@@ -254,8 +255,8 @@ def load(path: Path, device: torch.device) -> Normal:
     return Normal(generator, usual, device)
 
 
-def _too_few(generator: nn.Module) -> BadVideo:
-    needed = SEEN + generator.ahead  # type: ignore[operator]
+def _too_few(generator: VideoGenerator) -> BadVideo:
+    needed = SEEN + generator.ahead
     return BadVideo(
         f"what is normal cannot be told: no clip has the {needed} frames that a prediction takes",
         "Name longer videos under [data] train and val.",

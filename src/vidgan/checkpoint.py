@@ -22,6 +22,7 @@ from torch.overrides import TorchFunctionMode
 
 from vidgan import disk, foreign, runs, shelf
 from vidgan.errors import BadOption, BadWeights
+from vidgan.generators import VideoGenerator, as_generator
 from vidgan.recipe import Recipe
 
 GENERATORS = "vidgan.generators"
@@ -83,7 +84,7 @@ def save_generator(
     save_tensors(tensors, {HEADER: card.model_dump_json()}, path)
 
 
-def load_generator(model: str | Path) -> nn.Module:
+def load_generator(model: str | Path) -> VideoGenerator:
     """A generator in float32 on the CPU, ready to run: an embedded model's name, or the path of a model file.
 
     A .pth of the Real-ESRGAN family will do, too; see foreign.py.
@@ -93,7 +94,7 @@ def load_generator(model: str | Path) -> nn.Module:
     path = find(model)
     if path.suffix.lower() in foreign.SUFFIXES and path.is_file():
         found = foreign.read(path)
-        return _made(found.generator, found.config, found.weights, path)
+        return as_generator(_made(found.generator, found.config, found.weights, path))
     tensors, header = load_tensors(path)
     card = read_card(header, path)
     if card.generator not in (known := shelf.names(GENERATORS)):
@@ -102,10 +103,10 @@ def load_generator(model: str | Path) -> nn.Module:
             f"It has: {', '.join(known)}. Use the version that the file was made with.",
         )
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(BESIDE)}
-    return _made(card.generator, card.config, weights, path)
+    return as_generator(_made(card.generator, card.config, weights, path))
 
 
-def load(model: str | Path, *, fidelity: float | None = None, denoise: float | None = None) -> nn.Module:
+def load(model: str | Path, *, fidelity: float | None = None, denoise: float | None = None) -> VideoGenerator:
     """The generator that a model and how it is mixed mean: load_generator, load_between or load_denoising.
 
     Raises BadOption for a share that is none of 0 to 1 and for both at once, BadWeights as those do.
@@ -125,7 +126,7 @@ def load(model: str | Path, *, fidelity: float | None = None, denoise: float | N
     return load_generator(model)
 
 
-def load_between(model: str | Path, fidelity: float) -> nn.Module:
+def load_between(model: str | Path, fidelity: float) -> VideoGenerator:
     """A generator between a realistic model and its faithful twin: 0 is the one, 1 the other.
 
     The twin of an embedded model is called like it, with "-faithful"; that of a run's checkpoint is the
@@ -140,7 +141,7 @@ def load_between(model: str | Path, fidelity: float) -> nn.Module:
     return realistic
 
 
-def load_denoising(model: str | Path, strength: float) -> nn.Module:
+def load_denoising(model: str | Path, strength: float) -> VideoGenerator:
     """realesr-general-x4v3 between its companion, which keeps noise (0), and itself (1), as Real-ESRGAN's -dn does.
 
     The companion lies beside it: general-wdn-x4v3 in place of general-x4v3 in its name. Source: Wang et al. 2019, "Deep
@@ -186,7 +187,7 @@ def _mix(one: nn.Module, other: nn.Module, share: float) -> None:
     )
 
 
-def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]:
+def load_twins(model: str | Path, *, option: str) -> tuple[VideoGenerator, VideoGenerator]:
     """A realistic model, and the faithful one beside it that it was trained from.
 
     option  what asks for the twin, for the messages
@@ -206,7 +207,7 @@ def load_twins(model: str | Path, *, option: str) -> tuple[nn.Module, nn.Module]
     return realistic, faithful
 
 
-def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
+def load_players(state: Path) -> tuple[VideoGenerator, nn.Module]:
     """The averaged generator and the discriminator of a training state, or of a run's folder, on the CPU.
 
     state  or JUDGE: the two that come with the package
@@ -236,7 +237,7 @@ def load_players(state: Path) -> tuple[nn.Module, nn.Module]:
         }
         for kind in ("ema", "discriminator")
     }
-    generator = _made(recipe.generator.name, recipe.generator.config, below["ema"], path)
+    generator = as_generator(_made(recipe.generator.name, recipe.generator.config, below["ema"], path))
     told = recipe.discriminator
     return generator, _made(told.name, told.config, below["discriminator"], path, kind="Discriminator")
 

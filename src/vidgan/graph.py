@@ -12,13 +12,13 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidgan.errors import BadOption, MissingExtra
+from vidgan.generators import VideoGenerator
 
 OPSET = 17
 SAMPLE = 37, 51  # odd, and no multiples of any fold, so that edges are repeated while the tracer looks
@@ -34,12 +34,12 @@ class Graph:
     left: tuple[str, ...]  # the outputs that become them with the next frame
 
 
-def step(generator: nn.Module) -> Graph:
+def step(generator: VideoGenerator) -> Graph:
     """Generator.folded: frame (1, 3, H, W), M -> large (1, 3 * S * S, H, W), unclamped, M. For the backends."""
     return _traced(generator, _Step(generator))
 
 
-def film(generator: nn.Module, notes: dict[str, str]) -> Graph:
+def film(generator: VideoGenerator, notes: dict[str, str]) -> Graph:
     """For people: frame (1, 3, H, W), begins, M -> large (1, 3, H * S, W * S), both in [0, 1], and M.
 
     Where begins is true a shot begins: M is not looked at, but for its shape. A network without memory has neither.
@@ -58,22 +58,22 @@ def film(generator: nn.Module, notes: dict[str, str]) -> Graph:
 
 
 class _Step(nn.Module):
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: VideoGenerator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, frame: Tensor, *memory: Tensor) -> tuple[Tensor, ...]:
-        large, left = cast(Any, self.generator).folded(frame, memory)
+        large, left = self.generator.folded(frame, memory)
         return large, *left
 
 
 class _Film(nn.Module):
-    def __init__(self, generator: nn.Module) -> None:
+    def __init__(self, generator: VideoGenerator) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, frame: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        network, memory = cast(Any, self.generator), state[1:]
+        network, memory = self.generator, state[1:]
         if memory:
             fresh = network.fresh(frame)
             memory = tuple(torch.where(state[0], *pair) for pair in zip(fresh, memory, strict=True))
@@ -81,22 +81,27 @@ class _Film(nn.Module):
         return F.pixel_shuffle(large, network.scale).clamp(0, 1), *left
 
 
-def _traced(generator: nn.Module, wrapped: nn.Module) -> Graph:
+def says_how_a_shot_begins(generator: VideoGenerator) -> bool:
+    """Whether it has a `fresh`, which a graph takes: a network of the user's own can do without, on torch."""
+    return hasattr(generator, "fresh")
+
+
+def _traced(generator: VideoGenerator, wrapped: nn.Module) -> Graph:
     _onnx()
-    if not hasattr(generator, "fresh"):
+    if not says_how_a_shot_begins(generator):
         raise BadOption(
             f"a {type(generator).__name__} has no 'fresh', the memory that a shot begins with",
             "Use a generator from vidgan's shelf; to enhance with this one, --backend torch.",
         )
     frame = torch.rand(1, 3, *SAMPLE)
     with torch.no_grad():
-        memory = tuple(part.clone() for part in cast(Any, generator).fresh(frame))
+        memory = tuple(part.clone() for part in generator.fresh(frame))
     memories = tuple(f"memory_{number}" for number in range(len(memory)))
     left = tuple(f"{name}_next" for name in memories)
     has_shots = isinstance(wrapped, _Film) and bool(memory)
     inputs = [FRAME, *([BEGINS] if has_shots else []), *memories]
     given = (frame, *([torch.tensor(False)] if has_shots else []), *memory)
-    scale = int(cast(Any, generator).scale) if isinstance(wrapped, _Film) else 1
+    scale = generator.scale if isinstance(wrapped, _Film) else 1
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter(
             "ignore"
@@ -110,7 +115,7 @@ def _traced(generator: nn.Module, wrapped: nn.Module) -> Graph:
             opset_version=OPSET,
             input_names=inputs,
             output_names=[LARGE, *left],
-            dynamic_axes=_axes(memories, left, fold=getattr(generator, "fold", 1), scale=scale),
+            dynamic_axes=_axes(memories, left, fold=generator.fold, scale=scale),
         )
         return Graph(model=file.read_bytes(), memories=memories, left=left)
 

@@ -16,10 +16,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from vidgan import backends, disk
+from vidgan import backends, disk, graph
 from vidgan.errors import BadOption
+from vidgan.generators import Memory, VideoGenerator
 from vidgan.silence import ignore
 
 WORTH = 1.1  # times as fast as torch: less is not worth another backend
@@ -45,7 +45,12 @@ class Choice:
 
 
 def choose(
-    asked: Asked, generator: nn.Module, *, size: tuple[int, int], weights: str, say: Callable[[str], None]
+    asked: Asked,
+    generator: VideoGenerator,
+    *,
+    size: tuple[int, int],
+    weights: str,
+    say: Callable[[str], None],
 ) -> Choice:
     """The backend that was asked for or, for auto, the quickest of those that are installed.
 
@@ -56,7 +61,7 @@ def choose(
     running = able(asked)
     if len(running) == 1:
         return next(iter(running.values()))
-    if not hasattr(generator, "fresh"):
+    if not graph.says_how_a_shot_begins(generator):
         return running["torch"]
     side = min(*size, LARGEST)
     machine = _machine(asked.device)
@@ -108,7 +113,7 @@ def _running(name: backends.Name, asked: Asked) -> Choice | None:
 
 
 def race(
-    generator: nn.Module,
+    generator: VideoGenerator,
     choices: list[Choice],
     device: torch.device,
     *,
@@ -123,7 +128,7 @@ def race(
     def load(choice: Choice) -> backends.Running:
         return backends.load(choice.backend, generator, device=device, precision=choice.precision)
 
-    def warmed(network: backends.Running) -> tuple[backends.Running, backends.Memory]:
+    def warmed(network: backends.Running) -> tuple[backends.Running, Memory]:
         """Two steps first: what is compiled at the first frame, and recorded at the second."""
         return network, network.folded(frame, _stepped(network, frame))[1]
 
@@ -160,13 +165,11 @@ def _side(network: backends.Running, device: torch.device, largest: int) -> int:
     return max(least, min(largest, int(side)) // 16 * 16)
 
 
-def _stepped(network: backends.Running, frame: torch.Tensor) -> backends.Memory:
+def _stepped(network: backends.Running, frame: torch.Tensor) -> Memory:
     return network.folded(frame, None)[1]
 
 
-def _timed(
-    network: backends.Running, frame: torch.Tensor, memory: backends.Memory, device: torch.device
-) -> float:
+def _timed(network: backends.Running, frame: torch.Tensor, memory: Memory, device: torch.device) -> float:
     started = time.perf_counter()
     network.folded(frame, memory)
     if device.type == "cuda":

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vidgan import backends, hardware
 from vidgan.errors import BadOption, BadWeights, VidganError
 from vidgan.frame import Frame
+from vidgan.generators import Memory, VideoGenerator, as_generator
 from vidgan.geometry import Map
 from vidgan.pixels import as_array, as_codes, as_pixels, as_tensor
 from vidgan.shots import CutDetector
@@ -32,19 +33,7 @@ COUNTED = 64  # side of the small picture that operations are counted on
 # By their bytes; of torch's types, those that it moves.
 WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 Window = tuple[int, int, int, int]  # x, y, width, height
-Memory = tuple[Tensor, ...]  # each (1, any, H / fold, W / fold): what one frame leaves for the next
 Place = tuple[EllipsisType, slice, slice]  # of rows and columns
-
-
-class Recurrent(Protocol):
-    """What a generator must offer to be streamed."""
-
-    scale: int
-    reach: int  # a multiple of the fold
-
-    def bytes_per_pixel(self, itemsize: int) -> int: ...
-
-    def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,45 +55,44 @@ def settings_of(device: str, precision: str, tile: str) -> Settings:
     return Settings(device=place, precision=numbers, tile=int(tile))
 
 
-def checked(generator: nn.Module) -> nn.Module:
-    """The same generator. Raises BadOption where it does not offer what `Recurrent` asks for."""
+def checked(generator: nn.Module) -> VideoGenerator:
+    """The same module, the shelf's or the user's own. Raises BadOption where it lacks what streaming asks of it."""
     parts = ("scale", "reach", "bytes_per_pixel", "folded")
     if missing := [part for part in parts if not hasattr(generator, part)]:
         raise BadOption(
             f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
             "Make one with vidgan.create_generator.",
         )
-    if getattr(generator, "ahead", 0):
+    network = as_generator(generator)
+    if network.ahead:
         raise BadOption(
             "this model predicts frames that are to come, and enhances none",
             "Use it with: vidgan analyze VIDEO --normal MODEL",
         )
-    return generator
+    return network
 
 
-def gflop_per_pixel(generator: nn.Module) -> float:
+def gflop_per_pixel(generator: VideoGenerator) -> float:
     """What one small pixel costs, counted over a frame that follows another; a multiplication and an addition are two.
 
     generator  in float32, wherever it is
     """
     place = hardware.place_of(generator)
     frame = torch.zeros(1, 3, COUNTED, COUNTED, device=place)
-    network = cast(Recurrent, generator)
     with torch.inference_mode():
-        _, memory = network.folded(frame)
+        _, memory = generator.folded(frame)
         with FlopCounterMode(display=False) as counter:
-            network.folded(frame, memory)
+            generator.folded(frame, memory)
     return counter.get_total_flops() / 1e9 / COUNTED**2
 
 
-def needs(generator: nn.Module, precision: torch.dtype) -> tuple[int, int, int]:
+def needs(generator: VideoGenerator, precision: torch.dtype) -> tuple[int, int, int]:
     """Its scale; what a small pixel takes while it is computed, and what it leaves for the next frame, in bytes."""
-    network = cast(Recurrent, generator)
     place = hardware.place_of(generator)
     with torch.inference_mode():
-        _, memory = network.folded(torch.zeros(1, 3, COUNTED, COUNTED, device=place))
+        _, memory = generator.folded(torch.zeros(1, 3, COUNTED, COUNTED, device=place))
     left = sum(part.numel() for part in memory) * precision.itemsize
-    return network.scale, network.bytes_per_pixel(precision.itemsize), -(-left // COUNTED**2)
+    return generator.scale, generator.bytes_per_pixel(precision.itemsize), -(-left // COUNTED**2)
 
 
 class Upscaler:
@@ -113,7 +101,7 @@ class Upscaler:
     say is told, once each, of what had to be done differently: another precision, smaller tiles.
     """
 
-    def __init__(self, generator: nn.Module, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(self, generator: VideoGenerator, settings: Settings, say: Callable[[str], None]) -> None:
         self._generator = generator  # in float32, and not ours to change
         self._exact: backends.Running | None = None
         self._network = backends.load(
@@ -264,9 +252,11 @@ def rendered(folded: Tensor, plan: Map, window: Window, depth: np.dtype) -> np.n
         return as_array(torch.cat(codes, dim=1), depth)
 
 
-def choose_tile(generator: nn.Module, width: int, height: int, settings: Settings, budget: int) -> int | None:
+def choose_tile(
+    generator: VideoGenerator, width: int, height: int, settings: Settings, budget: int
+) -> int | None:
     """A tile's side for frames of this size, or None where a whole frame fits the budget in bytes."""
-    needed = width * height * cast(Recurrent, generator).bytes_per_pixel(settings.precision.itemsize)
+    needed = width * height * generator.bytes_per_pixel(settings.precision.itemsize)
     return AUTO_TILE if needed > budget else None
 
 

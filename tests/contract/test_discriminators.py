@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidgan import losses, shelf
+from vidgan import discriminators, losses, shelf
 
 SHELF = "vidgan.discriminators"
 SMALL = {"features": 8}  # whichever of these a Config has
@@ -37,6 +37,20 @@ def test_it_gives_a_verdict_for_every_patch_of_every_clip(fresh):
     _, _, height, width = logits.shape
     assert logits.shape[:2] == (2, 1) and height == width and 48 % height == 0
     assert logits.isfinite().all()
+
+
+def test_it_takes_any_sides_of_whole_blocks(fresh):
+    height, width = 3 * discriminators.BLOCK, 5 * discriminators.BLOCK
+    shown = torch.rand(1, discriminators.FRAMES, 3, height, width)
+    logits, _ = fresh(shown, torch.rand(1, 3, height, width))
+    assert logits.shape[2] * width == logits.shape[3] * height
+
+
+def test_its_hint_is_the_middle_frame_s_input_as_large_as_the_frames():
+    low = torch.rand(2, 5, 3, 6, 4)
+    hint = discriminators.enlarged(low, 2, 4)
+    assert torch.equal(hint, F.interpolate(low[:, 3], scale_factor=4, mode="bilinear"))
+    assert hint.shape == (2, 3, 24, 16)
 
 
 def test_a_taller_picture_gets_taller_verdicts(fresh):

@@ -6,10 +6,11 @@ from types import ModuleType
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import checkpoint, shelf, stream
+from vidgan.generators import VideoGenerator
 
 SHELF = "vidgan.generators"
 SMALL = {"features": 16, "blocks": 1, "growth": 8}  # whichever of these a Config has
@@ -26,21 +27,17 @@ def module(request) -> ModuleType:
 
 
 @pytest.fixture
-def fresh(module) -> nn.Module:
+def fresh(module) -> VideoGenerator:
     return module.Generator(small_config(module))
 
 
 @pytest.fixture
-def lively(fresh) -> nn.Module:
+def lively(fresh) -> VideoGenerator:
     """As if it had been trained: what it adds to the enlargement can be seen."""
     with torch.no_grad():
         for parameter in fresh.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.03)
     return fresh.eval().requires_grad_(False)
-
-
-def fold_of(generator: nn.Module) -> int:
-    return getattr(generator, "fold", 1)
 
 
 def clip(frames: int = 3, height: int = 24, width: int = 32) -> Tensor:
@@ -56,6 +53,26 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 def bicubic(frames: Tensor, scale: int) -> Tensor:
     return F.interpolate(frames, scale_factor=scale, mode="bicubic", antialias=True)
+
+
+def test_it_is_a_generator_and_says_all_that_one_says(fresh):
+    assert isinstance(fresh, VideoGenerator)
+    told = (fresh.scale, fresh.reach, fresh.fold, fresh.ahead)
+    assert all(type(number) is int for number in told)
+    assert fresh.scale >= 1 and fresh.reach >= 0 and fresh.fold >= 1 and fresh.ahead >= 0
+    assert fresh.reach % fresh.fold == 0
+    for name in ("fresh", "step", "folded", "bytes_per_pixel"):
+        assert getattr(type(fresh), name) is not getattr(VideoGenerator, name)
+    assert 0 < fresh.bytes_per_pixel(2) <= fresh.bytes_per_pixel(4)
+
+
+def test_a_shot_begins_with_what_no_memory_means(lively):
+    frame = torch.rand(1, 3, 13, 10)
+    told, left = lively.folded(frame, lively.fresh(frame))
+    silent, kept = lively.folded(frame, None)
+    assert torch.equal(told, silent)
+    assert [part.shape for part in lively.fresh(frame)] == [part.shape for part in left]
+    assert all(torch.equal(one, other) for one, other in zip(left, kept, strict=True))
 
 
 def test_each_frame_comes_out_once_and_larger(fresh):
@@ -153,7 +170,7 @@ def test_memory_is_a_tuple_of_full_frames_and_a_plain_tuple_will_do(lively):
     frame = clip(1)[:, 0]
     _, memory = lively.folded(frame)
     assert isinstance(memory, tuple)
-    size = tuple(side // fold_of(lively) for side in frame.shape[-2:])
+    size = tuple(side // lively.fold for side in frame.shape[-2:])
     assert all(part.ndim == 4 and part.shape[-2:] == size for part in memory)
     torch.testing.assert_close(lively.folded(frame, tuple(memory))[0], lively.folded(frame, memory)[0])
 
@@ -189,7 +206,7 @@ def test_a_model_file_in_half_precision_gives_the_same_pictures(lively, tmp_path
 
 def test_reach_is_the_receptive_field(lively):
     """Exactly: a smaller reach would show seams, a larger one would waste time in every tile."""
-    reach, fold = lively.reach, fold_of(lively)
+    reach, fold = lively.reach, lively.fold
     side, middle = 2 * reach + 8, reach + 4
     frame = torch.rand(1, 3, side, side, requires_grad=True)
     _, memory = lively.folded(torch.rand(1, 3, side, side))
@@ -212,7 +229,7 @@ def test_tiles_are_the_whole_picture_whatever_is_folded(module, changes):
     with torch.no_grad():
         for weight in generator.parameters():
             weight.add_(torch.randn_like(weight) * 0.03)
-    assert generator.reach % fold_of(generator) == 0
+    assert generator.reach % generator.fold == 0
     frame, place = torch.rand(1, 3, 203, 201), {"device": torch.device("cpu"), "precision": torch.float32}
     whole, tiled = (
         stream.Upscaler(generator, stream.Settings(tile=tile, **place), print).folded(frame)

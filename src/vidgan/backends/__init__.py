@@ -13,19 +13,19 @@ are saved, tiled and cleared alike.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidgan import hardware, shelf
 from vidgan.errors import BadOption
+from vidgan.generators import Memory, VideoGenerator
 
 Name = Literal["torch", "openvino", "onnxruntime"]
 NAMES: tuple[Name, ...] = get_args(Name)
 SHELF = "vidgan.backends"
 
-Memory = tuple[Tensor, ...]
 Step = Callable[..., tuple[Tensor, Memory]]
 
 
@@ -39,10 +39,8 @@ class Running:
     fold: int
 
 
-def running(generator: nn.Module, folded: Step) -> Running:
-    network = cast(Any, generator)
-    fold: int = getattr(network, "fold", 1)
-    return Running(folded=folded, scale=network.scale, reach=network.reach, fold=fold)
+def running(generator: VideoGenerator, folded: Step) -> Running:
+    return Running(folded=folded, scale=generator.scale, reach=generator.reach, fold=generator.fold)
 
 
 def is_here(name: Name, device: torch.device) -> bool:
@@ -63,7 +61,7 @@ def precision_of(name: Name, word: str, device: torch.device) -> torch.dtype:
     return precision
 
 
-def load(name: Name, generator: nn.Module, *, device: torch.device, precision: torch.dtype) -> Running:
+def load(name: Name, generator: VideoGenerator, *, device: torch.device, precision: torch.dtype) -> Running:
     """A copy of the generator, ready to compute. Raises MissingExtra, or BadOption where the device is not its own."""
     made: Running = shelf.take(SHELF, name).load(generator, device=device, precision=precision)
     return made

@@ -5,15 +5,15 @@ It reads its inputs from torch's tensors and writes its outputs into new ones: n
 
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidgan import graph
-from vidgan.backends import Memory, Running, running
+from vidgan.backends import Running, running
 from vidgan.errors import BadOption, MissingExtra
+from vidgan.generators import Memory, VideoGenerator
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -28,7 +28,7 @@ def precisions(device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.float32,)
 
 
-def load(generator: nn.Module, *, device: torch.device, precision: torch.dtype) -> Running:
+def load(generator: VideoGenerator, *, device: torch.device, precision: torch.dtype) -> Running:
     assert precision is torch.float32, precision
     return running(generator, _Step(generator, device))
 
@@ -73,10 +73,10 @@ class Session:
 
 
 class _Step:
-    def __init__(self, generator: nn.Module, device: torch.device) -> None:
+    def __init__(self, generator: VideoGenerator, device: torch.device) -> None:
         self._graph = graph.step(generator)  # which refuses a generator without a `fresh`
-        self._fresh = cast(Any, generator).fresh
-        self._scale: int = cast(Any, generator).scale
+        self._fresh = generator.fresh
+        self._scale = generator.scale
         self._run = Session(self._graph.model, device)
 
     def __call__(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:

@@ -8,14 +8,15 @@ from collections import OrderedDict
 from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidgan import graph, hardware
-from vidgan.backends import Memory, Running, running
+from vidgan.backends import Running, running
 from vidgan.errors import BadOption, MissingExtra
+from vidgan.generators import Memory, VideoGenerator
 
 MOST_COMPILED = 9  # sizes of frames: a tiled picture has nine kinds of tiles at most
 HINTS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -30,7 +31,7 @@ def precisions(device: torch.device) -> tuple[torch.dtype, ...]:
     return (torch.bfloat16, torch.float32) if quickest is torch.bfloat16 else (torch.float32, torch.bfloat16)
 
 
-def load(generator: nn.Module, *, device: torch.device, precision: torch.dtype) -> Running:
+def load(generator: VideoGenerator, *, device: torch.device, precision: torch.dtype) -> Running:
     if device.type != "cpu":
         raise BadOption(
             f"openvino does not compute on {device.type}", "Use --device cpu, or another --backend."
@@ -88,9 +89,9 @@ class Compiled:
 
 
 class _Step:
-    def __init__(self, generator: nn.Module, precision: torch.dtype) -> None:
+    def __init__(self, generator: VideoGenerator, precision: torch.dtype) -> None:
         self._run = Compiled(graph.step(generator).model, precision)  # step refuses one without a `fresh`
-        self._fresh = cast(Any, generator).fresh
+        self._fresh = generator.fresh
 
     def __call__(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
         before = self._fresh(frame) if memory is None else memory

@@ -8,10 +8,11 @@ import copy
 from collections import OrderedDict
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidgan import hardware
-from vidgan.backends import Memory, Running, Step, running
+from vidgan.backends import Running, Step, running
+from vidgan.generators import Memory, VideoGenerator
 
 MOST_RECORDED = 9  # sizes of frames: a tiled picture has nine kinds of tiles at most
 Key = tuple[tuple[int, ...], ...]
@@ -27,13 +28,12 @@ def precisions(device: torch.device) -> tuple[torch.dtype, ...]:
     return quickest, *(precision for precision in able if precision is not quickest)
 
 
-def load(generator: nn.Module, *, device: torch.device, precision: torch.dtype) -> Running:
+def load(generator: VideoGenerator, *, device: torch.device, precision: torch.dtype) -> Running:
     network = ready(generator, device=device, precision=precision)
-    step: Step = network.folded  # type: ignore[assignment]
-    return running(network, _Recorded(step) if device.type == "cuda" else step)
+    return running(network, _Recorded(network.folded) if device.type == "cuda" else network.folded)
 
 
-def ready(generator: nn.Module, *, device: torch.device, precision: torch.dtype) -> nn.Module:
+def ready(generator: VideoGenerator, *, device: torch.device, precision: torch.dtype) -> VideoGenerator:
     """A copy that computes there: weights without gradients."""
     network = copy.deepcopy(generator).eval().requires_grad_(False)
     return network.to(device=device, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -38,7 +38,8 @@ class Discriminator(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=SLOPE)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
 
     def forward(self, frames_B3CHW: Tensor, enlarged_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Three frames and the middle one's enlarged input, all in [0, 1]; sides divisible by 8.

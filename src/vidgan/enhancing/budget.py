@@ -8,10 +8,9 @@ and what grows with the film. `python benchmarks/memory.py --grid` holds the sum
 import math
 from dataclasses import dataclass, replace
 
-from torch import nn
-
 from vidgan import geometry, hardware, stream, video
 from vidgan.errors import BadOption, VidganError
+from vidgan.generators import VideoGenerator
 from vidgan.pipeline import FRAMES_BETWEEN
 from vidgan.video import Source
 
@@ -62,7 +61,7 @@ class Work:
     source: Source
     map: geometry.Map
     window: stream.Window
-    network: nn.Module
+    network: VideoGenerator
     settings: stream.Settings
     outputs: int  # 1, or 2 with a trust map
     consistent: bool
@@ -144,7 +143,7 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
     scale, per_pixel, remembered = stream.needs(work.network, work.settings.precision)
     large = 12 * scale**2 * width * height  # the enlargement in float32
     memory = remembered * width * height * work.outputs
-    side = max(width, height) if plan.tile is None else plan.tile + 2 * int(work.network.reach)  # type: ignore[arg-type]
+    side = max(width, height) if plan.tile is None else plan.tile + 2 * work.network.reach
     tile = min(side, width) * min(side, height)
     network = large + memory + remembered * width * height + tile * per_pixel + A_TILE_MORE
     kept = work.map.kept_bytes(scale)

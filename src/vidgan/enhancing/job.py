@@ -28,6 +28,7 @@ from vidgan import (
 from vidgan.enhancing import budget, choosing, kept
 from vidgan.enhancing.options import Options, check_threads, encoding_of, wish_of
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
+from vidgan.generators import VideoGenerator
 from vidgan.video import Source
 
 MEMORY_BUDGET = 1 << 30  # bytes for the network's layers before frames are tiled
@@ -46,7 +47,7 @@ class Job:
     settings: stream.Settings
     budget: budget.Plan  # what --memory has lowered
     cap: int | None  # bytes
-    generator: nn.Module
+    generator: VideoGenerator
     given: bool  # whether it was passed in; else it is that of options.model
     upscaler: stream.Upscaler
     window: stream.Window
@@ -73,13 +74,13 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         wish_of(options),
         source,
         multiple=video.size_multiple(options.output, encoding_of(options), source),
-        default_scale=network.scale,  # type: ignore[arg-type]
+        default_scale=network.scale,
     )
     if any(map.padding):
         say(
             f"the codec wants even sides: padded to {map.width}x{map.height} by repeating the last row or column"
         )
-    window = map.window(network.reach)  # type: ignore[arg-type]
+    window = map.window(network.reach)
     weights = checkpoint.sha256_of_weights(network)
     settings = _settings(options, network, window, weights, say)
     work = _work(options, source, map, window, network, settings)
@@ -160,7 +161,7 @@ def _check_encoding(options: Options, outputs: list[Path]) -> None:
 
 
 def _settings(
-    options: Options, network: nn.Module, window: stream.Window, weights: str, say: Callable[[str], None]
+    options: Options, network: VideoGenerator, window: stream.Window, weights: str, say: Callable[[str], None]
 ) -> stream.Settings:
     """With the backend that was asked for or, for auto, that of the work that is gone on with, or the quickest."""
     settings = stream.settings_of(options.device, options.precision, options.tile)
@@ -204,7 +205,7 @@ def _once(console: Console) -> Callable[[str], None]:
 
 def _cast(
     options: Options, generator: nn.Module | None
-) -> tuple[Options, Source, nn.Module, nn.Module | None]:
+) -> tuple[Options, Source, VideoGenerator, VideoGenerator | None]:
     """The source and its networks, which the options name now. What suits no file is said before it is opened."""
     auto = generator is None and choosing.is_auto(options.model)
     if auto:
@@ -217,17 +218,17 @@ def _cast(
     return options, source, network, twin
 
 
-def _networks(options: Options, generator: nn.Module | None) -> tuple[nn.Module, nn.Module | None]:
+def _networks(options: Options, generator: nn.Module | None) -> tuple[VideoGenerator, VideoGenerator | None]:
     """What makes the video, and its faithful twin where --trust asks for one."""
     network = _loaded(options) if generator is None else stream.checked(generator)
     return network, None if options.trust is None else _twin(options, generator)
 
 
-def _loaded(options: Options) -> nn.Module:
+def _loaded(options: Options) -> VideoGenerator:
     return stream.checked(checkpoint.load(options.model, fidelity=options.fidelity, denoise=options.denoise))
 
 
-def _twin(options: Options, generator: nn.Module | None) -> nn.Module:
+def _twin(options: Options, generator: nn.Module | None) -> VideoGenerator:
     """The faithful twin that the model is held against."""
     assert options.trust is not None
     if options.trust.resolve() == options.output.resolve():
@@ -296,7 +297,7 @@ def _work(
     source: Source,
     map: geometry.Map,
     window: stream.Window,
-    network: nn.Module,
+    network: VideoGenerator,
     settings: stream.Settings,
 ) -> budget.Work:
     """What is to be done, as far as memory is concerned."""

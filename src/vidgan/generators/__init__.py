@@ -1,1 +1,58 @@
-"""Networks that make a video larger and better: one file each, and the file's name is the network's name."""
+"""Networks that make a video larger and better: one file each, and the file's name is the network's name.
+
+Letters: B batch, T frames, H W height and width of the small frame, S scale.
+"""
+
+from typing import cast
+
+from torch import Tensor, nn
+
+Memory = tuple[
+    Tensor, ...
+]  # each (B, any, H / fold, W / fold), rounded up: what one frame leaves for the next
+
+
+class VideoGenerator(nn.Module):
+    """What a generator offers: enough to train it, to stream videos through it in tiles, and to export it.
+
+    Plain attributes, not properties: nn.Module hides an AttributeError inside a property behind one of its own. Called,
+    it takes a clip (B, T, 3, H, W) in [0, 1] and what the frame before its first one left, and gives as many frames
+    (B, T, 3, H * S, W * S), unclamped, in float32, whatever the precision of its weights.
+    """
+
+    scale: int  # output pixels per input pixel, each side
+    reach: int  # input pixels to each side that a frame's output may depend on, a multiple of fold: the halo of a tile
+    fold: int = (
+        1  # a tile begins at multiples of it, in pixels, and the memory is that much smaller, each side
+    )
+    ahead: int = 0  # frames from the last that is seen to the one that is given; more than 0 predicts, enhances nothing
+
+    def fresh(self, frame: Tensor) -> Memory:
+        """What a shot begins with, in the place of None: `folded` gives the same with either. Frame as in `step`."""
+        raise NotImplementedError
+
+    def step(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """A frame (B, 3, H, W) in [0, 1], what the one before left -> the large frame, what this one leaves.
+
+        memory  None where a shot begins; any tuple of such tensors will do, and is left as it is
+        """
+        raise NotImplementedError
+
+    def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+        """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
+        raise NotImplementedError
+
+    def bytes_per_pixel(self, itemsize: int) -> int:
+        """Roughly what one input pixel needs while a frame is computed, with weights of itemsize bytes each."""
+        raise NotImplementedError
+
+
+def as_generator(module: nn.Module) -> VideoGenerator:
+    """The same module, as a generator: one of the user's own need not inherit, if it has the members that are used.
+
+    Those with a default that it leaves out are set on it, so that nobody has to ask for them.
+    """
+    for name in ("fold", "ahead"):
+        if not hasattr(module, name):
+            setattr(module, name, getattr(VideoGenerator, name))
+    return cast(VideoGenerator, module)

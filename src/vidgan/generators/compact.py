@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Memory = tuple[()]  # a frame leaves nothing for the next
+from vidgan.generators import Memory, VideoGenerator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +24,11 @@ class Config:
     blocks: int = 16  # inner convolutions
 
 
-class Generator(nn.Module):
+class Generator(VideoGenerator):
     def __init__(self, config: Config = Config()) -> None:
         super().__init__()
         self.config = config
+        self.scale, self.reach = config.scale, config.blocks + 2
         widths = [3] + [config.features] * (config.blocks + 1)
         layers: list[nn.Module] = []
         for width_in, width in pairwise(widths):
@@ -36,15 +37,6 @@ class Generator(nn.Module):
         with torch.no_grad():
             last.weight.mul_(0.1)  # fresh, it is close to its enlargement
         self.body = nn.ModuleList([*layers, last])
-
-    @property
-    def scale(self) -> int:
-        return self.config.scale
-
-    @property
-    def reach(self) -> int:
-        """Input pixels that one frame's output may depend on, to each side: the halo of a tile."""
-        return self.config.blocks + 2
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one input pixel needs while a frame is computed."""

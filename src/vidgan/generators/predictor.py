@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidgan import generators
 from vidgan.generators.recurrent import SLOPE, Block, begin_small
 
 SEEN = 4  # frames
@@ -42,7 +43,7 @@ class Memory(NamedTuple):
     third: Tensor
 
 
-class Generator(nn.Module):
+class Generator(generators.VideoGenerator):
     scale = 1
 
     def __init__(self, config: Config = Config()) -> None:
@@ -50,32 +51,19 @@ class Generator(nn.Module):
         if config.ahead < 1:
             raise ValueError(f"it predicts 1 frame ahead or more, not {config.ahead}")
         self.config = config
+        self.ahead, self.fold = config.ahead, config.fold
+        self.reach = config.fold * (2 + 2 * sum(GROWTH**k for k in range(config.blocks)))
         squares = config.fold**2
         self.head = nn.Conv2d(SEEN * squares, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features, GROWTH**k) for k in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, squares, 3, padding=1)
-        begin_small(self)
-
-    @property
-    def ahead(self) -> int:
-        """Frames from the last that is seen to the one that is predicted."""
-        return self.config.ahead
-
-    @property
-    def fold(self) -> int:
-        """A tile begins at multiples of it, and its memory is that much smaller, each side."""
-        return self.config.fold
-
-    @property
-    def reach(self) -> int:
-        """Pixels that one frame's output may depend on, to each side, in whole squares: the halo of a tile."""
-        return self.fold * (2 + 2 * sum(GROWTH**k for k in range(self.config.blocks)))
+        begin_small(self, self.tail)
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one pixel needs while a frame is computed: ten layers' features, and the frame six times."""
         return 10 * self.config.features * itemsize // self.fold**2 + 6 * 4 * 3
 
-    def forward(self, frames_BTCHW: Tensor, memory: Memory | None = None) -> Tensor:
+    def forward(self, frames_BTCHW: Tensor, memory: generators.Memory | None = None) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] -> as many, each the one `ahead` frames later, unclamped, in float32.
 
         memory  what the frame before the first one left
@@ -86,23 +74,23 @@ class Generator(nn.Module):
             made.append(picture)
         return torch.stack(made, 1)
 
-    def step(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    def step(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
         """A frame (B, 3, H, W) in [0, 1], what the one before left -> the frame to come, what this one leaves."""
         return self.folded(frame, memory)
 
-    def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    def fresh(self, frame: Tensor) -> Memory:
+        """What a shot begins with, in the place of None: the frame, three times more."""
+        now = self._squares(frame)
+        return Memory(now, now, now)
+
+    def folded(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
         """As step: a picture of the frame's own size has nothing to unfold."""
         features, memory = self.understood(frame, memory)
         return self.drawn(frame, features), memory
 
-    def understood(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    def understood(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
         """What is seen in the last four frames: (B, F, h, w), and what this frame leaves."""
-        H, W = frame.shape[-2:]
-        rest = -W % self.fold, -H % self.fold
-        grey = frame.mean(1, keepdim=True)
-        grey = F.pad(grey, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else grey
-        now = F.pixel_unshuffle(grey, self.fold)
-        now = now.to(self.head.weight.dtype, memory_format=torch.channels_last)
+        now = self._squares(frame)
         if memory is None:
             memory = Memory(now, now, now)
         before, second, third = memory
@@ -114,3 +102,12 @@ class Generator(nn.Module):
         """The frame to come: this one, and what changes alike in its three colours. In float32."""
         H, W = frame.shape[-2:]
         return frame.float() + F.pixel_shuffle(self.tail(features), self.fold)[..., :H, :W]
+
+    def _squares(self, frame: Tensor) -> Tensor:
+        """The frame as the inner layers see it: without colour, in squares of pixels, in their precision."""
+        H, W = frame.shape[-2:]
+        rest = -W % self.fold, -H % self.fold
+        grey = frame.mean(1, keepdim=True)
+        grey = F.pad(grey, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else grey
+        now = F.pixel_unshuffle(grey, self.fold)
+        return now.to(self.head.weight.dtype, memory_format=torch.channels_last)

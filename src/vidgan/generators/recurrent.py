@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidgan import generators
+
 SLOPE = 0.1  # of the leaky rectifier
 
 
@@ -50,30 +52,18 @@ class Block(nn.Module):
         return self.second(F.leaky_relu_(self.first(x), SLOPE)).add_(x)
 
 
-class Generator(nn.Module):
+class Generator(generators.VideoGenerator):
     def __init__(self, config: Config = Config()) -> None:
         super().__init__()
         self.config = config
+        self.scale, self.fold = config.scale, config.fold
+        self.reach = config.fold * (2 * config.blocks + 2)
         self.head = nn.Conv2d(2 * 3 * config.fold**2 + config.features, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features) for _ in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, 3 * (config.scale * config.fold) ** 2, 3, padding=1)
         # No buffer: half precision must not reach it.
         self.kernels = enlargement_kernels(config.scale)
-        begin_small(self)
-
-    @property
-    def scale(self) -> int:
-        return self.config.scale
-
-    @property
-    def reach(self) -> int:
-        """Input pixels that one frame's output may depend on, to each side: the halo of a tile."""
-        return self.config.fold * (2 * self.config.blocks + 2)
-
-    @property
-    def fold(self) -> int:
-        """A tile begins at multiples of it, and its memory is that much smaller, each side."""
-        return self.config.fold
+        begin_small(self, self.tail)
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one input pixel needs while a frame is computed.
@@ -82,7 +72,7 @@ class Generator(nn.Module):
         """
         return 10 * self.config.features * itemsize // self.fold**2 + 6 * 4 * 3 * self.scale**2
 
-    def forward(self, low_BTCHW: Tensor, memory: Memory | None = None) -> Tensor:
+    def forward(self, low_BTCHW: Tensor, memory: generators.Memory | None = None) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32.
 
         memory  what the frame before the first one left
@@ -93,7 +83,7 @@ class Generator(nn.Module):
             high.append(picture)
         return torch.stack(high, 1)
 
-    def step(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    def step(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
         """A frame (B, 3, H, W) in [0, 1], what the one before left -> the large frame, what it leaves."""
         folded, memory = self.folded(frame, memory)
         return F.pixel_shuffle(folded, self.scale), memory
@@ -104,7 +94,7 @@ class Generator(nn.Module):
         B, _, h, w = small.shape
         return Memory(small, small.new_zeros(B, self.config.features, h, w))
 
-    def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    def folded(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
         """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
         H, W = frame.shape[-2:]
         small = self._small(frame)
@@ -126,20 +116,23 @@ class Generator(nn.Module):
         return small.to(self.head.weight.dtype, memory_format=torch.channels_last)
 
 
-def begin_small(network: nn.Module) -> None:
+def begin_small(network: nn.Module, tail: nn.Conv2d) -> None:
     """First weights, for layers that keep their signal's strength; every block and the tail begin as small corrections.
 
-    network  its convolutions `head`, those of the Blocks `blocks`, and `tail`
+    network  of convolutions, some of them in Blocks
+    tail     its last one
     Source: He et al. 2015, "Delving deep into rectifiers".
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, a=SLOPE)
-            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     with torch.no_grad():
-        for block in network.blocks:  # type: ignore[union-attr]
-            block.second.weight.mul_(0.1)
-        network.tail.weight.mul_(0.1)  # type: ignore[union-attr,operator]
+        for block in network.modules():
+            if isinstance(block, Block):
+                block.second.weight.mul_(0.1)
+        tail.weight.mul_(0.1)
 
 
 def grow(smaller: Mapping[str, Tensor], config: Config, larger: Generator) -> None:

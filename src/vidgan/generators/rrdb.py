@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vidgan.generators import Memory, VideoGenerator
+
 SLOPE = 0.2  # of the leaky rectifier
 SHARE = 0.2  # of what a block adds
 FACTOR = 4  # that the network enlarges by; a smaller scale folds its input first
 FAR = 96  # input pixels beyond which one has no say that shows in 8 bits: 0.3 code values at most with x4plus
-
-Memory = tuple[()]  # a frame leaves nothing for the next
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,17 @@ class Block(nn.Module):
         return x + SHARE * self.rdb3(self.rdb2(self.rdb1(x)))
 
 
-class Generator(nn.Module):
+class Generator(VideoGenerator):
     def __init__(self, config: Config = Config()) -> None:
         super().__init__()
         if config.scale not in (1, 2, 4):
             raise ValueError(f"its scale is 1, 2 or 4, not {config.scale}")
         self.config = config
+        self.scale, self.fold = config.scale, FACTOR // config.scale
+        # How far a change could be seen: exact for small networks. In whole folds, or a tile would begin amid pixels
+        # that are folded together.
+        exact = self.fold * (15 * config.blocks + 4) + self.fold - 1
+        self.reach = min(exact + -exact % self.fold, FAR)
         width = config.features
         self.conv_first = nn.Conv2d(3 * self.fold**2, width, 3, padding=1)
         self.body = nn.Sequential(*(Block(width, config.growth) for _ in range(config.blocks)))
@@ -69,23 +74,6 @@ class Generator(nn.Module):
         self.conv_up2 = nn.Conv2d(width, width, 3, padding=1)
         self.conv_hr = nn.Conv2d(width, width, 3, padding=1)
         self.conv_last = nn.Conv2d(width, 3, 3, padding=1)
-
-    @property
-    def scale(self) -> int:
-        return self.config.scale
-
-    @property
-    def fold(self) -> int:
-        """Input pixels that become one of the network's, each side."""
-        return FACTOR // self.config.scale
-
-    @property
-    def reach(self) -> int:
-        """Input pixels to each side whose change could be seen: the halo of a tile. Exact for small networks."""
-        exact = self.fold * (15 * self.config.blocks + 4) + self.fold - 1
-        return min(
-            exact + -exact % self.fold, FAR
-        )  # or a tile would begin amid pixels that are folded together
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one input pixel needs while a frame is computed."""

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vidgan import hardware, metrics, score
+from vidgan import discriminators, hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_efficientnet
+from vidgan.generators import VideoGenerator
 from vidgan.measuring import footage, footprint, measures
 from vidgan.measuring.footage import Clip, Footage
 from vidgan.measuring.methods import Method, Place
@@ -24,7 +25,6 @@ Tell = Callable[[str, Tensor, Tensor, dict[str, Tensor]], None]  # clip, small, 
 LARGE_SIDE = 4096  # pixels: no metric needs more
 WARM_SIDE = 32  # small pixels: the first frame of a network pays for what later ones reuse
 LEAST_SET_FRAMES = 3  # of each clip: fewer have no motion to be a set of
-JUDGED_FRAMES = 3  # in a row, that a discriminator is shown
 MOST_SET_FRAMES = 400  # of each side of a distance between sets
 
 
@@ -210,12 +210,12 @@ def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
         found.features.setdefault(name, []).append(distribution.frame_features(clip))
 
 
-def check_judge(generator: torch.nn.Module, task: Task) -> None:
+def check_judge(generator: VideoGenerator, task: Task) -> None:
     """Before any work: raises BadOption where a discriminator and its generator can judge no clip."""
-    if task.frames is not None and task.frames < JUDGED_FRAMES:
+    if task.frames is not None and task.frames < discriminators.FRAMES:
         raise BadOption(
             f"--discriminator looks at three frames in a row, and --frames {task.frames} leaves too few",
-            f"Give --frames {JUDGED_FRAMES} or more.",
+            f"Give --frames {discriminators.FRAMES} or more.",
         )
     if task.footage.pairs and generator.scale != task.scale:
         raise BadOption(
@@ -226,18 +226,17 @@ def check_judge(generator: torch.nn.Module, task: Task) -> None:
 
 
 def judge(
-    state: str, players: tuple[torch.nn.Module, torch.nn.Module], task: Task, place: Place
+    state: str, players: tuple[VideoGenerator, torch.nn.Module], task: Task, place: Place
 ) -> score.Judge:
     """A discriminator against its own generator, on every third frame and its two neighbours. Raises BadVideo."""
-    generator, discriminator = (network.to(place.device) for network in players)
-    scale: int = generator.scale  # type: ignore[assignment]
-    own, logits, clips = replace(task, scale=scale), [], {}
+    generator, discriminator = players[0].to(place.device), players[1].to(place.device)
+    own, logits, clips = replace(task, scale=generator.scale), [], {}
     for clip in task.footage.clips:
         try:
             pair = score.Pair(*opened(clip, own))
         except TooSmall:
             continue
-        triplets = range(0, len(pair.low) - JUDGED_FRAMES + 1, JUDGED_FRAMES)
+        triplets = range(0, len(pair.low) - discriminators.FRAMES + 1, discriminators.FRAMES)
         told = [
             score.verdict(generator, discriminator, pair, precision=place.precision, first=first)
             for first in triplets

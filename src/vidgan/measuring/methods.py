@@ -84,7 +84,7 @@ def _network(word: str, place: Place) -> Method:
     return Method(
         name=word,
         title=Path(word).stem if Path(word).suffix else word,
-        scale=generator.scale,  # type: ignore[arg-type]
+        scale=generator.scale,
         enlarge=enlarge,
         device=place.device.type,
         precision=hardware.word_of(place.precision),

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vidgan import hardware, metrics
+from vidgan import discriminators, hardware, metrics
 from vidgan.dataset import grey
 from vidgan.degrade import shrink
+from vidgan.generators import VideoGenerator
 from vidgan.metrics import Metric
 from vidgan.pixels import rounded
-
-JUDGED_BLOCK = 8  # sides that every discriminator takes are multiples of it
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,9 @@ def pairs(clips: Sequence[Tensor], scale: int, *, frames: int, ahead: int = 0) -
     return made
 
 
-def enhanced(generator: nn.Module, low_TCHW: Tensor, *, precision: torch.dtype = torch.float32) -> Tensor:
+def enhanced(
+    generator: VideoGenerator, low_TCHW: Tensor, *, precision: torch.dtype = torch.float32
+) -> Tensor:
     """A whole clip, frame by frame with its memory, as 8-bit video would hold it: (T, 3, H, W) in [0, 1].
 
     It is computed where the generator is, and given back where the clip is.
@@ -53,13 +53,13 @@ def enhanced(generator: nn.Module, low_TCHW: Tensor, *, precision: torch.dtype =
     place = hardware.place_of(generator)
     with torch.inference_mode(), hardware.autocast(place, precision):
         for frame in low_TCHW.to(place).split(1):
-            picture, memory = generator.step(frame, memory)  # type: ignore[operator]
+            picture, memory = generator.step(frame, memory)
             high.append(rounded(picture.float()).to(low_TCHW.device))
     return torch.cat(high)
 
 
 def score(
-    generator: nn.Module,
+    generator: VideoGenerator,
     clips: Sequence[Pair],
     *,
     measures: Mapping[str, Metric] | None = None,
@@ -70,7 +70,7 @@ def score(
 
 
 def rows(
-    generator: nn.Module,
+    generator: VideoGenerator,
     clips: Sequence[Pair],
     *,
     measures: Mapping[str, Metric] | None = None,
@@ -104,7 +104,7 @@ def accuracy(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
 
 
 def judged(
-    generator: nn.Module,
+    generator: VideoGenerator,
     discriminator: nn.Module,
     clips: Sequence[Pair],
     *,
@@ -124,7 +124,7 @@ def judged(
 
 
 def verdict(
-    generator: nn.Module,
+    generator: VideoGenerator,
     discriminator: nn.Module,
     clip: Pair,
     *,
@@ -133,12 +133,12 @@ def verdict(
 ) -> tuple[Tensor, Tensor]:
     """What the discriminator says of three frames, `first` and the next two: logits of the real and of the made."""
     place = hardware.place_of(generator)
-    scale: int = generator.scale  # type: ignore[assignment]
     with torch.inference_mode(), hardware.autocast(place, precision):
-        low, high = (frames[None, first : first + 3].to(place) for frames in (clip.low, clip.high))
-        height, width = (side // JUDGED_BLOCK * JUDGED_BLOCK for side in high.shape[-2:])
+        seen = slice(first, first + discriminators.FRAMES)
+        low, high = (frames[None, seen].to(place) for frames in (clip.low, clip.high))
+        height, width = (side - side % discriminators.BLOCK for side in high.shape[-2:])
         fake = generator(low).clamp(0, 1)[..., :height, :width]
-        hint = F.interpolate(low[:, 1], scale_factor=scale, mode="bilinear")[..., :height, :width]
+        hint = discriminators.enlarged(low, 0, generator.scale)[..., :height, :width]
         real_logits, _ = discriminator(high[..., :height, :width], hint)
         fake_logits, _ = discriminator(fake, hint)
     return real_logits.float().cpu(), fake_logits.float().cpu()

@@ -9,15 +9,15 @@ Letters: B batch, T frames, C colours, H W height and width of the small frame.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from vidgan.generators import Memory, VideoGenerator
 from vidgan.recipe import Stage
 
-Memory = tuple[Tensor, ...]
-Roll = Callable[..., Memory]
+Roll = Callable[..., Memory | None]
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,19 @@ class Recording:
 class _Clip(nn.Module):
     """The generator over a clip, its memory in plain tensors, as a recording wants its inputs."""
 
-    def __init__(self, generator: nn.Module, joined: Callable[[tuple[Tensor, ...]], Any] = tuple) -> None:
+    def __init__(self, generator: VideoGenerator, joined: Callable[[Memory], Memory] = tuple) -> None:
         super().__init__()
         self.generator = generator
         self.joined = joined  # tensors -> a memory of the generator's kind
 
     def forward(self, low_BTCHW: Tensor, *memory: Tensor) -> Tensor:
-        return cast(Tensor, self.generator(low_BTCHW, self.joined(memory) if memory else None))
+        return self.generator(low_BTCHW, self.joined(memory) if memory else None)
 
 
 class _Roll:
     """A pass without gradients: low (B, T, C, H, W) -> the memory it leaves. Its result holds until the next call."""
 
-    def __init__(self, roll: Callable[[Tensor], Memory], low_BTCHW: Tensor) -> None:
+    def __init__(self, roll: Callable[[Tensor], Memory | None], low_BTCHW: Tensor) -> None:
         self.low = low_BTCHW.clone()
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
@@ -60,7 +60,9 @@ class _Roll:
         torch.cuda.current_stream().wait_stream(aside)
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph), torch.no_grad():
-            self.memory = roll(self.low)
+            memory = roll(self.low)
+        assert memory is not None, "only what leaves one is recorded"
+        self.memory = memory
 
     def __call__(self, low_BTCHW: Tensor) -> Memory:
         self.low.copy_(low_BTCHW)
@@ -69,7 +71,7 @@ class _Roll:
 
 
 def recording(
-    generator: nn.Module, stage: Stage, roll: Roll, low_BTCHW: Tensor, precision: torch.dtype
+    generator: VideoGenerator, stage: Stage, roll: Roll, low_BTCHW: Tensor, precision: torch.dtype
 ) -> Recording:
     """Record what the stage's steps do with clips of this size, which are on the GPU.
 

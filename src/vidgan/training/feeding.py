@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Iterator
-from typing import cast
 
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -22,7 +21,7 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
     # What an earlier stage recorded on a GPU may wait for the garbage collector, and must not be found by that of a
     # loading process: it would end with a CUDA error, as that process has no GPU.
     gc.collect()
-    recipe, stage, scale = run.recipe, run.stage, cast(int, run.generator.scale)
+    recipe, stage, scale = run.recipe, run.stage, run.generator.scale
     if recipe.data.reuse == 1:
         return iter(_loader(run, ground, stage, steps))
     pool = dataset.Pool(
@@ -41,7 +40,7 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
 
 
 def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[tuple[Tensor, Tensor]]:
-    scale = cast(int, run.generator.scale)
+    scale = run.generator.scale
     stores = [ground.store, *([ground.replay] if ground.replay is not None else [])]
     side = stage.crop + 2 * dataset.MARGIN * scale
     for store in stores:

@@ -10,14 +10,13 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from vidgan import hardware, losses, score
+from vidgan import discriminators, hardware, losses, score
 from vidgan.features import Lpips
+from vidgan.generators import Memory, VideoGenerator
 from vidgan.geometry import Map
 from vidgan.recipe import Game
 from vidgan.training import distributed
@@ -31,7 +30,8 @@ PIXEL_LOSSES = (
     "motion_difference", "focal_frequency",
 )  # fmt: skip
 MARGIN = 16  # pixels that a window is smaller than the crop that it is taken from
-WARP_BLOCK = 16  # sides of a warped window are multiples of it, as every discriminator takes them
+# Sides of a warped window are multiples of it. One block would do, but every seed would train otherwise.
+WARP_BLOCK = 2 * discriminators.BLOCK
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ def recorded(run: Run, table: Table) -> Table:
     stage = run.stage
     if table.device.type != "cuda" or stage.accumulate > 1:
         return replace(table, recording=None)
-    scale: int = run.generator.scale  # type: ignore[assignment]
-    size = stage.crop // scale, stage.crop // scale
-    low = torch.rand(len(distributed.own_samples(stage.batch)), stage.frames, 3, *size, device=table.device)
+    side = stage.crop // run.generator.scale
+    low = torch.rand(
+        len(distributed.own_samples(stage.batch)), stage.frames, 3, side, side, device=table.device
+    )
     return replace(table, recording=recording(run.generator, stage, rolled_in, low, table.precision))
 
 
@@ -105,7 +106,8 @@ def drawn(run: Run, frames: int, side: int) -> Draw:
     rng = torch.Generator().manual_seed(seed)
     rolls, longer, warps, angle, size, mirror = torch.rand(6, generator=rng, dtype=torch.float64).tolist()
     history = 0 if rolls >= run.stage.roll_in else (2 if longer < 0.5 else 1)
-    frame, first = (int(torch.randint(count, (), generator=rng)) for count in (frames, frames - 2))
+    places = frames, frames - discriminators.FRAMES + 1
+    frame, first = (int(torch.randint(count, (), generator=rng)) for count in places)
     y, x = torch.randint(MARGIN + 1, (2,), generator=rng).tolist()
     window = side - MARGIN
     map = None
@@ -185,10 +187,8 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
     both_ways = bool(run.stage.losses.ping_pong)
     recorded = table.recording if table.recording and table.recording.shape == low_BTCHW.shape else None
     with table.autocast:
-        if recorded and draw.history:
-            memory = recorded.rolls[draw.history](low_BTCHW)
-        else:
-            memory = rolled_in(run.generator, low_BTCHW, draw.history)
+        roll = recorded.rolls[draw.history] if recorded and draw.history else None
+        memory = roll(low_BTCHW) if roll else rolled_in(run.generator, low_BTCHW, draw.history)
         shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
         output: Tensor = recorded.clip(shown, memory) if recorded else run.generator(shown, memory)
     if not both_ways:
@@ -198,7 +198,7 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
 
 
 @torch.no_grad()
-def rolled_in(generator: nn.Module, low_BTCHW: Tensor, times: int) -> Any:
+def rolled_in(generator: VideoGenerator, low_BTCHW: Tensor, times: int) -> Memory | None:
     """A memory that is several frames old when the clip begins, or none: what a long video is made of.
 
     Seen backwards up to its second frame, once or there and back again, the clip leads into itself.
@@ -209,9 +209,9 @@ def rolled_in(generator: nn.Module, low_BTCHW: Tensor, times: int) -> Any:
     history = backwards
     if times > 1:
         history = backwards + list(low_BTCHW.unbind(1)[:-1]) + backwards
-    memory = None
+    memory: Memory | None = None
     for frame in history:
-        _, memory = generator.folded(frame, memory)  # type: ignore[operator]
+        _, memory = generator.folded(frame, memory)
     return memory
 
 
@@ -247,9 +247,8 @@ def discriminator_turn(
 
 def shown(run: Run, output: Tensor, piece: Piece, draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
     """What the discriminator sees: real and fake (B, 3, C, H, W), and the middle frame's enlarged input."""
-    scale: int = run.generator.scale  # type: ignore[assignment]
-    three = slice(draw.first, draw.first + 3)
-    hint = F.interpolate(piece.low[:, draw.first + 1], scale_factor=scale, mode="bilinear")
+    three = slice(draw.first, draw.first + discriminators.FRAMES)
+    hint = discriminators.enlarged(piece.low, draw.first, run.generator.scale)
     return draw.seen(piece.high[:, three]), draw.seen(output[:, three]), draw.seen(hint)
 
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 import torch
 
-from vidgan import dataset, features, metrics, score
+from vidgan import dataset, discriminators, features, metrics, score
 from vidgan.errors import BadVideo
 from vidgan.interrupt import Asked
 from vidgan.journal import Journal
@@ -177,7 +176,7 @@ def _with_motion(
 
 def _smallest(run: Run, taken: Mapping[str, metrics.Metric]) -> int:
     """The shortest side of a clip that the metrics can look at once the scale divides it."""
-    scale = cast(int, run.generator.scale)
+    scale = run.generator.scale
     side = max(metric.smallest for metric in (metrics.psnr_y, *taken.values()))
     return -(-side // scale) * scale
 
@@ -185,7 +184,7 @@ def _smallest(run: Run, taken: Mapping[str, metrics.Metric]) -> int:
 def _judgeable(store: dataset.Store, run: Run, side: int) -> tuple[list[str], list[str]]:
     """The videos that have the three frames that the discriminator looks at: those large enough, and the others."""
     small = set(store.smaller_than(side))
-    names = [name for name in store.videos if store.shapes[name][0] >= 3 + run.ahead]
+    names = [name for name in store.videos if store.shapes[name][0] >= discriminators.FRAMES + run.ahead]
     return [name for name in names if name not in small], [name for name in names if name in small]
 
 
@@ -217,8 +216,7 @@ def _pairs(store: dataset.Store, names: list[str], run: Run, *, most: int = MOST
             for side, shown in ((height, min(height, JUDGED_HEIGHT)), (width, min(width, JUDGED_WIDTH)))
         )
         clips.append(store.read(name, slice(VALIDATION_FRAMES + run.ahead), *middle))
-    scale = cast(int, run.generator.scale)
-    return score.pairs(clips, scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
+    return score.pairs(clips, run.generator.scale, frames=VALIDATION_FRAMES, ahead=run.ahead)
 
 
 def _tell_of_stills(store: dataset.Store, run: Run, say: Tell) -> None:

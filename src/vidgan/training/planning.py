@@ -39,7 +39,7 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
         run.step = recipe.faithful.steps + recipe.game.ramp
         running.begin_realistic(run)
     play = game.realistic_step if stage == "realistic" else game.faithful_step
-    scale: int = run.generator.scale  # type: ignore[assignment]
+    scale = run.generator.scale
     batch = len(distributed.own_samples(chosen.batch))
     low = torch.rand(batch, chosen.frames, 3, chosen.crop // scale, chosen.crop // scale)
     high = torch.rand(batch, chosen.frames, 3, chosen.crop, chosen.crop)

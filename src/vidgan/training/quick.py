@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from vidgan import dataset, hardware, metrics, recipe, runs, score
+from vidgan import dataset, discriminators, hardware, metrics, recipe, runs, score
 from vidgan.errors import BadOption, BadVideo
 from vidgan.features import has_lpips
+from vidgan.generators import as_generator
 from vidgan.pixels import rounded
 from vidgan.silence import ignore
 from vidgan.training import loop
@@ -36,7 +37,7 @@ def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> P
     """See vidgan.train."""
     place = hardware.place_of(generator)
     chosen = _recipe(generator, discriminator, options)
-    run = assemble(chosen, generator, discriminator)
+    run = assemble(chosen, as_generator(generator), discriminator)
     # No workers: where processes are spawned, a script without a __main__ guard could not use them.
     setup = loop.Setup(
         say=ignore,
@@ -75,28 +76,30 @@ def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) ->
 def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames: int) -> dict[str, float]:
     """See vidgan.test."""
     clips = [torch.from_numpy(decode_all(file, limit=frames)) for _, file in dataset.files([videos])]
-    pairs = score.pairs([clip for clip in clips if len(clip) >= 3], generator.scale, frames=frames)  # type: ignore[arg-type]
+    player = as_generator(generator)
+    seen = [clip for clip in clips if len(clip) >= discriminators.FRAMES]
+    pairs = score.pairs(seen, player.scale, frames=frames)
     if not pairs:
         raise BadVideo(
             f"{videos} holds no video of three frames or more", "Name a video, or a folder of some."
         )
     precision = hardware.quick_precision(hardware.place_of(generator))
     judges = {"lpips": metrics.lpips} if has_lpips("alex") else {}
-    numbers = score.score(generator, pairs, measures=judges, precision=precision)
+    numbers = score.score(player, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
-    verdicts = score.judged(generator, discriminator, pairs, precision=precision)
+    verdicts = score.judged(player, discriminator, pairs, precision=precision)
     return numbers | {"accuracy": score.means(verdicts)["accuracy"]}
 
 
 def _network(network: nn.Module) -> dict[str, Any]:
     """As a recipe tells it. Raises BadOption for what no recipe could make again."""
-    if not is_dataclass(getattr(network, "config", None)):
+    config = getattr(network, "config", None)
+    if not is_dataclass(config) or isinstance(config, type):
         raise BadOption(
             f"a {type(network).__name__} is no network of vidgan's shelf: it has no config",
             "Make one with vidgan.create_generator or create_discriminator, or put yours there: CONTRIBUTING.md.",
         )
-    config = asdict(network.config)  # type: ignore[call-overload]
-    return {"name": type(network).__module__.rpartition(".")[2], "config": config}
+    return {"name": type(network).__module__.rpartition(".")[2], "config": asdict(config)}
 
 
 def _bicubic(pair: score.Pair) -> torch.Tensor:

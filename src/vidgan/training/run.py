@@ -14,6 +14,7 @@ from torch.optim import Adam
 
 from vidgan import checkpoint, dataset, foreign, runs, shelf
 from vidgan.errors import BadRecipe, BadWeights
+from vidgan.generators import VideoGenerator, as_generator
 from vidgan.recipe import Network, Recipe, Stage
 from vidgan.training import same
 from vidgan.training.supervisor import Watch
@@ -30,8 +31,8 @@ def no_scalers() -> dict[str, GradScaler]:
 @dataclass
 class Run:
     recipe: Recipe
-    generator: nn.Module
-    ema: nn.Module  # moving average of the generator's weights: what is validated and kept
+    generator: VideoGenerator
+    ema: VideoGenerator  # moving average of the generator's weights: what is validated and kept
     discriminator: nn.Module
     generator_optimizer: Adam
     discriminator_optimizer: Adam
@@ -60,7 +61,7 @@ class Run:
     @property
     def ahead(self) -> int:
         """Frames from what the generator sees to what it is to give: 0 but for one that predicts."""
-        return getattr(self.generator, "ahead", 0)
+        return self.generator.ahead
 
     @property
     def stage_step(self) -> int:
@@ -76,7 +77,9 @@ def create(recipe: Recipe, folder: Path | None = None) -> Run:
     torch.manual_seed(recipe.seed)
     run = assemble(
         recipe,
-        network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config),
+        as_generator(
+            network("vidgan.generators", "Generator", recipe.generator.name, recipe.generator.config)
+        ),
         network(
             "vidgan.discriminators", "Discriminator", recipe.discriminator.name, recipe.discriminator.config
         ),
@@ -206,14 +209,13 @@ def place(run: Run, device: torch.device, precision: torch.dtype) -> None:
         run.scalers[name] = GradScaler(device.type, enabled=precision is torch.float16)
 
 
-def assemble(recipe: Recipe, generator: nn.Module, discriminator: nn.Module) -> Run:
+def assemble(recipe: Recipe, generator: VideoGenerator, discriminator: nn.Module) -> Run:
     """A run of networks that are there already; they are trained in place.
 
     Raises BadRecipe for a crop that the generator's scale does not divide.
     """
-    scale: int = generator.scale  # type: ignore[assignment]
     for name in ("faithful", "realistic"):
-        _check_crop(recipe, name, scale)
+        _check_crop(recipe, name, generator.scale)
     return Run(
         recipe=recipe,
         generator=generator,

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan import score
+from vidgan.generators import VideoGenerator
 from vidgan.pixels import bytes_of
 
 ROWS = 3  # clips
@@ -19,7 +20,9 @@ SIDE = 320  # most of each picture that is shown, pixels
 FOLDER = "strips"
 
 
-def write(generator: nn.Module, clips: Sequence[score.Pair], path: Path, *, precision: torch.dtype) -> None:
+def write(
+    generator: VideoGenerator, clips: Sequence[score.Pair], path: Path, *, precision: torch.dtype
+) -> None:
     """A PNG with a row for each of the first clips: enlarged by bicubic, by the generator, and the truth."""
     # Only here: training from a prepared set runs where PyAV is not installed.
     from vidgan.video import write_png

@@ -10,6 +10,7 @@ from torch import nn
 
 from vidgan import checkpoint, hardware, progress
 from vidgan.errors import BadOption
+from vidgan.generators import VideoGenerator
 from vidgan.measuring import evaluate, footage, methods
 from vidgan.measuring.methods import Method
 from vidgan.report import evaluation as page
@@ -110,7 +111,7 @@ def _task(options: Options, place: methods.Place) -> evaluate.Task:
     )
 
 
-def _players(options: Options, task: evaluate.Task) -> tuple[nn.Module, nn.Module] | None:
+def _players(options: Options, task: evaluate.Task) -> tuple[VideoGenerator, nn.Module] | None:
     """The discriminator and its generator: what they cannot judge is said before any work."""
     if options.discriminator is None:
         return None

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from vidgan import __version__, checkpoint, graph, stream
 from vidgan.backends import onnxruntime, openvino
 from vidgan.backends.torch import ready
 from vidgan.errors import BadOption, BadOutput
+from vidgan.generators import VideoGenerator
 
 SUFFIXES = (".onnx", ".xml")
 CPU = torch.device("cpu")
@@ -70,7 +70,7 @@ def run(options: Options, generator: nn.Module | None = None) -> Exported:
         _name(path, options.output)
     exported = Exported(
         output=str(options.output),
-        scale=cast(Any, network).scale,
+        scale=network.scale,
         memories=made.memories,
         checked_by=checked_by,
         largest_difference=None if difference is None else round(255 * difference, 6),
@@ -110,7 +110,7 @@ def _check_place(options: Options) -> None:
         raise BadOutput(f"{output.parent} may not be written to", "Choose another folder.")
 
 
-def _notes(options: Options, network: nn.Module) -> dict[str, str]:
+def _notes(options: Options, network: VideoGenerator) -> dict[str, str]:
     """What the file says of itself."""
     told = Path(options.model).name
     known = told in checkpoint.embedded_names()
@@ -119,8 +119,8 @@ def _notes(options: Options, network: nn.Module) -> dict[str, str]:
         "model": told if options.fidelity is None else f"{told}, fidelity {options.fidelity:g}",
         "weights": checkpoint.sha256_of_weights(network),
         "licence": "Apache-2.0" if known else "that of the weights it was made from",
-        "scale": str(cast(Any, network).scale),
-        "fold": str(getattr(network, "fold", 1)),
+        "scale": str(network.scale),
+        "fold": str(network.fold),
         "use": (
             "frame: (1, 3, height, width), RGB in 0..1; large: the same, larger. memory_N: of the frame before, its "
             "memory_N_next, (1, any, height / fold, width / fold) rounded up; while begins is true, as it is for a "
@@ -142,10 +142,10 @@ def _name(path: Path, output: Path) -> None:
         ) from None
 
 
-def _check(path: Path, network: nn.Module, made: graph.Graph) -> tuple[str | None, float | None]:
+def _check(path: Path, network: VideoGenerator, made: graph.Graph) -> tuple[str | None, float | None]:
     """Run the file beside the network: which runtime did, and the largest difference of a pixel or of what is left."""
     if path.suffix == ".onnx" and onnxruntime.is_here(CPU):
-        name, run = "onnxruntime", _under_onnxruntime(path, made, cast(Any, network).scale)
+        name, run = "onnxruntime", _under_onnxruntime(path, made, network.scale)
     elif openvino.is_here(CPU):
         name, run = "openvino", _under_openvino(path)
     else:
@@ -159,7 +159,7 @@ def _check(path: Path, network: nn.Module, made: graph.Graph) -> tuple[str | Non
     return name, largest
 
 
-def _apart(network: nn.Module, run: Run, size: tuple[int, int]) -> float:
+def _apart(network: VideoGenerator, run: Run, size: tuple[int, int]) -> float:
     """Over four frames, with a shot that begins at the third."""
     largest = 0.0
     memory: tuple[Tensor, ...] = ()
@@ -167,11 +167,11 @@ def _apart(network: nn.Module, run: Run, size: tuple[int, int]) -> float:
     chance = torch.Generator().manual_seed(0)
     for number in range(4):
         frame = torch.rand(1, 3, *size, generator=chance)
-        memory = memory if number % 2 else cast(Any, network).fresh(frame)
+        memory = memory if number % 2 else network.fresh(frame)
         left = left or [torch.rand(part.shape, generator=chance) for part in memory]
         with torch.no_grad():
-            folded, memory = cast(Any, network).folded(frame, memory)
-        expected = F.pixel_shuffle(folded, cast(Any, network).scale).clamp(0, 1)
+            folded, memory = network.folded(frame, memory)
+        expected = F.pixel_shuffle(folded, network.scale).clamp(0, 1)
         large, *left = run(frame, number % 2 == 0, left)
         pairs = zip((large, *left), (expected, *memory), strict=True)
         largest = max(largest, *(float((found - right).abs().max()) for found, right in pairs))

@@ -15,11 +15,12 @@ import torch
 from torch import nn
 
 from vidgan import hardware, score
+from vidgan.discriminators import FRAMES
+from vidgan.generators import VideoGenerator
 from vidgan.pixels import as_tensor
 from vidgan.score import Kind, Scale
 from vidgan.video import turn_upright
 
-FRAMES = 3  # that a discriminator sees at once
 CELL = 32  # pixels, about, of the map's cells
 LIMIT = 0.5  # by what the number means: less real than what the network makes
 
@@ -52,7 +53,7 @@ class Verdict:
 class Judge:
     """Takes the frames of one video in order, and judges three at a time: every frame once, none across a cut."""
 
-    generator: nn.Module
+    generator: VideoGenerator
     discriminator: nn.Module
     device: torch.device
     orientation: int
@@ -82,10 +83,9 @@ class Judge:
         return [self._judged()] * waited
 
     def _judged(self) -> Verdict:
-        scale: int = self.generator.scale  # type: ignore[assignment]
         high = torch.cat(self._frames)
         clip = (high * 255).round().byte().permute(0, 2, 3, 1)  # bytes_of would lay it out otherwise
-        (pair,) = score.pairs([clip], scale, frames=FRAMES)
+        (pair,) = score.pairs([clip], self.generator.scale, frames=FRAMES)
         precision = hardware.quick_precision(self.device)
         real, fake = score.verdict(self.generator, self.discriminator, pair, precision=precision)
         places = torch.sigmoid(real - fake)[0, 0]
