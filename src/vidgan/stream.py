@@ -48,7 +48,7 @@ def settings_of(device: str, precision: str, tile: str) -> Settings:
     """The settings in the words of the command line. Raises BadOption for those that cannot be."""
     place = hardware.device_of(device)
     numbers = hardware.precision_of(precision, place)
-    if tile in ("auto", "off", "0"):  # 0 as Real-ESRGAN's users write it
+    if tile in ("auto", "off", "0"):  # 0 as Real-ESRGAN's users write it, from Python too
         return Settings(device=place, precision=numbers)
     if not (tile.isascii() and tile.isdecimal()) or int(tile) < SMALLEST_TILE:
         raise BadOption(f"--tile {tile} is no size for a tile", f"Use auto, off, or {SMALLEST_TILE} or more.")

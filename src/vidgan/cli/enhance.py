@@ -229,7 +229,7 @@ def enhance(
     if jobs > 1 and not is_folder:
         raise BadOption(f"--jobs {jobs}: {source} is one video", "Leave it out, or name a folder of videos.")
     destination = Path(target) if is_folder else _file_for(Path(source), target, suffix)
-    name = _not_another_projects(model)
+    name, tile_size = _not_another_projects(model), _tile(tile)
     _share_the_cores()
 
     from vidgan.verbs.enhance import Options, run
@@ -258,7 +258,7 @@ def enhance(
             device=device,
             precision="fp32" if fp32 else precision,
             backend=backend,
-            tile=tile,
+            tile=tile_size,
             memory=memory,
             codec=codec,
             crf=crf,
@@ -340,3 +340,12 @@ def _seconds(option: str, text: str) -> float:
     if len(parts) > 3 or not all(math.isfinite(number) and number >= 0 for number in numbers):
         raise BadOption(f"{option} {text} is not a time", "Give seconds, as 90 or 1.5, or HH:MM:SS.")
     return sum(number * 60**power for power, number in enumerate(reversed(numbers)))
+
+
+def _tile(text: str) -> str:
+    """auto, off or a number of pixels; 0 is off, as Real-ESRGAN's users write it."""
+    if text in ("auto", "off"):
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise BadOption(f"--tile {text} is no size of a tile", "Give auto, off or a number of pixels.")
+    return str(int(text)) if int(text) else "off"
