@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 # Before torch or OpenMP start: a test must not depend on how many cores a machine has. Where files are tested side by
-# side, one core is its own.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# side, one core is its own, whatever the process that starts them has been given, or has set here for itself: threads
+# that wait for each other by spinning, more than there are cores, made some tests ten times as slow.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 # Nor on which of the other runtimes is quickest there; tests of those name them.
 os.environ["VIDGAN_BACKEND"] = "torch"
 
