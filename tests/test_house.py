@@ -21,7 +21,7 @@ EVERYWHERE = FILES + sorted(
 
 # A room imports only rooms on lower floors. Floor 3 has an order, each step a floor of its own.
 FLOORS = {
-    **dict.fromkeys(("errors", "frame", "disk", "runs", "silence"), 0),
+    **dict.fromkeys(("errors", "frame", "disk", "runs", "silence", "words"), 0),
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
     **dict.fromkeys(("hardware", "pipeline", "progress", "interrupt", "lock"), 1),
     **dict.fromkeys(("ffmpeg", "opencv", "backprojection", "folders", "pixels"), 1),

@@ -126,4 +126,6 @@ def test_frames_are_counted_and_passed_on_and_never_more_than_there_are_about(to
     watch = progress.counted(seen.append, lambda now, of, note: told.append((now, of, note)), total)
     for picture in "abc":
         watch(picture)
-    assert seen == ["a", "b", "c"] and told == [(now, total, f"{n} frames") for n, now in enumerate(done, 1)]
+    notes = ["1 frame", "2 frames", "3 frames"]
+    assert seen == ["a", "b", "c"]
+    assert told == [(now, total, note) for now, note in zip(done, notes, strict=True)]

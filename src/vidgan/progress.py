@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from vidgan.silence import ignore
+from vidgan.words import amount
 
 PLAIN_EVERY_SECONDS = 10.0
 
@@ -60,7 +61,7 @@ def counted(watch: Callable[[T], None], tick: Tick, total: int | None) -> Callab
     def see(shown: T) -> None:
         nonlocal done
         done += 1
-        tick(min(done, total) if total else done, total, f"{done} frames")
+        tick(min(done, total) if total else done, total, amount(done, "frame"))
         watch(shown)
 
     return see

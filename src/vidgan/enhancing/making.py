@@ -22,6 +22,7 @@ from vidgan.interrupt import Asked, remembered
 from vidgan.progress import Tick
 from vidgan.shots import CutDetector
 from vidgan.video import Seen, SegmentWriter
+from vidgan.words import amount
 
 # So many are made again at most after a kill. The key frame of each segment makes the file about 5 % larger than one
 # segment would be; at half the length it is 8 to 11 % (docs/reliability.md).
@@ -105,7 +106,7 @@ def _tell(job: Job, written: Written, first_frame_at: float, tick: Tick) -> None
     done = float((written.pts[-1] - written.pts[0]) * job.source.time_base)
     elapsed = time.monotonic() - first_frame_at
     rate = (len(written.pts) - written.num_kept - 1) / elapsed if elapsed > 0 else 0.0
-    note = f"{len(written.pts)} frames, {rate:.1f} a second"
+    note = f"{amount(len(written.pts), 'frame')}, {rate:.1f} a second"
     tick(min(done, length) if length else done, length, note)
 
 

@@ -24,6 +24,7 @@ from vidgan.enhancing.telling import Result
 from vidgan.errors import VidganError, printable
 from vidgan.interrupt import POLITE, Asked, remembered
 from vidgan.progress import Tick
+from vidgan.words import amount
 
 Status = Literal["waiting", "running", "done", "skipped", "failed", "stopped"]
 EVERY_SECONDS = 0.2  # at most, a process tells how far it is
@@ -183,7 +184,7 @@ def _take(entry: Entry, told: dict[str, object]) -> None:
     elif "result" in told:
         entry.status, entry.share = "done", 1.0
         result = entry.result = dict(told["result"])  # type: ignore[call-overload]
-        entry.note = f"{result['frames']} frames of {result['width']}x{result['height']}"
+        entry.note = f"{amount(int(result['frames']), 'frame')} of {result['width']}x{result['height']}"
 
 
 def _close(entry: Entry, process: _Process) -> None:

@@ -20,6 +20,7 @@ from vidgan.report import heat, page, table, timeline
 from vidgan.report.highest import Highest
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Moment, versions
 from vidgan.video import Film, jpeg_bytes
+from vidgan.words import amount
 
 MOST_FRAMES = 600  # of the film: of longer videos it takes every second, third ... frame
 MOST_PIXELS = 1920 * 1080 * 4  # of all its pictures together
@@ -164,7 +165,7 @@ def _about(found: Comparison) -> str:
         else f"Held against {found.source}, which it was made from: there is no reference, so nothing here says "
         "whether added detail is true."
     )
-    return f"{len(found.seconds)} frame{'s' * (len(found.seconds) != 1)} of {found.width}x{found.height}. {against}"
+    return f"{amount(len(found.seconds), 'frame')} of {found.width}x{found.height}. {against}"
 
 
 def _table(found: Comparison) -> str:

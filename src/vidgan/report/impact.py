@@ -15,6 +15,7 @@ from vidgan.score import BICUBIC, ENHANCED, REFERENCE, Gauge, Impact, Interval, 
 from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import KINDS, SIZES, Difference, Kind
 from vidgan.video import jpeg_bytes
+from vidgan.words import amount
 
 MOST_SHOWN = 60  # moments: each holds two or three pictures
 WIDTH = 720  # pixels of a picture, at most
@@ -111,7 +112,7 @@ def about(found: Impact) -> str:
         if found.reference
         else "There is no reference: what more is found may or may not be there."
     )
-    frames = f"{len(found.seconds)} frames of {found.way.width}x{found.way.height}"
+    frames = f"{amount(len(found.seconds), 'frame')} of {found.way.width}x{found.way.height}"
     return f"{found.enhanced}, made from {found.source}: {frames}, blocks of a second: {found.num_blocks}. {against}"
 
 

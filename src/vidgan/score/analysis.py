@@ -14,6 +14,7 @@ import numpy as np
 
 from vidgan.analysers import Box
 from vidgan.score.results import SCHEMA, versions
+from vidgan.words import amount
 
 SHOT = "shot"  # the kind of event that every video has, and that is no trouble
 
@@ -124,8 +125,7 @@ class Analysis:
         shots = len(self.of_kind(SHOT))
         length = self.end - self.times[0]
         whole = "" if self.complete else f"Stopped at {self.end:.1f} s. "
-        frames = f"{len(self.times)} frame{'s' * (len(self.times) != 1)}"
-        seen = f"{frames}, {length:.1f} s, {shots} shot{'s' * (shots != 1)}"
+        seen = f"{amount(len(self.times), 'frame')}, {length:.1f} s, {amount(shots, 'shot')}"
         return f"{whole}{seen}: {', '.join(parts) or 'nothing stands out'}."
 
     def frame(self, index: int) -> dict[str, float | None]:

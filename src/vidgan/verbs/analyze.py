@@ -20,6 +20,7 @@ from vidgan.video import Source
 from vidgan.watching import clips, measures, moments, watch
 from vidgan.watching.realism import Judge
 from vidgan.watching.watch import Task, Watched
+from vidgan.words import amount
 
 MOST_PRINTED = 30  # events on the terminal: of more the longest
 
@@ -141,7 +142,7 @@ def _watched(
     with progress.bar(console, quiet=options.quiet) as tick:
 
         def count(frames: int, seconds: float) -> None:
-            tick(min(seconds, length) if length else seconds, length, f"{frames} frames")
+            tick(min(seconds, length) if length else seconds, length, amount(frames, "frame"))
 
         frames = video.read(task.source, say=say)
         return watch.watch(frames, task, note=note, tick=count, stop=lambda: bool(asked.signal))
@@ -196,7 +197,7 @@ def _cut(
         try:
             for number, name in cutting:
                 made[number] = name
-                tick(len(made), len(events), f"{len(made)} clips")
+                tick(len(made), len(events), amount(len(made), "clip"))
                 if asked.signal:
                     break
         except VidganError as error:

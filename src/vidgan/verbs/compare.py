@@ -17,6 +17,7 @@ from vidgan.report import places, table
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment
 from vidgan.silence import ignore
 from vidgan.video import Source
+from vidgan.words import amount
 
 ENLARGED = 1.2  # times its size: an output that much larger than the reference was made from it
 
@@ -326,7 +327,7 @@ def _efficiency(path: Path, told: sidecar.Sidecar | None) -> Efficiency:
 def _print(found: Comparison, options: Options) -> None:
     table.show(["", *(contender.name for contender in found.contenders)], table.rows(found), fold=True)
     measured = (
-        f"{len(found.seconds)} frame{'s' * (len(found.seconds) != 1)} of {found.width}x{found.height}; "
+        f"{amount(len(found.seconds), 'frame')} of {found.width}x{found.height}; "
         "↑ higher is better, ↓ lower is better"
     )
     places.say_last(options, [measured, *table.left_out(found.left_out)])

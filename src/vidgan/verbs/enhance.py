@@ -29,6 +29,7 @@ from vidgan.frame import Frame
 from vidgan.pixels import as_tensor
 from vidgan.report import heat
 from vidgan.shots import CutDetector
+from vidgan.words import amount
 
 __all__ = ["Options", "Result", "run", "run_folder"]
 
@@ -235,7 +236,7 @@ def _say(job: Job, result: Result) -> None:
     rate = f", {result.fps:.1f} a second" if result.frames > 1 else ""  # the first one waits for everything
     by = "" if result.backend == "torch" else f", {result.backend}"
     job.say(
-        f"{result.output}: {result.frames} frame{'s' * (result.frames != 1)} of "
+        f"{result.output}: {amount(result.frames, 'frame')} of "
         f"{result.width}x{result.height}{rate} ({result.model}, {result.device}, {result.precision}{by}){told}"
     )
 

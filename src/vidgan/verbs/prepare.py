@@ -15,6 +15,7 @@ from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.preparation import alike
 from vidgan.preparation.prepare import Settings, prepare
 from vidgan.report import prepared
+from vidgan.words import amount
 
 LOCK = ".lock"
 
@@ -62,7 +63,7 @@ def run(options: Options) -> shards.Index:
         _show(index, report, console)
     if not any(entry.kept for entry in index.entries.values()):
         raise BadVideo(
-            f"nothing was kept of the {len(index.entries)} source{'s' * (len(index.entries) != 1)}: {report} shows why",
+            f"nothing was kept of the {amount(len(index.entries), 'source')}: {report} shows why",
             "Give other footage, or ask for less: --min-frames, --min-side, --keep-all.",
         )
     return index

@@ -23,6 +23,7 @@ from vidgan.video.colour import Converter
 from vidgan.video.files import MAX_PIXELS, open_video, packets
 from vidgan.video.probe import Source
 from vidgan.video.timing import origin_of, segment
+from vidgan.words import amount
 
 _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
 # They give some or all packets no time of presentation. FFmpeg guesses it right from the beginning; after a seek into
@@ -252,14 +253,11 @@ class _Decoded:
         path = self._source.path
         if self._num_bad_packets:
             where = "" if self._first_bad is None else f", the first at {float(self._first_bad):.2f} s"
-            num = self._num_bad_packets
-            self._say(
-                f"{path}: {num} damaged packet{'s do' if num != 1 else ' does'} not decode{where}; frames are missing"
-            )
+            bad = amount(self._num_bad_packets, "damaged packet")
+            self._say(f"{path}: {bad} could not be decoded{where}; frames are missing")
         if self._num_bad_frames:
-            self._say(
-                f"{path}: {self._num_bad_frames} frames are damaged; they are shown as far as they decode"
-            )
+            bad = amount(self._num_bad_frames, "damaged frame")
+            self._say(f"{path}: {bad}, shown as far as possible")
 
     def report_end(self) -> None:
         """Say whether the file goes on as long as it says, when all that decodes has been given out."""
@@ -373,4 +371,6 @@ def _in_order(
         last = pts
         yield pts, picture
     if num_moved:
-        say(f"{source.path}: {num_moved} frames had a time not after the one before; moved by one tick")
+        say(
+            f"{source.path}: {amount(num_moved, 'frame')} had a time not after the one before; moved by one tick"
+        )

@@ -26,6 +26,7 @@ from vidgan.video.routes import Copy, Route, Text, is_empty, seconds_of
 from vidgan.video.subtitles import TEXT_CODECS
 from vidgan.video.tags import copy_labels, fresh
 from vidgan.video.timing import Segment
+from vidgan.words import amount
 
 _LOOK_BACK = 10  # seconds before a cut where a subtitle that is still shown may begin
 _LOOK_AHEAD = 5  # seconds after the end until which packets may still come out of order
@@ -133,9 +134,8 @@ class Companions:
                 self._say(f"{describe_other(stream)} is not carried: {reason}")
         chapters = self._chapters()
         if chapters and not self._container.chapters:
-            self._say(
-                f"{len(chapters)} chapters are not carried: {self._container.format} has no room for them"
-            )
+            lost = amount(len(chapters), "chapter")
+            self._say(f"{lost} not carried: {self._container.format} has no room for chapters")
         output.set_chapters(chapters if self._container.chapters else [])
         for stream in self._input.streams:
             if stream.index not in self._routes:
