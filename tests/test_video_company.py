@@ -206,3 +206,21 @@ def test_av1_takes_more_frames_a_second_than_its_rate_control_knows(tmp_path):
     path = videos.write(tmp_path / "in.mp4", fast)
     copy(path, tmp_path / "out.mkv", encoding=video.Encoding(codec="av1"))
     assert len(presented(tmp_path / "out.mkv")) == 10
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(("part", "expected"), [
+    ({}, ["Before", "Out", "Mark", "Back"]),
+    ({"start": 0.2, "duration": 0.2}, ["Mark"]),
+    ({"start": 0.24, "duration": 0.12}, []),
+])  # fmt: skip
+def test_a_chapter_of_no_length_is_carried_where_its_instant_is(tmp_path, suffix, part, expected):
+    path, out, film = tmp_path / "in.mkv", tmp_path / f"out{suffix}", Film(times=range(25))
+    spans = [(0, 0, "Before"), (0, 120, "Out"), (200, 200, "Mark"), (400, 900, "Back")]
+    with av.open(str(path), "w") as container:
+        stream = videos.add_film(container, film)
+        container.set_chapters([videos.chapter(n, *span) for n, span in enumerate(spans, start=1)])
+        videos.encode(container, stream, film)
+    copy(path, out, **part)
+    with av.open(str(out)) as container:
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == expected

@@ -274,7 +274,9 @@ class Companions:
             tick = chapter["time_base"] or Fraction(1, av.time_base)
             begin, end = chapter["start"] * tick, chapter["end"] * tick
             first, last = part.begin or part.zero, part.end if part.end is not None else end
-            if end <= first or begin >= last:
+            # One of no length marks an instant.
+            is_here = first <= begin and part.holds(begin) if begin == end else first < end and begin < last
+            if not is_here:
                 continue
             times = {
                 "start": round((max(begin, first) - part.zero) * 1000),
