@@ -159,6 +159,13 @@ def test_a_time_code_of_more_frames_than_it_can_count_is_left_out_and_said(tmp_p
     assert len(presented(out)) == 10
 
 
+def test_a_time_code_counts_what_av1_is_given_not_what_its_rate_control_is_told(tmp_path):
+    fast = Film(time_base=Fraction(1, 300), rate=Fraction(300), metadata={"timecode": "01:00:00:00"})
+    path, out = videos.write(tmp_path / "in.mkv", fast), tmp_path / "out.mp4"
+    said = copy(path, out, encoding=video.Encoding(codec="av1"))
+    assert "the time code is left out: .mp4 counts up to 255 frames a second" in said
+
+
 def test_raw_dv_has_the_rate_of_its_frames_not_of_its_clock(tmp_path):
     path = tmp_path / "in.dv"
     with av.open(str(path), "w") as container:

@@ -16,7 +16,7 @@ from vidgan.video.containers import Clock, Container
 from vidgan.video.encoders import Choice
 
 _VPX_TICKS = 10_000_000  # to the second, in which libvpx counts
-_SVT_RATE = Fraction(240)  # frames a second, the most that SVT-AV1 takes
+_SVT_RATE = Fraction(240)  # frames a second, the most that SVT-AV1 takes for a hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,6 @@ class Coding:
         context = av.CodecContext.create(self.choice.encoder, "w")
         assert isinstance(context, av.VideoCodecContext)
         context.options = dict(self.choice.options)
-        context.framerate = self.rate
         context.bit_rate = 0  # as the streams of a container begin
         if FormatFlags(av.ContainerFormat(self.container.format, "w").flags) & FormatFlags.global_header:
             context.flags |= Flags.global_header
@@ -49,6 +48,7 @@ class Coding:
         """Tell an encoder, before it is opened, what it will be given."""
         tags = to_tags(self.colour)
         context.time_base = self.tick
+        context.framerate = min(self.rate, _SVT_RATE) if self.choice.codec == "av1" else self.rate
         context.width, context.height, context.pix_fmt = self.width, self.height, self.choice.pixel_format
         context.sample_aspect_ratio = self.sample_aspect
         context.colorspace, context.color_range = tags.matrix, tags.range
@@ -92,12 +92,6 @@ def tick_for(
     if choice.codec == "vp9" and tick.denominator > _VPX_TICKS // 2:
         return Fraction(1, _VPX_TICKS)  # a finer one it would give back otherwise
     return tick
-
-
-def hint_of(choice: Choice, rate: Fraction | None) -> Fraction:
-    """Frames a second, as an encoder's rate control is told: no clock, and so no more than it takes."""
-    told = rate or Fraction(25)
-    return min(told, _SVT_RATE) if choice.codec == "av1" else told
 
 
 class Pictures:

@@ -24,7 +24,7 @@ from vidgan import disk
 from vidgan.errors import BadOutput
 from vidgan.frame import Frame
 from vidgan.silence import ignore
-from vidgan.video.coding import Coding, Pictures, hint_of, tick_for
+from vidgan.video.coding import Coding, Pictures, tick_for
 from vidgan.video.containers import Clock, container_for
 from vidgan.video.encoders import Encoding, check_size, choose, size_multiple
 from vidgan.video.files import url
@@ -36,9 +36,7 @@ from vidgan.video.tags import copy_labels, merged, muxer_options
 from vidgan.video.timing import segment
 from vidgan.video.verify import Expected, verify
 
-_TIMECODE_RATE = Fraction(
-    511, 2
-)  # frames a second from which MP4 and MOV have no time code: they fail at their end
+_TIMECODE_RATE = 255.5  # frames a second from which MP4 and MOV fail at their end: they count in a byte
 _X265_DELAY = 2  # pictures that x265 holds back to reorder them: never more, with any preset or parameters
 
 
@@ -249,16 +247,21 @@ class Writer:
         if self.orientation != 1:
             stream.set_display_matrix(_display_matrix(self.orientation))
         copy_labels(template, stream)
-        why = ""
-        if self._part.begin is not None:
-            why = "it counts from the source's first frame"
-        elif coding.rate >= _TIMECODE_RATE and self._container.clock == Clock.ANY:
-            why = f"{self.path.suffix} counts up to 255 frames a second"
-        if why:
-            tags = stream.metadata, self._output.metadata
-            if sum(map(_drop_timecode, tags)):
-                self.say(f"the time code is left out: {why}")
         self._film = stream
+        if self._part.begin is not None:
+            self._drop_timecode("it counts from the source's first frame")
+        elif coding.rate >= _TIMECODE_RATE and self._container.clock == Clock.ANY:
+            self._drop_timecode(f"{self.path.suffix} counts up to 255 frames a second")
+
+    def _drop_timecode(self, why: str) -> None:
+        assert self._output is not None and self._film is not None
+        is_dropped = False
+        for tags in (self._film.metadata, self._output.metadata):
+            for key in [key for key in tags if key.lower() == "timecode"]:  # Matroska's names are in capitals
+                del tags[key]
+                is_dropped = True
+        if is_dropped:
+            self.say(f"the time code is left out: {why}")
 
     def _coding(self) -> Coding:
         choice = choose(self.path, self.encoding, self.source)
@@ -279,7 +282,7 @@ class Writer:
             colour=colour,
             source_tick=source.time_base,
             tick=tick_for(self.path, container, choice, source.average_rate, source.time_base),
-            rate=hint_of(choice, source.average_rate),
+            rate=source.average_rate or Fraction(25),
             threads=choice.threads,
         )
 
@@ -373,14 +376,6 @@ def check_place(path: Path, source: Path, *, overwrite: bool) -> None:
         raise BadOutput(
             f"nothing can be written into {path.parent}: {error.strerror}", "Choose another folder."
         ) from None
-
-
-def _drop_timecode(tags: dict[str, str]) -> int:
-    """Take time codes away, however they are spelt: Matroska's names are in capitals. Gives how many there were."""
-    keys = [key for key in tags if key.lower() == "timecode"]
-    for key in keys:
-        del tags[key]
-    return len(keys)
 
 
 def _display_matrix(orientation: int) -> list[int]:
