@@ -15,6 +15,7 @@ from test_video_streams import packets_of, texts_of
 from test_video_writer import copy, presented
 from videos import Film
 from vidgan import video
+from vidgan.video.subtitles import TextConverter
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -95,6 +96,19 @@ def test_lines_that_overlap_are_shown_together_when_they_are_shown(tmp_path, suf
     assert [words for *_, words in found] == [words for *_, words in expected]
     for (start, end, _), (begins, ends, _) in zip(found, expected, strict=True):
         assert (start, end) == (pytest.approx(begins, abs=0.002), pytest.approx(ends, abs=0.002))
+
+
+def test_a_line_that_comes_too_late_moves_no_other(tmp_path):
+    path = with_texts(tmp_path / "in.mkv", [(200, 400, "late"), (500, 900, "one")])
+    with av.open(str(path)) as source, av.open(str(tmp_path / "out.mp4"), "w") as output:
+        texts = source.streams.subtitles[0]
+        converter = TextConverter(output, texts, "mov_text")
+        made = []
+        for packet in reversed([packet for packet in source.demux(texts) if packet.size]):
+            tick = packet.time_base
+            made += converter.convert(packet, packet.pts * tick, packet.duration * tick)
+        made += converter.rest()
+    assert [(packet.pts, packet.duration) for packet in made] == [(500, 400)]
 
 
 @pytest.mark.parametrize(("codec", "source", "suffix"), [

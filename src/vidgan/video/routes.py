@@ -27,7 +27,7 @@ class Route(Protocol):
         ...
 
     def rest(self) -> Iterator[av.Packet]:
-        """Those that had to wait for the end."""
+        """Those that had to wait until nothing more comes: how long a text is shown alone depends on the next one."""
         ...
 
 
@@ -77,9 +77,8 @@ class Copy:
             packet.dts = self._last_dts + 1
             packet.pts = packet.pts if packet.pts is None else max(packet.pts, packet.dts)
         if not packet.duration and self._last_dts is not None and packet.stream.type in ("audio", "video"):
-            packet.duration = (
-                packet.dts - self._last_dts
-            )  # MP4 would end before the last, and players leave it out
+            # MP4 would end before the last one, and players leave that out.
+            packet.duration = packet.dts - self._last_dts
         self._last_dts = packet.dts
         if self._sound is not None:
             self._sound.refine(packet)

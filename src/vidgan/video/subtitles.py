@@ -27,7 +27,8 @@ class TextConverter:
         self.stream.codec_context.time_base = self.stream.time_base = _TICK
         self._num_lines = 0
         self._one_at_a_time = codec == "mov_text"
-        self._on: list[_Line] = []  # lines that are shown
+        self._now = 0  # milliseconds; what is shown before is handed over
+        self._shown: list[_Line] = []  # from then on
 
     def convert(self, packet: av.Packet, start: Fraction, duration: Fraction) -> Iterator[av.Packet]:
         """Packets for `stream`, shown from `start` for `duration` (seconds, on the output's clock)."""
@@ -39,28 +40,26 @@ class TextConverter:
         if not text:
             return  # MP4 fills its gaps with empty texts
         begin = round(start * 1000)
-        line = _Line(begin, begin + max(round(duration * 1000), 1), fields[0][1:-1], text)
-        if not self._one_at_a_time:
-            yield self._encoded(line.begin, line.end, [line])
-            return
-        yield from self._until(line.begin)
-        self._on.append(line)
+        line = _Line(begin + max(round(duration * 1000), 1), fields[0][1:-1], text)
+        if self._one_at_a_time:
+            yield from self._until(begin)
+            self._shown.append(line)
+        else:
+            yield self._encoded(begin, line.end, [line])
 
     def rest(self) -> Iterator[av.Packet]:
         """What is still shown when the last line has come."""
-        yield from self._until(max((line.end for line in self._on), default=0))
+        yield from self._until(max((line.end for line in self._shown), default=self._now))
 
-    def _until(self, now: int) -> Iterator[av.Packet]:
-        """What is shown before `now`: MP4 shows one text at a time, so that lines that overlap become one of both."""
-        while self._on:
-            begin = max(line.begin for line in self._on)
-            end = min(now, *(line.end for line in self._on))
-            if end > begin:
-                yield self._encoded(begin, end, self._on)
-            if end == now:
-                break
-            self._on = [line._replace(begin=end) for line in self._on if line.end > end]
-        self._on = [line._replace(begin=max(line.begin, now)) for line in self._on if line.end > now]
+    def _until(self, time: int) -> Iterator[av.Packet]:
+        """What is shown before `time`: MP4 shows one text at a time, so that lines that overlap become one of both."""
+        while self._shown and self._now < time:
+            end = min(time, *(line.end for line in self._shown))
+            if end > self._now:
+                yield self._encoded(self._now, end, self._shown)
+            self._now = max(self._now, end)
+            self._shown = [line for line in self._shown if line.end > self._now]
+        self._now = max(self._now, time)
 
     def _encoded(self, begin: int, end: int, lines: list["_Line"]) -> av.Packet:
         text = r"\N".join(line.text for line in lines)
@@ -74,7 +73,6 @@ class TextConverter:
 
 
 class _Line(NamedTuple):
-    begin: int  # milliseconds
-    end: int
+    end: int  # milliseconds
     fields: list[str]  # of ASS, between its number and its text
     text: str
