@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from av.subtitles.subtitle import SubtitleSet
 
 import enhancing
@@ -148,6 +149,26 @@ def test_the_film_is_found_again_where_ffmpeg_would_take_the_other(tmp_path, suf
     with av.open(str(out)) as container:
         assert container.streams.best("video").width != source.width  # or nothing was tested
     assert packets_of(out, "video", 0) == packets_of(path, "video", 0)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_film_is_found_again_after_one_that_has_nothing_in_the_part(tmp_path, suffix):
+    path, out = tmp_path / "in.mkv", tmp_path / f"out{suffix}"
+    once = {"crf": "12", "preset": "ultrafast", "g": "100"}  # one key frame, before the part
+    films = [Film(times=range(50), width=32, height=32, options=once), Film(times=range(50))]
+    with av.open(str(path), "w") as container:
+        streams = [videos.add_film(container, film) for film in films]
+        streams[1].disposition = Disposition.default
+        for film, stream in zip(films, streams, strict=True):
+            videos.encode(container, stream, film)
+    assert video.probe(path).width == 64  # or nothing was tested
+    said = copy(path, out, start=1.0, duration=0.4)
+    assert any("the video stream (h264) has nothing in this part" in line for line in said) == (
+        suffix == ".mp4"
+    )
+    with av.open(str(out)) as container:
+        sizes = [stream.width for stream in container.streams.video]
+    assert sizes == ([64] if suffix == ".mp4" else [32, 64])
 
 
 @pytest.mark.parametrize("where", ["stream", "file"])

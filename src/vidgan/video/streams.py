@@ -116,12 +116,14 @@ class Companions:
     @property
     def films_before(self) -> int:
         """Streams that a reader of the output takes for films, before the film."""
-        return sum(
-            self._input.streams[index].type == "video"
-            and index < self._source.video_index
-            and (self._num_sent[index] > 0 or self._container.format not in ("mp4", "mov"))
+        before = [
+            index
             for index in self._routes
-        )
+            if index < self._source.video_index and self._input.streams[index].type == "video"
+        ]
+        if self._container.clock == Clock.ANY:  # MP4 and MOV, which write no track for nothing
+            before = [index for index in before if self._num_sent[index]]
+        return len(before)
 
     def add_to(self, output: OutputContainer, add_video: Callable[[Stream], None]) -> None:
         """Make the output's streams in the source's order; `add_video` makes the film's, in its turn."""
@@ -297,9 +299,9 @@ def _name_channels(target: Stream) -> None:
 
 
 def _can_hold(container: Container, stream: Stream) -> bool:
-    """Whether the muxer writes a header for `stream`, tried on a file in memory: tables promise too much."""
+    """Whether the muxer takes `stream`, tried on a file in memory: tables promise too much."""
+    memory = io.BytesIO()
     try:
-        memory = io.BytesIO()
         with av.open(memory, "w", format=container.format) as trial:
             target = trial.add_stream_from_template(stream, opaque=True)
             trial.start_encoding()
@@ -310,7 +312,7 @@ def _can_hold(container: Container, stream: Stream) -> bool:
                 trial.mux(packet)
         if stream.type != "data":
             return True
-        # Of data a header says nothing either: what was written must be found again.
+        # Of data a header promises too much as well: what was written must be found again.
         memory.seek(0)
         with av.open(memory, "r", format=container.format) as written:
             return [codec_name(other) for other in written.streams] == [codec_name(stream)]
