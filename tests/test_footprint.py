@@ -19,6 +19,11 @@ def test_it_is_a_whole_process_and_holds_the_enlarged_pictures():
     assert pictures_mb + 100 < footprint.of("bicubic", (height, width), PLACE) < pictures_mb + 2000
 
 
+def test_a_network_s_own_layers_count():
+    fast, bicubic = (footprint.of(name, (96, 128), PLACE) for name in ("fast", "bicubic"))
+    assert fast > bicubic + 10
+
+
 def test_a_process_that_does_not_end_in_time_tells_nothing(monkeypatch):
     monkeypatch.setattr(footprint, "PATIENCE", 0.05)
     assert footprint.of("bicubic", (8, 8), PLACE) is None

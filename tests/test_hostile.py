@@ -73,11 +73,11 @@ def test_a_crash_and_a_hang_are_failures_and_not_the_end_of_the_run(monkeypatch)
     monkeypatch.setattr(hostile, "_work", _misbehave)
     [first] = hostile.run_many(0, range(1))  # from now on what workers fork from is up
     assert first.ended == "good"
-    outcomes = {outcome.number: outcome for outcome in hostile.run_many(0, range(6), seconds=8)}
+    outcomes = {outcome.number: outcome for outcome in hostile.run_many(0, range(6), seconds=12)}
     assert sorted(outcomes) == list(range(6))
     assert [number for number, outcome in outcomes.items() if outcome.is_fault] in ([1, 2], [2, 1])
     assert "crashed with -11" in outcomes[1].told and "--seed 0 --case 1" in outcomes[1].told
-    assert "not done after 8 s" in outcomes[2].told
+    assert "not done after 12 s" in outcomes[2].told
 
 
 # --- sizes that are only announced

@@ -7,9 +7,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-Memory = tuple[
-    Tensor, ...
-]  # each (B, any, H / fold, W / fold), rounded up: what one frame leaves for the next
+# What one frame leaves for the next: each (B, any, H / fold, W / fold), rounded up.
+Memory = tuple[Tensor, ...]
 
 
 class VideoGenerator(nn.Module):
@@ -22,9 +21,7 @@ class VideoGenerator(nn.Module):
 
     scale: int  # output pixels per input pixel, each side
     reach: int  # input pixels to each side that a frame's output may depend on, a multiple of fold: the halo of a tile
-    fold: int = (
-        1  # a tile begins at multiples of it, in pixels, and the memory is that much smaller, each side
-    )
+    fold: int = 1  # tiles begin at multiples of so many pixels; the memory is that much smaller, each side
     ahead: int = 0  # frames from the last that is seen to the one that is given; more than 0 predicts, enhances nothing
 
     def fresh(self, frame: Tensor) -> Memory:
