@@ -207,6 +207,15 @@ def test_inventing_harms_empty_footage_and_finding_more_without_a_reference_is_u
     assert outcome(search({"enhanced": [[]] * 8}), 8) == "nothing"
 
 
+def test_what_only_the_source_as_it_is_shows_is_told():
+    """As a face that was turned on its side: nothing was found after the turn, which is not that nothing is there."""
+    turned = search({"source": [[at(0)]] * 8})
+    words = impact(turned, num_frames=8).verdict(turned).words
+    assert words == "nothing found, neither after bicubic nor after the network; 8 in the source as it is"
+    nowhere = search({"enhanced": [[]] * 8})
+    assert "source" not in impact(nowhere, num_frames=8).verdict(nowhere).words
+
+
 def gauge(**values: list[float]) -> Gauge:
     return Gauge(name="corners", title="corners", protocol="", values=values)
 

@@ -13,7 +13,7 @@ import numpy as np
 from vidgan.score.blocks import FEWEST, Figure, estimate, share
 from vidgan.score.evaluation import CONFIDENCE, Interval
 from vidgan.score.results import LANCZOS, REFERENCE
-from vidgan.score.studies import BICUBIC, ENHANCED, Gauge, Search, Study
+from vidgan.score.studies import BICUBIC, ENHANCED, SOURCE, Gauge, Search, Study
 
 PER = 100  # frames: what is rare is told as so many in that many
 Outcome = Literal["helped", "harmed", "same", "short", "nothing", "unknown"]
@@ -22,7 +22,7 @@ SAID: dict[Outcome, str] = {
     "harmed": "it harmed",
     "same": "it did not help",
     "short": "too little footage to tell",
-    "nothing": "nothing to be found",
+    "nothing": "nothing was found",
     "unknown": "nobody can tell",
 }
 
@@ -78,7 +78,7 @@ def sentence(verdicts: Sequence[tuple[str, Verdict]], num_blocks: int) -> str:
         "harmed": "worse than bicubic for {}",
         "same": "no difference that this footage shows for {}",
         "short": f"too little footage to tell for {{}} ({num_blocks} of the {FEWEST} seconds that are needed)",
-        "nothing": "nothing to be found for {}",
+        "nothing": "nothing was found for {}",
         "unknown": "without a reference nobody can tell for {}: to find more is not better",
     }
     parts += [words.format(_list(titles[kind])) for kind, words in told.items() if kind in titles]
@@ -145,7 +145,10 @@ def _unjudged(study: Study) -> Verdict:
         return Verdict("unknown", f"mean {ours / number:.3f}, after bicubic {base / number:.3f}")
     found, before = (int(study.counts[arm][:, 0].sum()) for arm in (ENHANCED, BICUBIC))
     if not found and not before:
-        return Verdict("nothing", "nothing found, neither after bicubic nor after the network")
+        words = "nothing found, neither after bicubic nor after the network"
+        seen = int(study.counts[SOURCE][:, 0].sum()) if SOURCE in study.counts else 0
+        # As of a face that was turned on its side.
+        return Verdict("nothing", f"{words}; {seen} in the source as it is" if seen else words)
     return Verdict("unknown", f"{found} found, after bicubic {before}")
 
 
