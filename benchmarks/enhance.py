@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
         "--model",
         action="append",
         default=[],
-        help="name or file of a generator, NAME@0.4 at a fidelity; repeatable",
+        help="name or file of a generator, NAME@0.4 at a fidelity, NAME~0.4 led along its motion; repeatable",
     )
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of our own networks")
     parser.add_argument("--only", nargs="+", help="the methods to run, by their short names")

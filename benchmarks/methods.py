@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from clips import SCALE, to_bytes, to_floats
 from torch import Tensor
 
-from vidgan import degrade
+from vidgan import degrade, steady
 from vidgan.checkpoint import load_between, load_generator
 
 
@@ -32,7 +32,7 @@ def known(
 ) -> dict[str, Method]:
     """Every method by its short name, or only some, for which only what they need has to be installed.
 
-    models  names or files of generators; NAME@0.4 at a fidelity of 0.4
+    models  names or files of generators; NAME@0.4 at a fidelity of 0.4, NAME~0.4 led along its motion (steady)
     """
     methods = {
         "bicubic": _interpolation("bicubic", bicubic),
@@ -40,7 +40,7 @@ def known(
         **{name: _peer(name, threads) for name in peers.PEERS if only is None or name in only},
     }
     for model in models:
-        name = model if "@" in model else Path(model).stem
+        name = model if "@" in model or "~" in model else Path(model).stem
         assert name not in methods, f"two methods are called {name}"
         methods[name] = _ours(f"vidgan {name}", model, precision)
     return methods
@@ -83,17 +83,20 @@ def _ours(title: str, model: str, precision: str) -> Method:
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
     def ready() -> torch.nn.Module:
-        name, _, fidelity = model.partition("@")
+        name, _, fidelity = model.partition("~")[0].partition("@")
         generator = load_between(name, float(fidelity)) if fidelity else load_generator(name)
         generator.eval().requires_grad_(False)
         return generator.to(dtype=dtype, memory_format=torch.channels_last)
 
     def enlarge(low: np.ndarray) -> np.ndarray:
-        generator, memory, pictures = ready(), None, []
+        generator, memory, before, pictures = ready(), None, None, []
+        share = float(model.partition("~")[2] or 0)
         with torch.inference_mode():
             for frame in to_floats(low).split(1):
-                high, memory = generator.step(frame, memory)
-                pictures.append(to_bytes(high))
+                folded, memory = generator.folded(frame, memory)
+                if share:
+                    folded, before = steady.steadied(folded, frame, before, share)
+                pictures.append(to_bytes(F.pixel_shuffle(folded, SCALE)))
         return np.concatenate(pictures)
 
     def bare(picture: Tensor) -> Callable[[], object]:

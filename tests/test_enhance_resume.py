@@ -99,6 +99,7 @@ def to_the_end(enhance, stopped, *words: object, at: int = 11) -> None:
     ("mkv", "--start 0.1 --duration 0.7"),
     ("mkv", "--tile 64 --consistent --rotate 30"),
     ("mp4", "--trust trust.mkv --crop 48x40+8+4"),
+    ("mkv", "--codec ffv1 --steady 0.5 --trust trust.mkv"),
 ])  # fmt: skip
 @pytest.mark.parametrize("at", [9, 12])
 def test_a_stopped_run_gives_what_an_uninterrupted_one_gives(enhance, stopped, output, words, at):
@@ -260,6 +261,7 @@ def test_joining_alone_is_left_where_all_frames_are_made(enhance, stopped, monke
     (("--rotate", 90), "--rotate was 0.0, not 90.0"),
     (("--start", 0.1), "--start was 0.0, not 0.1"),
     (("--consistent",), "--consistent was False, not True"),
+    (("--steady", 0.3), "--steady was 0.0, not 0.3"),
     (("--codec", "hevc"), "libx264"),
     (("--precision", "bf16"), "the precision was fp32, not bf16"),
     (("--trust", "trust.mkv"), "--trust was left out"),

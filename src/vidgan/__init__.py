@@ -39,6 +39,7 @@ def enhance(
     model: str | Path | nn.Module = "auto",
     fidelity: float | None = None,
     denoise: float | None = None,
+    steady: float = 0.0,
     consistent: bool = False,
     trust: str | Path | None = None,
     scale: float | None = None,
@@ -69,13 +70,12 @@ def enhance(
 
     model    a name, a model file, or a generator; auto is fast, for large sources fast-x2 (twice as large by itself)
     fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
+    steady   0 .. 0.9 of the frame before, moved to where things are now, for less flicker
     denoise  0 keeps noise .. 1: of realesr-general-x4v3.pth, with its wdn companion beside it
     trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented
     size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
-    rotate   degrees clockwise
-    crop     "WxH+X+Y" in upright source pixels
-    memory   the most that the process may hold, as "3G" or "800M"
-    start, duration  seconds
+    rotate   degrees clockwise; crop: "WxH+X+Y" in upright source pixels
+    memory   the most that the process may hold, as "3G" or "800M"; start, duration: seconds
     start_over  throw away what a stopped call has kept; without it, the same call goes on where that one was
     mark     the output's metadata says that a network altered it, which, and how
     Raises VidganError, and then leaves no output behind, only the hidden folder of what is done.
@@ -88,6 +88,7 @@ def enhance(
         model=model if isinstance(model, (str, Path)) else type(model).__name__,
         fidelity=fidelity,
         denoise=denoise,
+        steady=steady,
         consistent=consistent,
         trust=Path(trust) if trust is not None else None,
         scale=scale,
@@ -296,10 +297,9 @@ def evaluate(
 ) -> Evaluation:
     """How good and how fast networks are, beside bicubic and Lanczos: the options of `vidgan evaluate`.
 
-    models   names or files, ncnn:NAME for other people's, ffmpeg:FILTER
+    models   names or files, fast~0.36 for one with steady, ncnn:NAME for other people's, ffmpeg:FILTER
     data     a video, a folder of videos or frames, pairs of small and large, or a prepared data set
-    degrade  how small versions are made: clean, bd, or a preset
-    frames   the most of each clip; 0 for all
+    degrade  how small versions are made: clean, bd, or a preset; frames: the most of each clip, 0 for all
     Raises VidganError, and then writes nothing.
     """
     from vidgan.verbs.evaluate import Options, run

@@ -29,7 +29,7 @@ from vidgan import checkpoint
 from vidgan.errors import BadVideo, BadWeights
 from vidgan.generators import Memory, VideoGenerator
 from vidgan.generators.predictor import SEEN
-from vidgan.losses.motion import mean_around
+from vidgan.motion import mean_around
 
 PATCH = 15  # squares, each side, that an error is averaged over: 60 pixels, where people are 20 to 30 high
 AROUND = 9  # squares, each side, that what is usual is averaged over

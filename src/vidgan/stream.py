@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan import backends, hardware
+from vidgan import backends, hardware, steady
 from vidgan.errors import BadOption, BadWeights, VidganError
 from vidgan.frame import Frame
 from vidgan.generators import Memory, VideoGenerator, as_generator
@@ -41,6 +41,9 @@ class Settings:
     device: torch.device
     precision: torch.dtype
     tile: int | None = None  # small pixels; None for whole frames until memory runs out
+    steady: float = (
+        0.0  # how much of the frame before, along its motion, is in the next; 0 is the network alone
+    )
     backend: backends.Name = "torch"
 
 
@@ -113,11 +116,24 @@ class Upscaler:
         self.num_repaired = 0  # frames computed again in float32
         self.network_seconds = 0.0  # of all frames so far, waiting for the device included
         self.num_frames = 0
-        self.memory: Memory | None = None  # what the last frame left for the next; None where a shot begins
+        self._left: Memory | None = None  # what the network left of the last frame; None where a shot begins
+        self._before: steady.Before | None = None  # what the next frame is led by, likewise
 
     @property
     def scale(self) -> int:
         return self._network.scale
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the last frame left for the next; None where a shot begins."""
+        return self._left if self._left is None else (*self._left, *(self._before or ()))
+
+    @memory.setter
+    def memory(self, parts: Memory | None) -> None:
+        self._left, self._before = parts, None
+        if parts is not None and self.settings.steady:
+            own = len(parts) - len(steady.Before._fields)
+            self._left, self._before = parts[:own], steady.Before(*parts[own:])
 
     def forget(self) -> None:
         """Begin a new shot."""
@@ -128,10 +144,13 @@ class Upscaler:
         started = time.perf_counter()
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
-            before = self.memory
-            large, self.memory = self._run(self._network, frame, before)
+            before = self._left
+            large, self._left = self._run(self._network, frame, before)
             if not _all_finite(large):  # which waits for an accelerator to be done
-                large, self.memory = self._repair(frame, before)
+                large, self._left = self._repair(frame, before)
+            if self.settings.steady:
+                large, before_next = steady.steadied(large, frame, self._before, self.settings.steady)
+                self._before = None if self._left is None else before_next
         self.network_seconds += time.perf_counter() - started
         self.num_frames += 1
         return large

@@ -86,6 +86,16 @@ def enhance(
             show_default=False,
         ),
     ] = None,
+    steady: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            callback=finite,
+            metavar="0..0.9",
+            help="Less flicker: how much of the frame before, moved along, is in the next. 0.36 is a good start.",
+        ),
+    ] = 0.0,
     consistent: Annotated[
         bool,
         typer.Option(
@@ -246,6 +256,7 @@ def enhance(
             model=name,
             fidelity=fidelity,
             denoise=_denoise(denoise, name),
+            steady=steady,
             consistent=consistent,
             trust=None if trust is None else Path(trust),
             scale=scale,

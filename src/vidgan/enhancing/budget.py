@@ -8,7 +8,7 @@ and what grows with the film. `python benchmarks/memory.py --grid` holds the sum
 import math
 from dataclasses import dataclass, replace
 
-from vidgan import geometry, hardware, stream, video
+from vidgan import geometry, hardware, steady, stream, video
 from vidgan.errors import BadOption, VidganError
 from vidgan.generators import VideoGenerator
 from vidgan.pipeline import FRAMES_BETWEEN
@@ -138,11 +138,16 @@ def _process() -> int:
 
 
 def _frame(work: Work, plan: Plan, deep: int) -> int:
-    """Of the frame at work: through the network, then onto the canvas."""
+    """Of the frame at work: through the network, led by the one before, then onto the canvas."""
     width, height = work.window[2:]
     scale, per_pixel, remembered = stream.needs(work.network, work.settings.precision)
     large = 12 * scale**2 * width * height  # the enlargement in float32
     memory = remembered * width * height * work.outputs
+    leading = 0
+    if work.settings.steady:
+        before = large + 12 * width * height
+        leading = 2 * large + memory + before + steady.bytes_per_pixel(scale) * width * height
+        memory += before
     side = max(width, height) if plan.tile is None else plan.tile + 2 * work.network.reach
     tile = min(side, width) * min(side, height)
     network = large + memory + remembered * width * height + tile * per_pixel + A_TILE_MORE
@@ -158,4 +163,4 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
         network += large  # the twin's turn comes while the first one's is kept
     canvas = 12 * work.map.width * work.map.height
     rendering = memory + max(round(here * large + there * canvas) for here, there in ways)
-    return max(network, rendering) + (kept or 0) + 12 * width * height
+    return max(network, leading, rendering) + (kept or 0) + 12 * width * height

@@ -21,6 +21,7 @@ from vidgan import (
     progress,
     quickest,
     sidecar,
+    steady,
     stream,
     trust,
     video,
@@ -82,10 +83,12 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         )
     window = map.window(network.reach)
     weights = checkpoint.sha256_of_weights(network)
-    settings = _settings(options, network, window, weights, say)
+    share = steady.share_of(options.steady, asked="--steady")
+    settings = replace(_settings(options, network, window, weights, say), steady=share)
     work = _work(options, source, map, window, network, settings)
     lowered = _lowered(options, work, cap, say)
     settings = replace(settings, tile=lowered.tile)
+    alone = replace(settings, steady=0.0)  # the twin dares nothing that could flicker
     writers = _writers(options, work, lowered, say, _mark(options, source, map, weights))
     if choosing.is_auto(asked) and options.model == choosing.LARGE:
         say(choosing.told(source))
@@ -103,7 +106,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         given=generator is not None,
         upscaler=stream.Upscaler(network, settings, say),
         window=window,
-        trust=trust.Trust(stream.Upscaler(twin, settings, say), map, window) if twin is not None else None,
+        trust=trust.Trust(stream.Upscaler(twin, alone, say), map, window) if twin is not None else None,
         writers=writers,
         identity={
             "vidgan": __version__,
@@ -257,6 +260,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
     words = {
         "--fidelity": options.fidelity,
         "--denoise": options.denoise,
+        "--steady": options.steady,
         "--consistent": options.consistent,
         "--trust": None if options.trust is None else options.trust.resolve(),
         "--scale": options.scale,
@@ -284,6 +288,8 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
     how = [f"from {source.width}x{source.height} to {map.width}x{map.height}"]
     if options.fidelity is not None:
         how.append(f"fidelity {options.fidelity:g}")
+    if options.steady:
+        how.append(f"steady {options.steady:g}")
     if options.consistent:
         how.append("made consistent with the source")
     return (

@@ -16,6 +16,7 @@ class Options:
     model: str | Path = choosing.AUTO
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
     denoise: float | None = None  # 0 keeps noise .. 1: between realesr-general-x4v3's two published files
+    steady: float = 0.0  # how much of the frame before, along its motion, is in the next
     consistent: bool = False
     trust: Path | None = None  # a second video: how much of each pixel is invented
     scale: float | None = None

@@ -3,7 +3,8 @@
 from torch import Tensor, cat
 from torch.nn import functional as F
 
-from vidgan.losses.motion import fetched, motion, step_of, trust
+from vidgan.losses.motion import motion, trust
+from vidgan.motion import fetched, step_of
 
 
 def temporal_difference(output: Tensor, target: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """What can make a clip larger, by one signature: interpolation, networks of ours and of others, filters of FFmpeg."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import checkpoint, ffmpeg, hardware, stream
+from vidgan import checkpoint, ffmpeg, hardware, steady, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import ncnn
@@ -47,7 +48,7 @@ class Place:
 
 
 def method(word: str, place: Place) -> Method:
-    """bicubic, lanczos, a model's name or file, ncnn:NAME, or ffmpeg:FILTER -> the method.
+    """bicubic, lanczos, a model's name or file, NAME~0.4 for one that is led (steady), ncnn:NAME, or ffmpeg:FILTER.
 
     Raises VidganError where there is no such one here.
     """
@@ -72,10 +73,10 @@ def _lanczos(low: Tensor, scale: int) -> Tensor:
 
 
 def _network(word: str, place: Place) -> Method:
-    generator = stream.checked(checkpoint.load_generator(word))
-    upscaler = stream.Upscaler(
-        generator, stream.Settings(device=place.device, precision=place.precision), ignore
-    )
+    model, share = _led(word)
+    generator = stream.checked(checkpoint.load_generator(model))
+    settings = stream.Settings(device=place.device, precision=place.precision, steady=share)
+    upscaler = stream.Upscaler(generator, settings, ignore)
 
     def enlarge(low: Tensor, scale: int) -> Tensor:
         upscaler.forget()
@@ -83,7 +84,7 @@ def _network(word: str, place: Place) -> Method:
 
     return Method(
         name=word,
-        title=Path(word).stem if Path(word).suffix else word,
+        title=(Path(model).stem if Path(model).suffix else model) + (f", steady {share:g}" if share else ""),
         scale=generator.scale,
         enlarge=enlarge,
         device=place.device.type,
@@ -91,6 +92,12 @@ def _network(word: str, place: Place) -> Method:
         parameters=sum(weight.numel() for weight in generator.parameters()),
         gflop_per_pixel=stream.gflop_per_pixel(generator),
     )
+
+
+def _led(word: str) -> tuple[str, float]:
+    """NAME~0.4 -> the model, and how much of the frame before is mixed into the next; 0 for a word without it."""
+    led = None if Path(word).exists() else re.fullmatch(r"(.+)~([\d.]+)", word)
+    return (word, 0.0) if led is None else (led[1], steady.share_of(led[2], asked=word))
 
 
 def _peer(word: str, place: Place) -> Method:

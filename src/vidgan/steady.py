@@ -1,0 +1,86 @@
+"""Enlarged frames led along their motion: what a network invents anew in every frame settles, and flickers less.
+
+A frame is mixed with the one before, which was mixed already, moved to where things are now; less of it where the
+motion does not explain the source. No network, and of use to any: a mean along a path keeps what frames agree about.
+
+Letters: H W height and width of the small frame, S scale.
+Source: Dubois, Sabri 1984, "Noise reduction in image sequences using motion-compensated temporal filtering".
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from vidgan.errors import BadOption
+from vidgan.motion import motion, unexplained
+
+MOST = 0.9  # of the frame before: beyond, what has gone stays to be seen for seconds
+TRUSTED = 0.1  # difference of the sources, of a range of 1, at which e times less is taken
+FLOATS = 30  # for each small pixel while the motion is found
+
+
+def share_of(value: str | float, *, asked: str) -> float:
+    """A strength from 0 to MOST. Raises BadOption for anything else.
+
+    asked  what the user wrote, for the error
+    """
+    try:
+        share = float(value)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= MOST:
+        raise BadOption(
+            f"{asked}: {value} is no share of the frame before", f"Give a number from 0 to {MOST:g}."
+        )
+    return share
+
+
+class Before(NamedTuple):
+    """The frame before: its source (1, 3, H, W), and what became of it (1, 3, H * S, W * S)."""
+
+    small: Tensor
+    large: Tensor
+
+
+def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: float) -> tuple[Tensor, Before]:
+    """A frame's enlargement, changed in place, and what the next one is led by.
+
+    folded    (1, 3 * S * S, H, W) in float32, its pixels folded into channels
+    small     (1, 3, H, W) in [0, 1], its source
+    before    None where a shot begins
+    strength  0 leaves it as it is .. below 1
+    """
+    scale = round((folded.shape[1] / 3) ** 0.5)
+    if before is not None:
+        found = motion(small, before.small)
+        share = strength * torch.exp(-unexplained(small, before.small, found) / TRUSTED)
+        folded.lerp_(_moved(before.large, found, scale), share)
+    return folded, Before(small, F.pixel_shuffle(folded, scale))
+
+
+def bytes_per_pixel(scale: int) -> int:
+    """Roughly what a small pixel needs while its frame is led, beside the enlargements of both frames."""
+    return 4 * FLOATS + 2 * 3 * 4 * scale**2 + 2 * 4 * scale**2
+
+
+def _moved(large: Tensor, found: Tensor, scale: int) -> Tensor:
+    """(1, 3 * S * S, H, W): where things are now, by cubics, edges repeated; a small pixel's square moves as one."""
+    _, _, height, width = large.shape
+    h, w = found.shape[2:]
+    inside = torch.arange(scale, device=large.device, dtype=torch.float32)
+    rows = torch.arange(0, height, scale, device=large.device).view(-1, 1) + scale * found[0, 1]
+    columns = torch.arange(0, width, scale, device=large.device) + scale * found[0, 0]
+    y = (rows + inside.view(-1, 1, 1, 1)).expand(scale, scale, h, w)
+    x = (columns + inside.view(-1, 1, 1)).expand(scale, scale, h, w)
+    places = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
+    moved = F.grid_sample(
+        large.expand(scale, -1, -1, -1),  # on a processor, each of a batch has a thread
+        places.view(scale, scale * h, w, 2),
+        mode="bilinear" if large.device.type == "mps" else "bicubic",  # Metal's has no cubics
+        padding_mode="border",
+        align_corners=False,
+    )
+    return moved.view(scale, 3, scale, h, w).transpose(0, 1).reshape(1, -1, h, w)
