@@ -282,7 +282,7 @@ settings = stream.Settings(device=torch.device("cpu"), precision=torch.float32)
 free = stream.Upscaler(network, settings, print)
 frames = torch.rand(2, 1, 3, 400, 600)
 expected = [free.folded(frame).clone() for frame in frames]
-for mebi in range(400, 0, -10):  # where it gets tight is the allocator's own affair
+for mebi in range(250, 0, -10):  # where it gets tight is the allocator's own affair: at 140 here
     tight = stream.Upscaler(network, settings, said.append)
     pages = int(open("/proc/self/statm").read().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (mebi << 20), resource.RLIM_INFINITY))
