@@ -33,7 +33,7 @@ from vidgan.generators.recurrent import Config, Generator
 FLAGS = (
     "--rotate 90", "--rotate 7", "--flip h", "--crop 80x64+8+4", "--size 200x150", "--consistent", "--tile 64",
     "--precision bf16", "--sidecar", "--codec hevc", "--codec vp9", "--codec ffv1", "--preset medium", "--memory 1G",
-    "--no-mark", "--trust {folder}/trust.mkv", "--fidelity 0.5",
+    "--no-mark", "--trust {folder}/trust.mkv", "--fidelity 0.5", "--steady 0.36",
 )  # fmt: skip
 REFUSED = {"--codec ffv1", "--preset medium"}, {"--codec vp9", "--preset medium"}  # at once, by their names
 ROUNDS_OF_MEMORY = 40

@@ -98,6 +98,7 @@ def test_each_video_of_a_folder_gets_its_own(large, tmp_path):
         ({"denoise": 0.5, "fidelity": 0.5}, "different networks"),
         ({"denoise": 2.0}, "denoise-strength 2 is out of range"),
         ({"fidelity": -1.0}, "fidelity -1 is out of range"),
+        ({"steady": 0.95}, "--steady: 0.95 is no share"),
     ],
 )
 def test_a_wrong_wish_is_told_before_the_file_is_opened(tmp_path, wish, told):

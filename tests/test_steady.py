@@ -81,6 +81,17 @@ def test_the_first_frame_is_as_it_was_made():
     assert torch.equal(led(small, large, 0.5)[0], large[0])
 
 
+def test_what_a_network_still_holds_is_left_alone():
+    """A network may remember its own picture, or give an expanded one."""
+    small, large = pan(2)
+    folded = F.pixel_unshuffle(large[:1], SCALE)
+    kept, (_, before) = folded.clone(), steady.steadied(folded, small[:1], None, 0.5)
+    grey = torch.full((1, 1, 1, 1), 0.5).expand(1, 12, 48, 64)
+    steady.steadied(folded, small[1:2], before, 0.5)
+    assert torch.equal(folded, kept)
+    assert steady.steadied(grey, small[1:2], before, 0.5)[0].shape == grey.shape
+
+
 @pytest.mark.parametrize("share", [-0.1, 0.91, float("nan"), float("inf"), "much"])
 def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(BadOption, match=r"--steady: .* is no share of the frame before"):

@@ -46,18 +46,18 @@ class Before(NamedTuple):
 
 
 def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: float) -> tuple[Tensor, Before]:
-    """A frame's enlargement, changed in place, and what the next one is led by.
+    """A frame's enlargement, and what the next one is led by. What is given is left as it is.
 
     folded    (1, 3 * S * S, H, W) in float32, its pixels folded into channels
     small     (1, 3, H, W) in [0, 1], its source
     before    None where a shot begins
-    strength  0 leaves it as it is .. below 1
+    strength  0 gives it as it is .. below 1
     """
     scale = round((folded.shape[1] / 3) ** 0.5)
     if before is not None:
         found = motion(small, before.small)
         share = strength * torch.exp(-unexplained(small, before.small, found) / TRUSTED)
-        folded.lerp_(_moved(before.large, found, scale), share)
+        folded = _moved(before.large, found, scale).lerp_(folded, 1 - share)
     return folded, Before(small, F.pixel_shuffle(folded, scale))
 
 

@@ -126,7 +126,7 @@ class Upscaler:
     @property
     def memory(self) -> Memory | None:
         """What the last frame left for the next; None where a shot begins."""
-        return self._left if self._left is None else (*self._left, *(self._before or ()))
+        return None if self._left is None else (*self._left, *(self._before or ()))
 
     @memory.setter
     def memory(self, parts: Memory | None) -> None:
@@ -144,13 +144,13 @@ class Upscaler:
         started = time.perf_counter()
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
-            before = self._left
-            large, self._left = self._run(self._network, frame, before)
+            left = self._left
+            large, self._left = self._run(self._network, frame, left)
             if not _all_finite(large):  # which waits for an accelerator to be done
-                large, self._left = self._repair(frame, before)
+                large, self._left = self._repair(frame, left)
             if self.settings.steady:
-                large, before_next = steady.steadied(large, frame, self._before, self.settings.steady)
-                self._before = None if self._left is None else before_next
+                large, led = steady.steadied(large, frame, self._before, self.settings.steady)
+                self._before = None if self._left is None else led
         self.network_seconds += time.perf_counter() - started
         self.num_frames += 1
         return large

@@ -143,11 +143,12 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
     scale, per_pixel, remembered = stream.needs(work.network, work.settings.precision)
     large = 12 * scale**2 * width * height  # the enlargement in float32
     memory = remembered * width * height * work.outputs
-    leading = 0
+    leading = saving = 0
     if work.settings.steady:
         before = large + 12 * width * height
         leading = 2 * large + memory + before + steady.bytes_per_pixel(scale) * width * height
         memory += before
+        saving = 3 * before  # what a segment ends with, held and copied twice while the next one is begun
     side = max(width, height) if plan.tile is None else plan.tile + 2 * work.network.reach
     tile = min(side, width) * min(side, height)
     network = large + memory + remembered * width * height + tile * per_pixel + A_TILE_MORE
@@ -163,4 +164,4 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
         network += large  # the twin's turn comes while the first one's is kept
     canvas = 12 * work.map.width * work.map.height
     rendering = memory + max(round(here * large + there * canvas) for here, there in ways)
-    return max(network, leading, rendering) + (kept or 0) + 12 * width * height
+    return max(network, leading, rendering) + saving + (kept or 0) + 12 * width * height

@@ -66,6 +66,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     cap = None if options.memory is None else budget.bytes_of(options.memory)
     hardware.keep_memory() if cap is None else hardware.return_memory()
     check_threads(options)
+    options = replace(options, steady=steady.share_of(options.steady, asked="--steady"))
     if options.threads:
         torch.set_num_threads(options.threads)
     asked = options.model
@@ -83,8 +84,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
         )
     window = map.window(network.reach)
     weights = checkpoint.sha256_of_weights(network)
-    share = steady.share_of(options.steady, asked="--steady")
-    settings = replace(_settings(options, network, window, weights, say), steady=share)
+    settings = replace(_settings(options, network, window, weights, say), steady=options.steady)
     work = _work(options, source, map, window, network, settings)
     lowered = _lowered(options, work, cap, say)
     settings = replace(settings, tile=lowered.tile)
@@ -127,6 +127,7 @@ def check(options: Options, outputs: list[Path]) -> None:
     if options.memory is not None:
         budget.bytes_of(options.memory)
     check_threads(options)
+    steady.share_of(options.steady, asked="--steady")
     usual = choosing.USUAL if choosing.is_auto(options.model) else options.model
     network = _loaded(replace(options, model=usual))
     wish_of(options)
