@@ -93,7 +93,7 @@ def enhance(
             max=0.9,
             callback=finite,
             metavar="0..0.9",
-            help="Less flicker: how much of the frame before, moved along its motion, is mixed into the next; try 0.36.",
+            help="Less flicker: how much of the frame before, moved along, is mixed into the next. Try 0.36.",
         ),
     ] = 0.0,
     consistent: Annotated[
