@@ -57,7 +57,7 @@ def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: flo
     if before is not None:
         found = motion(small, before.small)
         share = strength * torch.exp(-unexplained(small, before.small, found) / TRUSTED)
-        folded = _moved(before.large, found, scale).lerp_(folded, 1 - share)
+        folded = torch.lerp(folded, _moved(before.large, found, scale), share)
     return folded, Before(small, F.pixel_shuffle(folded, scale))
 
 
