@@ -79,3 +79,11 @@ def test_it_is_as_near_as_opencvs_dis_on_a_camera_that_turns():
     ours = motion.motion(now, picture)
     errors = [inside(found - truth).norm(dim=1).mean() for found in (ours, theirs)]
     assert errors[0] < 0.15 and errors[0] < 1.1 * errors[1]
+
+
+@pytest.mark.parametrize("side", [3, 5])
+@pytest.mark.parametrize("size", [(1, 1), (2, 7), (23, 31)])
+def test_means_are_those_of_a_pooling_that_leaves_the_edge_out(size, side):
+    pictures = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    expected = F.avg_pool2d(pictures, side, stride=1, padding=side // 2, count_include_pad=False)
+    assert torch.allclose(motion.mean_around(pictures, side), expected, atol=1e-6)

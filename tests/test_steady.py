@@ -50,9 +50,23 @@ def pan(across: int, down: int = 0, frames: int = 4) -> tuple[torch.Tensor, torc
 def test_noise_on_what_is_still_settles_as_a_recursive_mean_does():
     """Of y = (1 - s) x + s y before it, white noise keeps (1 - s) / (1 + s) of its variance."""
     small = texture(32, 48).expand(40, 3, -1, -1)
-    noise = torch.randn(40, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-    found = led(small, noise, 0.5)
+    found = led(small, noise(1, 64, 96).expand(-1, 3, -1, -1), 0.5)
     assert found[30:].var() == pytest.approx((1 - 0.5) / (1 + 0.5), rel=0.05)
+
+
+def test_colours_settle_by_whole_squares_and_luma_by_pixels():
+    small = texture(32, 48).expand(40, 3, -1, -1)
+    fine, coarse = noise(3, 64, 96), noise(3, 32, 48).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
+    for given, settles in ((coarse, True), (fine, False)):
+        colour = given - (weights * given).sum(1, keepdim=True)
+        kept = led(small, colour, 0.5)[30:].var() / colour[30:].var()
+        # Of four pixels' mean there is a quarter of the variance, and a third of that stays.
+        assert kept == pytest.approx(1 / 3 if settles else 3 / 4 + 1 / 4 / 3, rel=0.05)
+
+
+def noise(colours: int, height: int, width: int) -> torch.Tensor:
+    return torch.randn(40, colours, height, width, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("step", [(0, 0), (3, 0), (-5, 2), (1, -4)])
@@ -143,7 +157,7 @@ def test_what_it_remembers_goes_with_the_memory(generator):
     one, other = upscaler(generator), upscaler(generator)
     expected = through(one, frames)[2:]
     through(other, frames[:2])
-    assert len(other.memory) == 4
+    assert len(other.memory) == 5
     third = upscaler(generator)
     third.memory = tuple(part.clone() for part in other.memory)
     assert torch.equal(through(third, frames[2:]), expected)
@@ -158,7 +172,7 @@ def test_a_network_without_a_memory_of_its_own_is_led_too():
     through(other, frames[:2])
     third = upscaler(network)
     third.memory = other.memory
-    assert len(third.memory) == 2 and torch.equal(through(third, frames[2:]), expected[2:])
+    assert len(third.memory) == 3 and torch.equal(through(third, frames[2:]), expected[2:])
 
 
 def test_tiles_give_what_whole_frames_give(generator):
@@ -194,7 +208,7 @@ def flickering(tmp_path, monkeypatch) -> Path:
     still = (60 + 100 * texture(48, 64)[0, 0].numpy())[..., None].repeat(3, 2)
     exact(
         Path("in.mkv"),
-        [np.rint(still + random.normal(0, 4, still.shape)).astype(np.uint8) for _ in range(12)],
+        [np.rint(still + random.normal(0, 4, (48, 64, 1))).astype(np.uint8) for _ in range(12)],
     )
     return Path("zero.safetensors")
 

@@ -101,5 +101,19 @@ def _slopes(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_around(pictures: Tensor, side: int) -> Tensor:
-    """(N, C, H, W): means over side x side pixels around each; at an edge over those that there are."""
-    return F.avg_pool2d(pictures, side, stride=1, padding=side // 2, count_include_pad=False)
+    """(N, C, H, W): means over side x side pixels around each, side odd; at an edge over those that there are."""
+    # Shifted pictures are added up, down and then across: on a processor several times as fast as avg_pool2d.
+    padded = F.pad(pictures, [side // 2] * 4)
+    return _mean_along(_mean_along(padded, -2, side), -1, side)
+
+
+def _mean_along(padded: Tensor, dim: int, side: int) -> Tensor:
+    """Means over side places in a row; the padding, half a side of zeros at both ends, does not count."""
+    length = padded.shape[dim] - side + 1
+    total = padded.narrow(dim, 0, length) + padded.narrow(dim, 1, length)
+    for start in range(2, side):
+        total += padded.narrow(dim, start, length)
+    places = torch.arange(length, device=padded.device)
+    inside = (places + side // 2).clamp(max=length - 1) - (places - side // 2).clamp(min=0) + 1
+    total *= (1 / inside).to(total.dtype).view(-1, *[1] * (-1 - dim))
+    return total

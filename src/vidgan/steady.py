@@ -8,6 +8,8 @@ Source: Dubois, Sabri 1984, "Noise reduction in image sequences using motion-com
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -15,10 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan.errors import BadOption
-from vidgan.motion import motion, unexplained
+from vidgan.motion import fetched, motion, unexplained
 
 MOST = 0.9  # of the frame before: beyond, what has gone stays to be seen for seconds
 TRUSTED = 0.1  # difference of the sources, of a range of 1, at which e times less is taken
+LUMA = 0.299, 0.587, 0.114  # BT.601: as an eye weighs red, green and blue
 FLOATS = 30  # for each small pixel while the motion is found
 
 
@@ -39,26 +42,49 @@ def share_of(value: str | float, *, asked: str) -> float:
 
 
 class Before(NamedTuple):
-    """The frame before: its source (1, 3, H, W), and what became of it (1, 3, H * S, W * S)."""
+    """The frame before: its source, and what became of it, in luma and in the colours of whole squares."""
 
-    small: Tensor
-    large: Tensor
+    small: Tensor  # (1, 3, H, W)
+    luma: Tensor  # (1, 1, H * S, W * S)
+    colours: Tensor  # (1, 3, H, W): means over the square of a small pixel, without its luma
 
 
 def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: float) -> tuple[Tensor, Before]:
     """A frame's enlargement, and what the next one is led by. What is given is left as it is.
+
+    Luma moves in every large pixel. Of colours, a network invents no detail that an eye would see: their means over
+    a square move, and what is finer stays as it is in this frame.
 
     folded    (1, 3 * S * S, H, W) in float32, its pixels folded into channels
     small     (1, 3, H, W) in [0, 1], its source
     before    None where a shot begins
     strength  0 gives it as it is .. below 1
     """
-    scale = round((folded.shape[1] / 3) ** 0.5)
+    squares = folded.unflatten(1, (3, -1))
+    scale = round(squares.shape[2] ** 0.5)
+    red, green, blue = squares.unbind(1)
+    luma = (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+    colours = squares.mean(2) - luma.mean(1, keepdim=True)
     if before is not None:
-        found = motion(small, before.small)
-        share = strength * torch.exp(-unexplained(small, before.small, found) / TRUSTED)
-        folded = torch.lerp(folded, _moved(before.large, found, scale), share)
-    return folded, Before(small, F.pixel_shuffle(folded, scale))
+        with _one_thread():
+            found = motion(small, before.small)
+            share = strength * torch.exp(-unexplained(small, before.small, found) / TRUSTED)
+            tinted = share * (fetched(before.colours, found) - colours)
+        brighter = _moved(before.luma, found, scale).sub_(luma).mul_(share)
+        folded = (squares + brighter[:, None]).add_(tinted[:, :, None]).flatten(1, 2)
+        luma, colours = luma.add_(brighter), colours + tinted
+    return folded, Before(small, F.pixel_shuffle(luma, scale), colours)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For hundreds of small steps: waking a second thread for each takes twice the time that it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def bytes_per_pixel(scale: int) -> int:
@@ -67,7 +93,10 @@ def bytes_per_pixel(scale: int) -> int:
 
 
 def _moved(large: Tensor, found: Tensor, scale: int) -> Tensor:
-    """(1, 3 * S * S, H, W): where things are now, by cubics, edges repeated; a small pixel's square moves as one."""
+    """(1, 1, H * S, W * S) -> (1, S * S, H, W), where things are now: by cubics, edges repeated.
+
+    A small pixel's square moves as one.
+    """
     _, _, height, width = large.shape
     h, w = found.shape[2:]
     inside = torch.arange(scale, device=large.device, dtype=torch.float32)
@@ -83,4 +112,4 @@ def _moved(large: Tensor, found: Tensor, scale: int) -> Tensor:
         padding_mode="border",
         align_corners=False,
     )
-    return moved.view(scale, 3, scale, h, w).transpose(0, 1).reshape(1, -1, h, w)
+    return moved.view(1, -1, h, w)

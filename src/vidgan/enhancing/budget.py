@@ -145,7 +145,7 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
     memory = remembered * width * height * work.outputs
     leading = saving = 0
     if work.settings.steady:
-        before = large + 12 * width * height
+        before = large // 3 + 24 * width * height  # luma; and the source and its colours
         leading = 2 * large + memory + before + steady.bytes_per_pixel(scale) * width * height
         memory += before
         saving = 3 * before  # what a segment ends with, held and copied twice while the next one is begun
