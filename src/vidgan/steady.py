@@ -52,8 +52,8 @@ class Before(NamedTuple):
 def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: float) -> tuple[Tensor, Before]:
     """A frame's enlargement, and what the next one is led by. What is given is left as it is.
 
-    Luma moves in every large pixel. Of colours, a network invents no detail that an eye would see: their means over
-    a square move, and what is finer stays as it is in this frame.
+    Luma moves in every large pixel, by cubics. Of colours the means over a square move, and what is finer stays as it
+    is in this frame: a third of the work for nearly the same pictures (docs/decisions/020-steady.md).
 
     folded    (1, 3 * S * S, H, W) in float32, its pixels folded into channels
     small     (1, 3, H, W) in [0, 1], its source
@@ -78,7 +78,7 @@ def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: flo
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """For hundreds of small steps: waking a second thread for each takes twice the time that it saves."""
+    """For hundreds of small steps: to wake a second thread for each takes longer than to do without it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
