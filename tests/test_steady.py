@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 import vidgan
@@ -75,6 +76,36 @@ def test_what_travels_with_its_surface_stays_as_it_is(step):
     found = led(small, large, 0.8)
     off = (found - large)[..., 24:-24, 32:-32].abs()
     assert off.mean() < 0.02 * large.std()
+
+
+@pytest.mark.parametrize("step", [(3, 0), (1, -4)])
+def test_colours_travel_with_their_surface(step):
+    small, _ = pan(*step)
+    colour = torch.tensor([1.0, -0.5, 0.0]).view(3, 1, 1) * small.repeat_interleave(2, -1).repeat_interleave(
+        2, -2
+    )
+    off = (led(small, colour, 0.8) - colour)[1:, ..., 24:-24, 32:-32].abs().mean()
+    still = (led(small[:1].expand_as(small), colour, 0.8) - colour)[1:, ..., 24:-24, 32:-32].abs().mean()
+    assert off < 0.1 * still
+
+
+def test_luma_is_what_pillow_calls_it():
+    colours = torch.eye(3).view(3, 3, 1, 1).repeat(1, 1, 4, 4)
+    for colour in colours.split(1):
+        picture = Image.fromarray((255 * colour[0]).byte().permute(1, 2, 0).numpy())
+        _, before = steady.steadied(F.pixel_unshuffle(colour, SCALE), colour[..., ::2, ::2], None, 0.5)
+        assert (255 * before.luma[0, 0] - torch.tensor(np.array(picture.convert("L")))).abs().max() < 1
+
+
+def test_it_leaves_the_number_of_threads_as_it_was():
+    small, large = pan(2)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        led(small, large, 0.5)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_without_the_motion_it_would_be_smeared():
