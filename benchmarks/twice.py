@@ -20,8 +20,8 @@ from enhance import COLUMNS, SHARED, commit, cpu
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import metrics, stream
-from vidgan.checkpoint import load_between, load_generator
+from vidgan import blending, metrics, stream
+from vidgan.checkpoint import load_generator
 
 MODELS = ("fast", "fast-faithful", "fast-x2", "fast-x2-faithful", "fast-x2@0.5")
 LARGE = (720, 1280)  # of the picture that is timed
@@ -64,7 +64,7 @@ def bicubic(small: Tensor) -> Tensor:
 def twice(model: str) -> Enlarge:
     """The network's enlargement; that of one which does more is made smaller again."""
     name, _, fidelity = model.partition("@")
-    network = load_between(name, float(fidelity)) if fidelity else load_generator(name)
+    network = blending.load(name, fidelity=float(fidelity) if fidelity else None)
 
     def enlarged(small: Tensor) -> Tensor:
         with torch.inference_mode():

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from vidgan import checkpoint
+from vidgan import blending, checkpoint
 from vidgan.errors import BadWeights
 from vidgan.generators.recurrent import Config, Generator
 
@@ -250,7 +250,7 @@ def test_weights_of_an_odd_type_are_refused_or_read(model, kind):
 def test_a_twin_is_another_file(model):
     only = model.rename(model.with_name("faithful.safetensors"))
     with pytest.raises(BadWeights, match="no faithful twin"):
-        checkpoint.load_twins(only, option="--trust")
+        blending.load_twins(only, option="--trust")
 
 
 def test_a_run_s_folder_and_the_judge_are_told_what_they_are_for(model, tmp_path):

@@ -14,7 +14,7 @@ import torch
 
 from enhancing import door, make_models, shown, write_soft
 from videos import Film
-from vidgan import backends, checkpoint, cli, sidecar
+from vidgan import backends, blending, cli, sidecar
 from vidgan.enhancing import naming, queue
 from vidgan.errors import BadOption, BadOutput, BadVideo, BadWeights, MissingExtra
 from vidgan.generators.compact import Config, Generator
@@ -355,15 +355,15 @@ def pair(tmp_path) -> Path:
 @pytest.mark.parametrize(("strength", "weight"), [(0, 0.01), (0.5, 0.02), (0.75, 0.025), (1, 0.03)])
 def test_denoising_mixes_the_two_published_files(pair, strength, weight):
     """Their `dni`: strength times the one that denoises, the rest of the one that does not."""
-    values = torch.cat([part.flatten() for part in checkpoint.load_denoising(pair, strength).parameters()])
+    values = torch.cat([part.flatten() for part in blending.load_denoising(pair, strength).parameters()])
     torch.testing.assert_close(values, torch.full_like(values, weight))
 
 
 def test_denoising_without_its_companion_says_which_file_is_missing(pair):
     (pair.parent / "realesr-general-wdn-x4v3.pth").unlink()
     with pytest.raises(BadWeights, match=r"wdn-x4v3\.pth is not there"):
-        checkpoint.load_denoising(pair, 0.5)
-    assert checkpoint.load_denoising(pair, 1) is not None  # which needs none
+        blending.load_denoising(pair, 0.5)
+    assert blending.load_denoising(pair, 1) is not None  # which needs none
 
 
 def test_dn_is_taken_on_the_command_line_and_changes_the_video(enhance, pair, capsys):

@@ -11,7 +11,7 @@ import torch
 
 import vidgan
 from enhancing import apart, make_models, names, shown, write_soft
-from vidgan import checkpoint, cli
+from vidgan import blending, checkpoint, cli
 from vidgan.backends import onnxruntime as under_onnxruntime
 from vidgan.backends import openvino as under_openvino
 from vidgan.errors import BadOption, BadOutput
@@ -69,7 +69,7 @@ def test_what_the_file_says_of_itself():
     told = {entry.key: entry.value for entry in model.metadata_props}
     assert told["model"] == "fast, fidelity 0.5"
     assert (told["scale"], told["licence"], told["vidgan"]) == ("4", "Apache-2.0", vidgan.__version__)
-    assert told["weights"] == checkpoint.sha256_of_weights(checkpoint.load_between("fast", 0.5))
+    assert told["weights"] == checkpoint.sha256_of_weights(blending.load("fast", fidelity=0.5))
     shapes = {
         given.name: [side.dim_param or side.dim_value for side in given.type.tensor_type.shape.dim]
         for given in (*model.graph.input, *model.graph.output)

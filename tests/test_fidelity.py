@@ -8,7 +8,7 @@ import torch
 import vidgan
 from footage import moving
 from test_compare import exact
-from vidgan import backprojection, checkpoint, cli
+from vidgan import backprojection, blending, checkpoint, cli
 from vidgan.errors import BadWeights
 from vidgan.generators import compact, recurrent
 
@@ -34,7 +34,7 @@ def clip(tmp_path):
 def test_the_ends_of_the_dial_are_the_two_models_and_its_middle_their_mean(twins, tmp_path):
     realistic, faithful = (twin.state_dict() for twin in twins)
     for fidelity in (0.0, 0.25, 1.0):
-        found = checkpoint.load_between(tmp_path / "mine.safetensors", fidelity).state_dict()
+        found = blending.load(tmp_path / "mine.safetensors", fidelity=fidelity).state_dict()
         for name, weight in found.items():
             expected = (1 - fidelity) * realistic[name] + fidelity * faithful[name]
             torch.testing.assert_close(weight, expected, rtol=1e-5, atol=1e-7)
@@ -43,21 +43,21 @@ def test_the_ends_of_the_dial_are_the_two_models_and_its_middle_their_mean(twins
 def test_a_run_s_checkpoint_finds_the_faithful_one_beside_it(tmp_path):
     saved(tmp_path / "best.safetensors", 1)
     faithful = saved(tmp_path / "faithful.safetensors", 2)
-    found = checkpoint.load_between(tmp_path / "best.safetensors", 1)
+    found = blending.load(tmp_path / "best.safetensors", fidelity=1)
     assert all(torch.equal(found.state_dict()[name], value) for name, value in faithful.state_dict().items())
 
 
 def test_a_model_without_a_twin_and_twins_of_two_kinds_are_errors(tmp_path):
     saved(tmp_path / "alone.safetensors", 1)
     with pytest.raises(BadWeights, match="no faithful twin"):
-        checkpoint.load_between(tmp_path / "alone.safetensors", 0.5)
+        blending.load(tmp_path / "alone.safetensors", fidelity=0.5)
     saved(tmp_path / "alone-faithful.safetensors", 1, recurrent.Config(features=16, blocks=2))
     with pytest.raises(BadWeights, match="another network"):
-        checkpoint.load_between(tmp_path / "alone.safetensors", 0.5)
+        blending.load(tmp_path / "alone.safetensors", fidelity=0.5)
     other = compact.Generator(compact.Config(features=16, blocks=1))
     checkpoint.save_generator(other, checkpoint.card_of(other), tmp_path / "alone-faithful.safetensors")
     with pytest.raises(BadWeights, match="another network"):
-        checkpoint.load_between(tmp_path / "alone.safetensors", 0.5)
+        blending.load(tmp_path / "alone.safetensors", fidelity=0.5)
 
 
 def test_the_dial_is_told_in_the_sidecar_and_its_mistakes_in_two_lines(twins, clip, tmp_path, capsys):
@@ -104,7 +104,7 @@ def test_a_consistent_video_says_how_well_and_compare_agrees(clip, tmp_path):
 
 @pytest.mark.parametrize("name", ["fast", "fast-x2"])
 def test_an_embedded_model_has_its_twin_and_both_are_small(name):
-    realistic, faithful = checkpoint.load_twins(name, option="--fidelity")
+    realistic, faithful = blending.load_twins(name, option="--fidelity")
     assert realistic.config == faithful.config
     sizes = [checkpoint.find(each).stat().st_size for each in (name, f"{name}-faithful")]
     assert sum(sizes) < 3_000_000
@@ -115,7 +115,7 @@ def test_the_way_between_embedded_twins_has_no_hill(name):
     """Blended weights of two networks that are no neighbours give noise; these give something between the two."""
     clip = moving(3, 3, 32, 48)
     low = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].float() / 255
-    ends = [checkpoint.load_between(name, fidelity)(low) for fidelity in (0.0, 1.0)]
-    middle = checkpoint.load_between(name, 0.5)(low)
+    ends = [blending.load(name, fidelity=fidelity)(low) for fidelity in (0.0, 1.0)]
+    middle = blending.load(name, fidelity=0.5)(low)
     apart = (ends[0] - ends[1]).abs().mean()
     assert (middle - (ends[0] + ends[1]) / 2).abs().mean() < 0.5 * apart

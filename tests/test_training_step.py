@@ -63,6 +63,25 @@ def test_the_discriminator_rests_while_it_wins():
     assert numbers["resting"] == 1 and "penalty" not in numbers
 
 
+@pytest.mark.parametrize("other", ["spoilt", "averaged"])
+def test_the_discriminator_learns_from_other_made_pictures_where_the_recipe_weighs_them(other):
+    """By their own loss alone: the generator's turn, and a discriminator that rests, do not see them."""
+    torch.manual_seed(0)
+    low, high = batch()
+    steps = []
+    for weight in (0.0, 0.5):
+        run = at_realistic(game=Game(rest_above=1.0, **{other: weight}))
+        run.generator_optimizer = torch.optim.SGD(run.generator.parameters(), lr=0.0)
+        run.discriminator_optimizer = torch.optim.SGD(run.discriminator.parameters(), lr=1.0)
+        before = weights_of(run)["discriminator.verdict.weight"].clone()
+        numbers = game.realistic_step(run, low, high, table())
+        assert (other in numbers) == (weight > 0)
+        steps.append(weights_of(run)["discriminator.verdict.weight"] - before)
+        run.accuracy = 2.0
+        assert other not in game.realistic_step(run, low, high, table())
+    assert not torch.allclose(*steps)
+
+
 def test_the_discriminator_learns_to_tell_real_from_made():
     run = at_realistic(game=Game(lr=1e-3, rest_above=1.0), realistic=stage(REALISTIC, steps=100))
     low, high = torch.rand(2, 3, 3, 8, 8), torch.rand(2, 3, 3, 32, 32)
@@ -200,7 +219,7 @@ def test_a_batch_in_pieces_takes_the_same_step(realistic):
     for pieces in (1, 2, 3):
         sized = stage(Losses(**{name: 1.0 for name in Losses.model_fields if name != "perceptual"}), batch=4,
                       accumulate=pieces)  # fmt: skip
-        run = at_realistic(realistic=sized)
+        run = at_realistic(realistic=sized, game=Game(rest_above=1.0, spoilt=0.5, averaged=0.5))
         if not realistic:
             run.step = 1
             quiet = sized.losses.model_copy(update={"game": 0.0, "feature_matching": 0.0})

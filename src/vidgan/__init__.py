@@ -38,6 +38,7 @@ def enhance(
     *,
     model: str | Path | nn.Module = "auto",
     fidelity: float | None = None,
+    restore: float | None = None,
     denoise: float | None = None,
     steady: float = 0.0,
     consistent: bool = False,
@@ -70,14 +71,14 @@ def enhance(
 
     model    a name, a model file, or a generator; auto is fast, for large sources fast-x2 (twice as large by itself)
     fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
+    restore  0 for clean .. 1 for damaged sources; None: as damaged as the video looks
     steady   0 .. 0.9 of the frame before, moved to where things are now, for less flicker
     denoise  0 keeps noise .. 1: of realesr-general-x4v3.pth, with its wdn companion beside it
     trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented
     size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
     rotate   degrees clockwise; crop: "WxH+X+Y" in upright source pixels
     memory   the most that the process may hold, as "3G" or "800M"; start, duration: seconds
-    start_over  throw away what a stopped call has kept; without it, the same call goes on where that one was
-    mark     the output's metadata says that a network altered it, which, and how
+    start_over  throw away what a stopped call has kept, where the same call would go on; mark: tell how in the metadata
     Raises VidganError, and then leaves no output behind, only the hidden folder of what is done.
     """
     from vidgan.verbs.enhance import Options, run
@@ -87,6 +88,7 @@ def enhance(
         output=Path(output),
         model=model if isinstance(model, (str, Path)) else type(model).__name__,
         fidelity=fidelity,
+        restore=restore,
         denoise=denoise,
         steady=steady,
         consistent=consistent,
@@ -126,6 +128,7 @@ def export(
     output: str | Path,
     *,
     fidelity: float | None = None,
+    restore: float = 0.0,
     overwrite: bool = False,
 ) -> Exported:
     """Write a network as a file that runs without vidgan: the road of `vidgan export`.
@@ -137,7 +140,9 @@ def export(
     from vidgan.verbs.export import Options, run
 
     name = model if isinstance(model, (str, Path)) else type(model).__name__
-    options = Options(model=name, output=Path(output), fidelity=fidelity, overwrite=overwrite, quiet=True)
+    options = Options(
+        model=name, output=Path(output), fidelity=fidelity, restore=restore, overwrite=overwrite, quiet=True
+    )
     return run(options, None if isinstance(model, (str, Path)) else model)
 
 
@@ -196,8 +201,7 @@ def prepare(
     """
     from vidgan.verbs.prepare import Options, run
 
-    table = Path(groups) if groups is not None else None
-    places = tuple(map(Path, sources))
+    places, table = tuple(map(Path, sources)), Path(groups) if groups is not None else None
     run(Options(sources=places, dataset=Path(dataset), val=val, test=test, groups=table, quiet=True))
     return Path(dataset)
 
@@ -263,8 +267,7 @@ def compare(
     """Hold videos against a reference, frame by frame, matched by their times: the options of `vidgan compare`.
 
     reference  what the outputs should look like; or, where they are larger, the video that they were made from
-    metrics    names with commas between them, or "all"; None for the usual ones
-    report     a page to look at
+    metrics    names with commas between them, or "all"; None for the usual ones. report: a page to look at
     The numbers are in contenders[i].means() and contenders[i].values.
     Raises VidganError, and then writes nothing.
     """
@@ -337,8 +340,7 @@ def impact(
     analysers  names, and functions of yours: (H, W, 3) uint8 RGB -> rows of (left, top, right, bottom[, score[,
                label]]) in pixels, or a number; None for all that are installed
     normal     a model that has learnt normal footage, whose score is one more number of each frame
-    empty      names of analysers (a function's own name) that have nothing to find in this footage
-    report     a page to look at
+    empty      names of analysers (a function's own name) that have nothing to find in this footage; report: a page
     The verdict is in sentence, the findings in studies. Raises VidganError, and then writes nothing.
     """
     from vidgan.verbs.impact import Options, run
@@ -376,9 +378,8 @@ def analyze(
 
     normal   a model that has learnt normal footage: what is unusual is told of
     realism  "judge", or a training run: its discriminator judges frames in threes; of realism_every threes one
-    clips    a folder: events are cut out, each into a file
+    clips    a folder: events are cut out, each into a file; report: a page to look at
     enhanced whether a video that a network has made may be analysed
-    report   a page to look at
     Every score is in scores, by name, at the seconds in times; what stands out is in events.
     Raises VidganError, and then writes nothing but whole clips.
     """

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vidgan import disk, foreign, runs, shelf
-from vidgan.errors import BadOption, BadWeights
+from vidgan.errors import BadWeights
 from vidgan.generators import VideoGenerator, as_generator
 from vidgan.recipe import Recipe
 
@@ -29,7 +29,6 @@ GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
 BESIDE = "normal."  # how the names of tensors begin that are no weights: what anomaly.py found
 JUDGE = "judge"  # the name of the generator and the discriminator that come with the package
-FAITHFUL = "-faithful"  # after a model's name: its twin of the first stage
 MOST = 4096  # of a number in a Config: nothing of ours comes near it, and a header may ask for anything
 ROOM = 1 << 20  # elements that a network may hold beside its weights, as fixed kernels
 PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}  # of these only foreign.py reads any
@@ -104,107 +103,6 @@ def load_generator(model: str | Path) -> VideoGenerator:
         )
     weights = {name: tensor for name, tensor in tensors.items() if not name.startswith(BESIDE)}
     return as_generator(_made(card.generator, card.config, weights, path))
-
-
-def load(model: str | Path, *, fidelity: float | None = None, denoise: float | None = None) -> VideoGenerator:
-    """The generator that a model and how it is mixed mean: load_generator, load_between or load_denoising.
-
-    Raises BadOption for a share that is none of 0 to 1 and for both at once, BadWeights as those do.
-    """
-    if fidelity is not None and denoise is not None:
-        raise BadOption("--denoise-strength and --fidelity mix different networks", "Leave one of them out.")
-    if denoise is not None:
-        if not 0 <= denoise <= 1:
-            raise BadOption(
-                f"--denoise-strength {denoise:g} is out of range", "Give 0 (keeps noise) to 1 (removes it)."
-            )
-        return load_denoising(model, denoise)
-    if fidelity is not None:
-        if not 0 <= fidelity <= 1:
-            raise BadOption(f"--fidelity {fidelity:g} is out of range", "Give 0 (realistic) to 1 (faithful).")
-        return load_between(model, fidelity)
-    return load_generator(model)
-
-
-def load_between(model: str | Path, fidelity: float) -> VideoGenerator:
-    """A generator between a realistic model and its faithful twin: 0 is the one, 1 the other.
-
-    The twin of an embedded model is called like it, with "-faithful"; that of a run's checkpoint is the
-    faithful.safetensors beside it. Both were trained on one way, so that weights between theirs work as well.
-    Source: Wang et al. 2019, "Deep network interpolation for continuous imagery effect transition".
-
-    Raises BadWeights where there is no twin, or another network.
-    """
-    assert 0 <= fidelity <= 1, fidelity
-    realistic, faithful = load_twins(model, option="--fidelity")
-    _mix(realistic, faithful, fidelity)
-    return realistic
-
-
-def load_denoising(model: str | Path, strength: float) -> VideoGenerator:
-    """realesr-general-x4v3 between its companion, which keeps noise (0), and itself (1), as Real-ESRGAN's -dn does.
-
-    The companion lies beside it: general-wdn-x4v3 in place of general-x4v3 in its name. Source: Wang et al. 2019, "Deep
-    network interpolation for continuous imagery effect transition".
-
-    Raises BadWeights where there is no companion, or another network.
-    """
-    assert 0 <= strength <= 1, strength
-    path = find(model)
-    companion = path.with_name(path.name.replace("general-x4v3", "general-wdn-x4v3"))
-    if companion == path:
-        raise BadWeights(
-            f"--denoise-strength mixes the two files of realesr-general-x4v3, and the model is {model}",
-            "Name the .pth file with --model, or leave --denoise-strength out.",
-        )
-    strong = load_generator(path)
-    if strength == 1:
-        return strong
-    if not companion.is_file():
-        raise BadWeights(
-            f"--denoise-strength needs two files, and {companion} is not there",
-            "Put realesr-general-x4v3.pth and realesr-general-wdn-x4v3.pth side by side, or leave it out.",
-        )
-    weak = load_generator(companion)
-    _check_alike(strong, weak, path, companion)
-    _mix(strong, weak, 1 - strength)
-    return strong
-
-
-def _check_alike(one: nn.Module, other: nn.Module, path: Path, companion: Path) -> None:
-    """Weights can only be mixed within one network."""
-    if type(one) is not type(other) or one.config != other.config:
-        raise BadWeights(
-            f"{companion} is for another network than {path}", "Use two files that belong together."
-        )
-
-
-def _mix(one: nn.Module, other: nn.Module, share: float) -> None:
-    """Put weights between theirs into the first: 0 leaves it as it is, 1 makes it the other."""
-    weights = other.state_dict()
-    one.load_state_dict(
-        {name: torch.lerp(value, weights[name], share) for name, value in one.state_dict().items()}
-    )
-
-
-def load_twins(model: str | Path, *, option: str) -> tuple[VideoGenerator, VideoGenerator]:
-    """A realistic model, and the faithful one beside it that it was trained from.
-
-    option  what asks for the twin, for the messages
-    Raises BadWeights where there is no twin, or another network.
-    """
-    path = find(model)
-    twin = path.with_name(f"{path.stem}{FAITHFUL}{path.suffix}")
-    if not twin.is_file():
-        twin = path.with_name(f"{FAITHFUL.strip('-')}{path.suffix}")
-    if not twin.is_file() or twin == path:
-        raise BadWeights(
-            f"{model} has no faithful twin, which {option} needs",
-            f"Leave {option} out, or put {path.stem}{FAITHFUL}{path.suffix} beside it.",
-        )
-    realistic, faithful = load_generator(path), load_generator(twin)
-    _check_alike(realistic, faithful, path, twin)
-    return realistic, faithful
 
 
 def load_players(state: Path) -> tuple[VideoGenerator, nn.Module]:

@@ -72,6 +72,17 @@ def enhance(
             show_default="the network as it is",
         ),
     ] = None,
+    restore: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            callback=finite,
+            metavar="0..1",
+            help="Repair what a poor lens, a dark room or a strong codec did: not at all (0) to fully (1).",
+            show_default="as much as the video looks damaged",
+        ),
+    ] = None,
     denoise: Annotated[
         float | None,
         typer.Option(
@@ -255,6 +266,7 @@ def enhance(
             output=destination,
             model=name,
             fidelity=fidelity,
+            restore=restore,
             denoise=_denoise(denoise, name),
             steady=steady,
             consistent=consistent,

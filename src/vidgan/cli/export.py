@@ -38,6 +38,12 @@ def export(
             show_default="the network as it is",
         ),
     ] = None,
+    restore: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, callback=finite, metavar="0..1", help="For clean (0) to damaged footage (1)."
+        ),
+    ] = 0.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
     debug: Debug = False,
@@ -48,4 +54,8 @@ def export(
     """
     from vidgan.verbs.export import Options, run
 
-    run(Options(model=model, output=output, fidelity=fidelity, overwrite=overwrite, quiet=quiet))
+    run(
+        Options(
+            model=model, output=output, fidelity=fidelity, restore=restore, overwrite=overwrite, quiet=quiet
+        )
+    )

@@ -14,7 +14,9 @@ from torch import nn
 from vidgan import (
     __version__,
     backends,
+    blending,
     checkpoint,
+    damage,
     disk,
     geometry,
     hardware,
@@ -69,7 +71,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     options = replace(options, steady=steady.share_of(options.steady, asked="--steady"))
     if options.threads:
         torch.set_num_threads(options.threads)
-    asked = options.model
+    asked, is_restore_asked = options.model, options.restore is not None
     _check_places(options)
     options, source, network, twin = _cast(options, generator)
     map = geometry.plan(
@@ -92,6 +94,8 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     writers = _writers(options, work, lowered, say, _mark(options, source, map, weights))
     if choosing.is_auto(asked) and options.model == choosing.LARGE:
         say(choosing.told(source))
+    if options.restore and not is_restore_asked:
+        say(damage.told(options.restore))
     return Job(
         options=options,
         console=console,
@@ -219,7 +223,17 @@ def _cast(
     if auto and choosing.choose(wish, source) == choosing.LARGE:
         options = replace(options, model=choosing.LARGE)
         network, twin = _networks(options, generator)
+    if generator is None and options.restore is None and options.denoise is None:
+        options = replace(options, restore=_estimated(options, source))
+        network = _loaded(options) if options.restore else network
     return options, source, network, twin
+
+
+def _estimated(options: Options, source: Source) -> float:
+    """How much is to be restored where nobody says so: nothing with a model that cannot."""
+    if not blending.can_restore(options.model):
+        return 0.0
+    return damage.estimate(source, start=options.start, duration=options.duration)
 
 
 def _networks(options: Options, generator: nn.Module | None) -> tuple[VideoGenerator, VideoGenerator | None]:
@@ -229,7 +243,15 @@ def _networks(options: Options, generator: nn.Module | None) -> tuple[VideoGener
 
 
 def _loaded(options: Options) -> VideoGenerator:
-    return stream.checked(checkpoint.load(options.model, fidelity=options.fidelity, denoise=options.denoise))
+    """The network; where nobody says what it is to restore, that for clean sources."""
+    return stream.checked(
+        blending.load(
+            options.model,
+            fidelity=options.fidelity,
+            restore=options.restore or 0.0,
+            denoise=options.denoise,
+        )
+    )
 
 
 def _twin(options: Options, generator: nn.Module | None) -> VideoGenerator:
@@ -242,7 +264,7 @@ def _twin(options: Options, generator: nn.Module | None) -> VideoGenerator:
             "a generator that is passed in has no faithful twin, which --trust needs",
             "Give the path of a model file with its twin beside it.",
         )
-    return checkpoint.load_twins(options.model, option="--trust")[1]
+    return blending.load_twins(options.model, option="--trust")[1]
 
 
 def state_of(path: Path) -> tuple[int, int]:
@@ -260,6 +282,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
     coded = " ".join(f"{key} {value}" for key, value in choice.options.items())
     words = {
         "--fidelity": options.fidelity,
+        "--restore": options.restore,
         "--denoise": options.denoise,
         "--steady": options.steady,
         "--consistent": options.consistent,
@@ -289,6 +312,8 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
     how = [f"from {source.width}x{source.height} to {map.width}x{map.height}"]
     if options.fidelity is not None:
         how.append(f"fidelity {options.fidelity:g}")
+    if options.restore:
+        how.append(f"restore {options.restore:g}")
     if options.steady:
         how.append(f"steady {options.steady:g}")
     if options.consistent:

@@ -118,6 +118,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
             start=options.start,
             duration=options.duration,
             fidelity=options.fidelity,
+            restore=options.restore or 0.0,
             steady=options.steady,
             consistent=options.consistent,
             trust=options.trust is not None,

@@ -52,6 +52,10 @@ class Game(Part):
     penalty: float = Field(default=0.01, ge=0)  # weight of both penalties on the slope
     penalty_kind: Literal["differences", "exact"] = "differences"  # exact takes twice the time
     sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1
+    spoilt: Weight = (
+        0.0  # of pictures with too steep edges or a grid, which the discriminator is to turn down
+    )
+    averaged: Weight = 0.0  # of those that the averaged network makes, likewise
     rest_above: float = Field(
         default=0.9, gt=0.5, le=1
     )  # the discriminator rests while it judges better than this

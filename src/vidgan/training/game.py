@@ -19,7 +19,7 @@ from vidgan.features import Lpips
 from vidgan.generators import Memory, VideoGenerator
 from vidgan.geometry import Map
 from vidgan.recipe import Game
-from vidgan.training import distributed
+from vidgan.training import distributed, spoiling
 from vidgan.training.cuda_graphs import Recording, recording
 from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
 from vidgan.training.run import Run
@@ -271,7 +271,36 @@ def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) ->
             )
             terms["penalty"] = penalty
             loss = loss + game.penalty * penalty
+        if not torch.is_grad_enabled():  # it rests
+            return loss, terms
+        for name, weight, pictures in others(run, output, piece, draw):
+            logits, _ = run.discriminator(pictures, hint)
+            terms[name] = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=logits)
+            loss = loss + weight * terms[name]
     return loss, terms
+
+
+@torch.no_grad()
+def others(run: Run, output: Tensor, piece: Piece, draw: Draw) -> list[tuple[str, float, Tensor]]:
+    """What the discriminator is to turn down beside the generator's own pictures: name, weight, (B, 3, C, H, W).
+
+    spoilt    see vidgan/training/spoiling.py
+    averaged  what the network of averaged weights makes of the same input: the one that is kept. A generator that is
+              a step ahead of its discriminator runs in circles; this one stays where they have been.
+    """
+    game = run.recipe.game
+    three = slice(draw.first, draw.first + discriminators.FRAMES)
+    found = []
+    if game.spoilt:
+        spoilt = spoiling.spoilt(
+            output[:, three], piece.high[:, three], run.generator.scale,
+            seed=draw.seed + 2, of=piece.of, samples=piece.samples,
+        )  # fmt: skip
+        found.append(("spoilt", game.spoilt, draw.seen(spoilt)))
+    if game.averaged:
+        averaged = run.ema(piece.low, rolled_in(run.ema, piece.low, draw.history))
+        found.append(("averaged", game.averaged, draw.seen(averaged[:, three])))
+    return found
 
 
 def steepness(

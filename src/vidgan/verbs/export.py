@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidgan import __version__, checkpoint, graph, stream
+from vidgan import __version__, blending, checkpoint, graph, stream
 from vidgan.backends import onnxruntime, openvino
 from vidgan.backends.torch import ready
 from vidgan.errors import BadOption, BadOutput
@@ -31,6 +31,7 @@ class Options:
     model: str | Path
     output: Path
     fidelity: float | None = None
+    restore: float = 0.0
     overwrite: bool = False
     quiet: bool = False
 
@@ -48,7 +49,7 @@ def run(options: Options, generator: nn.Module | None = None) -> Exported:
     """Write the file; a generator takes the model's place. Raises VidganError, and leaves what was there."""
     _check_place(options)
     if generator is None:
-        generator = checkpoint.load(options.model, fidelity=options.fidelity)
+        generator = blending.load(options.model, fidelity=options.fidelity, restore=options.restore)
     network = ready(
         stream.checked(generator), device=CPU, precision=torch.float32
     )  # a copy: theirs stays as it is
@@ -112,11 +113,13 @@ def _check_place(options: Options) -> None:
 
 def _notes(options: Options, network: VideoGenerator) -> dict[str, str]:
     """What the file says of itself."""
-    told = Path(options.model).name
-    known = told in checkpoint.embedded_names()
+    name = Path(options.model).name
+    known = name in checkpoint.embedded_names()
+    shares = [("restore", options.restore or None), ("fidelity", options.fidelity)]
+    told = ", ".join([name, *(f"{word} {share:g}" for word, share in shares if share is not None)])
     return {
         "vidgan": __version__,
-        "model": told if options.fidelity is None else f"{told}, fidelity {options.fidelity:g}",
+        "model": told,
         "weights": checkpoint.sha256_of_weights(network),
         "licence": "Apache-2.0" if known else "that of the weights it was made from",
         "scale": str(network.scale),

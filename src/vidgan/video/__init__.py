@@ -7,7 +7,7 @@ from vidgan.video.film import Film
 from vidgan.video.needs import of_decoder, of_encoder
 from vidgan.video.pictures import jpeg_bytes, write_png
 from vidgan.video.probe import Source, metadata, probe
-from vidgan.video.reader import Seen, read, read_after
+from vidgan.video.reader import Seen, can_be_sought, read, read_after
 from vidgan.video.segments import SegmentWriter
 from vidgan.video.timing import origin_of
 from vidgan.video.writer import Writer, check_place
@@ -21,6 +21,7 @@ __all__ = [
     "SegmentWriter",
     "Source",
     "Writer",
+    "can_be_sought",
     "check_any",
     "check_place",
     "choose",

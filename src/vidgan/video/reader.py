@@ -42,7 +42,7 @@ def read(
     duration: float | None = None,
     say: Callable[[str], None] = ignore,
     threads: int = 0,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Decode the frames shown in [start, start + duration), in order, as stored (not yet upright).
 
     start, duration  seconds, from the file's zero (source.start_seconds)
@@ -94,7 +94,7 @@ def read_after(
     begin, end = _ticks_of(source, start, duration)
     first = seen[0].pts
     ways = [_pictures_from(source, begin, end, say, threads)]
-    if _can_be_sought(source):
+    if can_be_sought(source):
         ways.insert(0, _pictures(source, (first, end), say, threads, seek=True))
     for pictures in ways:
         frames = _frames(source, pictures, first)
@@ -133,7 +133,7 @@ def _pictures_from(
     source: Source, begin: int | None, end: int | None, say: Callable[[str], None], threads: int
 ) -> Generator[_Timed, None, None]:
     """Whole pictures in order of time, from `begin` or somewhat before it to `end`."""
-    if begin is not None and _can_be_sought(source):
+    if begin is not None and can_be_sought(source):
         pictures = _pictures(source, (begin, end), say, threads, seek=True)
         first = next(pictures, None)
         # Some indices lead past the frame they were asked for; then the file is read from its beginning.
@@ -145,7 +145,8 @@ def _pictures_from(
     yield from _pictures(source, (begin, end), say, threads, seek=False)
 
 
-def _can_be_sought(source: Source) -> bool:
+def can_be_sought(source: Source) -> bool:
+    """Whether a frame is found without those before it."""
     return source.container not in _READ_FROM_THE_BEGINNING
 
 
