@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from clips import SCALE, to_bytes, to_floats
 from torch import Tensor
 
-from vidgan import degrade, steady
-from vidgan.checkpoint import load_between, load_generator
+from vidgan import blending, damage, degrade, steady
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +31,8 @@ def known(
 ) -> dict[str, Method]:
     """Every method by its short name, or only some, for which only what they need has to be installed.
 
-    models  names or files of generators; NAME@0.4 at a fidelity of 0.4, NAME~0.4 led along its motion (steady)
+    models  names or files of generators; NAME+0.5 restoring by half, NAME+auto as much as a clip looks damaged,
+            NAME@0.4 at a fidelity of 0.4, NAME~0.4 led along its motion (steady)
     """
     methods = {
         "bicubic": _interpolation("bicubic", bicubic),
@@ -40,7 +40,7 @@ def known(
         **{name: _peer(name, threads) for name in peers.PEERS if only is None or name in only},
     }
     for model in models:
-        name = model if "@" in model or "~" in model else Path(model).stem
+        name = model if set("+@~") & set(model) else Path(model).stem
         assert name not in methods, f"two methods are called {name}"
         methods[name] = _ours(f"vidgan {name}", model, precision)
     return methods
@@ -79,18 +79,29 @@ def _peer(name: str, threads: int) -> Method:
     )
 
 
+def looks_damaged(low: np.ndarray) -> float:
+    """By the first pictures of a clip; `vidgan enhance` looks at several places of a video."""
+    luma = (to_floats(low) * torch.tensor(damage.LUMA).view(1, 3, 1, 1)).sum(1)
+    return damage.share_of(damage.load(), [pair[None] for pair in luma.split(2) if len(pair) == 2])
+
+
 def _ours(title: str, model: str, precision: str) -> Method:
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
-    def ready() -> torch.nn.Module:
-        name, _, fidelity = model.partition("~")[0].partition("@")
-        generator = load_between(name, float(fidelity)) if fidelity else load_generator(name)
+    named, _, steadiness = model.partition("~")
+    named, _, fidelity = named.partition("@")
+    named, _, restore = named.partition("+")
+
+    def ready(low: np.ndarray | None = None) -> torch.nn.Module:
+        """low  the clip that it is for; without one, whose time is taken, nothing is restored by itself"""
+        share = float(restore or 0) if restore != "auto" else 0.0 if low is None else looks_damaged(low)
+        generator = blending.load(named, fidelity=float(fidelity) if fidelity else None, restore=share)
         generator.eval().requires_grad_(False)
         return generator.to(dtype=dtype, memory_format=torch.channels_last)
 
     def enlarge(low: np.ndarray) -> np.ndarray:
-        generator, memory, before, pictures = ready(), None, None, []
-        share = float(model.partition("~")[2] or 0)
+        generator, memory, before, pictures = ready(low), None, None, []
+        share = float(steadiness or 0)
         with torch.inference_mode():
             for frame in to_floats(low).split(1):
                 folded, memory = generator.folded(frame, memory)

@@ -30,6 +30,7 @@ FLOORS = {
     "foreign": 2,
     "recipe": 3.0,
     "checkpoint": 3.1,
+    **dict.fromkeys(("blending", "damage"), 3.15),
     "dataset": 3.2,
     "graph": 3.21,
     "backends": 3.22,

@@ -336,10 +336,9 @@ def impact(
 ) -> Impact:
     """Whether enhancing helped those who analyse the video: the options of `vidgan impact`.
 
-    reference  the same view, large and sharp
+    reference  the same view, large and sharp; normal: a model of normal footage, whose score is one number more
     analysers  names, and functions of yours: (H, W, 3) uint8 RGB -> rows of (left, top, right, bottom[, score[,
                label]]) in pixels, or a number; None for all that are installed
-    normal     a model that has learnt normal footage, whose score is one more number of each frame
     empty      names of analysers (a function's own name) that have nothing to find in this footage; report: a page
     The verdict is in sentence, the findings in studies. Raises VidganError, and then writes nothing.
     """

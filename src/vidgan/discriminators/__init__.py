@@ -16,3 +16,11 @@ def enlarged(low_BTChw: Tensor, first: int, scale: int) -> Tensor:
     first  of the frames that are judged
     """
     return F.interpolate(low_BTChw[:, first + FRAMES // 2], scale_factor=scale, mode="bilinear")
+
+
+def enlarged_again(frames_B3CHW: Tensor, scale: int) -> Tensor:
+    """The same of the judged frames themselves, made small first: (B, C, H, W). It tells nothing that they do not."""
+    middle = frames_B3CHW[:, FRAMES // 2].float()
+    height, width = middle.shape[-2:]
+    small = F.interpolate(middle, size=(height // scale, width // scale), mode="bicubic", antialias=True)
+    return F.interpolate(small, size=(height, width), mode="bilinear")
