@@ -4,6 +4,7 @@ Letters: T frames, H W height and width of the sharp clip, h w of the small one.
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -14,19 +15,27 @@ from torch import Tensor
 
 SCALE = 4
 
-# The damaged version, in the order of a camera: optics, sensor, codec. Sizes are in small pixels.
-BLUR_SIGMA = 0.5
-NOISE_SIGMA = 2.0  # code values of 255, independent in each colour and frame
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """In the order of a camera: optics, sensor, codec."""
+
+    blur: float  # sigma, small pixels
+    noise: float  # sigma, code values of 255, independent in each colour and frame
+    crf: int
+
+
+DAMAGE = Damage(blur=0.5, noise=2.0, crf=20)  # of the damaged version
 NOISE_SEED = 20260
 # Plain C and one thread: with its assembly the same pictures gave other bytes from one run to the next.
-X264 = {"crf": "20", "preset": "medium", "x264-params": "threads=1:lookahead-threads=1:asm=0"}
+X264 = {"preset": "medium", "x264-params": "threads=1:lookahead-threads=1:asm=0"}
 
 PROTOCOL = {
     "scale": SCALE,
     "clean": "antialiased bicubic (a = -0.5) to a quarter of each side, rounded to 8 bits",
     "damaged": (
-        f"clean before rounding, Gaussian blur of sigma {BLUR_SIGMA} px, Gaussian noise of sigma "
-        f"{NOISE_SIGMA}/255 (seed {NOISE_SEED}), rounded to 8 bits, then x264 yuv420p crf {X264['crf']} "
+        f"clean before rounding, Gaussian blur of sigma {DAMAGE.blur} px, Gaussian noise of sigma "
+        f"{DAMAGE.noise}/255 (seed {NOISE_SEED}), rounded to 8 bits, then x264 yuv420p crf {DAMAGE.crf} "
         f"preset {X264['preset']}"
     ),
 }
@@ -50,12 +59,14 @@ def clean(sharp: np.ndarray, scale: int = SCALE) -> np.ndarray:
     return to_bytes(_smaller(sharp, scale))
 
 
-def damaged(sharp: np.ndarray, scale: int = SCALE) -> np.ndarray:
+def damaged(sharp: np.ndarray, scale: int = SCALE, damage: Damage = DAMAGE) -> np.ndarray:
     """(T, H, W, 3) -> (T, h, w, 3), both RGB uint8: slightly blurred, slightly noisy, compressed."""
     random = torch.Generator().manual_seed(NOISE_SEED)
-    blurred = _blur(_smaller(sharp, scale), BLUR_SIGMA)
-    noise = torch.randn(blurred.shape, generator=random) * (NOISE_SIGMA / 255)
-    return _through_x264(to_bytes(blurred + noise))
+    blurred = _smaller(sharp, scale)
+    if damage.blur:
+        blurred = _blur(blurred, damage.blur)
+    noise = torch.randn(blurred.shape, generator=random) * (damage.noise / 255)
+    return _through_x264(to_bytes(blurred + noise), damage.crf)
 
 
 DEGRADATIONS = {"clean": clean, "damaged": damaged}
@@ -85,10 +96,10 @@ def _blur(pictures: Tensor, sigma: float) -> Tensor:
     return F.conv2d(pictures, taps.view(3, 1, 1, -1), groups=3)
 
 
-def _through_x264(pictures: np.ndarray) -> np.ndarray:
+def _through_x264(pictures: np.ndarray, crf: int) -> np.ndarray:
     memory = io.BytesIO()
     with av.open(memory, "w", format="matroska") as container:
-        stream = container.add_stream("libx264", rate=24, options=X264)
+        stream = container.add_stream("libx264", rate=24, options={"crf": str(crf), **X264})
         stream.height, stream.width = pictures.shape[1:3]
         stream.pix_fmt = "yuv420p"
         for picture in pictures:
