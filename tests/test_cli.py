@@ -24,6 +24,7 @@ class EnhanceOptions:
     output: Path
     model: str = "auto"
     fidelity: float | None = None
+    restore: float | None = None
     denoise: float | None = None
     steady: float = 0.0
     consistent: bool = False
@@ -135,9 +136,8 @@ def test_two_paths_are_enough(enhance):
     ("--flip h", {"flip": "h"}),
     ("--flip hv", {"flip": "hv"}),
     ("--crop 64x32+8+4", {"crop": "64x32+8+4"}),
-    ("--canvas inscribed", {"canvas": "inscribed"}),
-    ("--orientation keep", {"orientation": "keep"}),
-    ("--device cpu", {"device": "cpu"}),
+    ("--canvas inscribed --orientation keep", {"canvas": "inscribed", "orientation": "keep"}),
+    ("--restore 0 --fidelity 0.5 --device cpu", {"restore": 0.0, "fidelity": 0.5, "device": "cpu"}),
     ("--precision bf16", {"precision": "bf16"}),
     ("--fp32", {"precision": "fp32"}),
     ("--fp32 --precision fp32", {"precision": "fp32"}),

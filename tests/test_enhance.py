@@ -297,6 +297,7 @@ def test_the_sidecar_says_where_the_output_comes_from(enhance, models):
         "start": 0.08,
         "duration": None,
         "fidelity": None,
+        "restore": 0.0,
         "steady": 0.0,
         "consistent": False,
         "trust": False,

@@ -23,7 +23,7 @@ from vidgan.errors import BadVideo
 from vidgan.pixels import as_tensor
 from vidgan.video import Source
 
-PLACES = 5  # of a video that are looked at, evenly spread
+PLACES = 5  # of a video that are looked at, evenly spread from its first frame on
 SIDE = 96  # of a square, in stored pixels
 ACROSS = 4  # squares side by side, and as many below each other, where the picture has room
 FLAT = 4.0 / 255  # deviation of luma, of a range of 1, below which a square has nothing to tell
@@ -141,7 +141,7 @@ def _places(source: Source, start: float, duration: float | None) -> list[float]
     if not ends or min(ends) <= start or not video.can_be_sought(source):
         return [start]
     shown = min(ends) - start
-    return [start + shown * (number + 0.5) / PLACES for number in range(PLACES)]
+    return [start + shown * number / PLACES for number in range(PLACES)]
 
 
 def _luma(pixels: np.ndarray) -> Tensor:

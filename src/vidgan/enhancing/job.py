@@ -71,7 +71,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     options = replace(options, steady=steady.share_of(options.steady, asked="--steady"))
     if options.threads:
         torch.set_num_threads(options.threads)
-    asked, is_restore_asked = options.model, options.restore is not None
+    asked = options
     _check_places(options)
     options, source, network, twin = _cast(options, generator)
     map = geometry.plan(
@@ -92,10 +92,7 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
     settings = replace(settings, tile=lowered.tile)
     alone = replace(settings, steady=0.0)  # the twin dares nothing that could flicker
     writers = _writers(options, work, lowered, say, _mark(options, source, map, weights))
-    if choosing.is_auto(asked) and options.model == choosing.LARGE:
-        say(choosing.told(source))
-    if options.restore and not is_restore_asked:
-        say(damage.told(options.restore))
+    _tell_of_choices(asked, options, source, say)
     return Job(
         options=options,
         console=console,
@@ -227,6 +224,14 @@ def _cast(
         options = replace(options, restore=_estimated(options, source))
         network = _loaded(options) if options.restore else network
     return options, source, network, twin
+
+
+def _tell_of_choices(asked: Options, options: Options, source: Source, say: Callable[[str], None]) -> None:
+    """What was decided for whoever asked for nothing, and is not the usual."""
+    if choosing.is_auto(asked.model) and options.model == choosing.LARGE:
+        say(choosing.told(source))
+    if asked.restore is None and options.restore:
+        say(damage.told(options.restore))
 
 
 def _estimated(options: Options, source: Source) -> float:
