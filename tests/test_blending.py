@@ -86,13 +86,13 @@ def test_a_share_that_is_none_and_two_kinds_of_mixing_are_errors(models):
 def test_a_video_that_looks_damaged_is_restored_and_all_that_tells_of_it_says_so(
     models, clip, tmp_path, monkeypatch, capsys
 ):
-    asked = looks(monkeypatch, 0.75)
+    asked = looks(monkeypatch, 0.25)
     words = ["enhance", str(clip), str(tmp_path / "out.mkv"), "--model", str(models / "mine.safetensors")]
     assert cli.main([*words, "--sidecar", "--start", "0.1", "--duration", "0.2"]) == 0
     assert asked == [{"start": 0.1, "duration": 0.2}]
-    assert capsys.readouterr().err.count("looks somewhat damaged: --restore 0.75") == 1
-    assert json.loads((tmp_path / "out.mkv.json").read_text())["settings"]["restore"] == 0.75
-    assert "restore 0.75" in vidgan.video.metadata(tmp_path / "out.mkv")["COMMENT"]
+    assert capsys.readouterr().err.count("looks somewhat damaged: --restore 0.25") == 1
+    assert json.loads((tmp_path / "out.mkv.json").read_text())["settings"]["restore"] == 0.25
+    assert "restore 0.25" in vidgan.video.metadata(tmp_path / "out.mkv")["COMMENT"]
 
 
 def test_what_is_found_is_what_could_have_been_asked_for(models, clip, monkeypatch):

@@ -1,4 +1,4 @@
-"""How damaged a video looks before anything is made of it: what `enhance --restore` is where nobody says.
+"""How damaged a video looks before anything is made of it, and so what `enhance --restore` is where nobody says.
 
 A small network looks at squares of a few frames and at what changes to the next one: blur, noise and a codec's traces
 are there, whatever is shown. It was trained on clips and photos made small, clean or damaged as vidgan/degrade does
@@ -28,6 +28,7 @@ SIDE = 96  # of a square, in stored pixels
 ACROSS = 4  # squares side by side, and as many below each other, where the picture has room
 FLAT = 4.0 / 255  # deviation of luma, of a range of 1, below which a square has nothing to tell
 CERTAINTY = 2.0  # times a square's: that of all squares together
+MOST = 0.5  # share for a video that is surely damaged: nearly all of the looks, little of the flicker (docs/models.md)
 STEPS = 4  # that an estimate is rounded to: more would be more than it knows
 LUMA = (0.299, 0.587, 0.114)  # BT.601, whatever the video is coded with
 
@@ -76,7 +77,7 @@ def weights() -> Path:
 
 
 def estimate(source: Source, *, start: float = 0.0, duration: float | None = None) -> float:
-    """Of the part shown in [start, start + duration), in seconds: 0 clean .. 1 damaged, in steps of 1 / STEPS.
+    """Of the part shown in [start, start + duration), in seconds: 0 for clean .. MOST for damaged, in steps of 1 / STEPS.
 
     Raises BadVideo where it shows nothing.
     """
@@ -85,13 +86,13 @@ def estimate(source: Source, *, start: float = 0.0, duration: float | None = Non
 
 def told(share: float) -> str:
     """For whoever has a damaged video and did not say so."""
-    looks = "damaged" if share == 1 else "somewhat damaged"
-    return f"the video looks {looks}: --restore {share:g}; 0 keeps to what is there"
+    looks = "damaged" if share == MOST else "somewhat damaged"
+    return f"the video looks {looks}: --restore {share:g}; 0 repairs nothing, 1 more"
 
 
 @torch.inference_mode()
 def share_of(estimator: Estimator, pairs: list[Tensor]) -> float:
-    """Of pairs of frames (1, 2, h, w), luma in [0, 1]: 0 clean .. 1 damaged.
+    """Of pairs of frames (1, 2, h, w), luma in [0, 1]: 0 for clean .. MOST for damaged.
 
     A place's verdict is the mean of the logits of its squares, the video's that of its places: a dark or flat
     picture has no say, and where all of them are, the video counts as clean.
@@ -104,7 +105,7 @@ def share_of(estimator: Estimator, pairs: list[Tensor]) -> float:
             found.append(estimator(squares[telling]).mean())
     if not found:
         return 0.0
-    share = (CERTAINTY * torch.stack(found).mean()).sigmoid()
+    share = MOST * (CERTAINTY * torch.stack(found).mean()).sigmoid()
     return round(float(share) * STEPS) / STEPS
 
 
