@@ -77,7 +77,7 @@ def weights() -> Path:
 
 
 def estimate(source: Source, *, start: float = 0.0, duration: float | None = None) -> float:
-    """Of the part shown in [start, start + duration), in seconds: 0 for clean .. MOST for damaged, in steps of 1 / STEPS.
+    """Of the part shown in [start, start + duration), in seconds: 0 clean .. MOST damaged, in steps of 1 / STEPS.
 
     Raises BadVideo where it shows nothing.
     """
