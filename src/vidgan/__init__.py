@@ -71,7 +71,7 @@ def enhance(
 
     model    a name, a model file, or a generator; auto is fast, for large sources fast-x2 (twice as large by itself)
     fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
-    restore  0 for clean .. 1 for damaged sources; None: as damaged as the video looks
+    restore  0 for clean .. 1 for damaged sources; None: 0 to 0.5, by how damaged the video looks
     steady   0 .. 0.9 of the frame before, moved to where things are now, for less flicker
     denoise  0 keeps noise .. 1: of realesr-general-x4v3.pth, with its wdn companion beside it
     trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented

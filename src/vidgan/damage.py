@@ -7,7 +7,7 @@ it; benchmarks/estimate.py trains and measures it.
 Letters: B squares, h w height and width of the stored picture.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from importlib import resources
 from itertools import islice
@@ -81,7 +81,7 @@ def estimate(source: Source, *, start: float = 0.0, duration: float | None = Non
 
     Raises BadVideo where it shows nothing.
     """
-    return share_of(load(), list(_pairs(source, start, duration)))
+    return share_of(load(), _pairs(source, start, duration))
 
 
 def told(share: float) -> str:
@@ -91,7 +91,7 @@ def told(share: float) -> str:
 
 
 @torch.inference_mode()
-def share_of(estimator: Estimator, pairs: list[Tensor]) -> float:
+def share_of(estimator: Estimator, pairs: Iterable[Tensor]) -> float:
     """Of pairs of frames (1, 2, h, w), luma in [0, 1]: 0 for clean .. MOST for damaged.
 
     A place's verdict is the mean of the logits of its squares, the video's that of its places: a dark or flat

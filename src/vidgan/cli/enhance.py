@@ -80,7 +80,7 @@ def enhance(
             callback=finite,
             metavar="0..1",
             help="Repair what a poor lens, a dark room or a strong codec did: not at all (0) to fully (1).",
-            show_default="as much as the video looks damaged",
+            show_default="0 to 0.5, by how damaged the video looks",
         ),
     ] = None,
     denoise: Annotated[

@@ -15,7 +15,7 @@ class Options:
     output: Path
     model: str | Path = choosing.AUTO
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
-    restore: float | None = None  # 0 for clean .. 1 for damaged sources; None: as damaged as it looks
+    restore: float | None = None  # 0 for clean .. 1 for damaged sources; None: by how damaged it looks
     denoise: float | None = None  # 0 keeps noise .. 1: between realesr-general-x4v3's two published files
     steady: float = 0.0  # how much of the frame before, along its motion, is in the next
     consistent: bool = False
