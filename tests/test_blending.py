@@ -120,6 +120,10 @@ def test_wrong_wishes_end_in_two_lines(models, clip, tmp_path, capsys):
     assert cli.main([*words, "--restore", "1.5"]) == 2 and "--restore" in capsys.readouterr().err
     assert cli.main([*words, "--restore", "1"]) == 1
     assert "no weights for damaged footage" in capsys.readouterr().err
+    words[4] = str(models / "mine.safetensors")
+    words[2] = str(tmp_path / "asked.mkv")
+    assert cli.main([*words, "--restore", "0.5"]) == 0
+    assert "looks" not in capsys.readouterr().err  # who asked for it knows
     assert not (tmp_path / "no.mkv").exists()
 
 

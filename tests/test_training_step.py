@@ -82,6 +82,20 @@ def test_the_discriminator_learns_from_other_made_pictures_where_the_recipe_weig
     assert not torch.allclose(*steps)
 
 
+def test_the_averaged_pictures_are_those_of_the_averaged_network():
+    run = at_realistic(game=Game(averaged=0.5))
+    with torch.no_grad():
+        for weight in run.ema.parameters():
+            weight.add_(0.05)
+    (piece,) = game.pieces(run, *batch(), table())
+    draw = drawn(run)
+    output = run.generator(piece.low)
+    ((name, weight, pictures),) = game.others(run, output, piece, draw)
+    expected = run.ema(piece.low, game.rolled_in(run.ema, piece.low, draw.history))
+    assert (name, weight) == ("averaged", 0.5)
+    torch.testing.assert_close(pictures, draw.seen(expected[:, draw.first : draw.first + 3]))
+
+
 @pytest.mark.parametrize("hint", ["input", "shown"])
 def test_the_discriminator_is_shown_the_hint_of_the_recipe(hint):
     """With `shown`, a real clip is judged alike whatever input belongs to it."""
@@ -97,6 +111,9 @@ def test_what_is_enlarged_again_is_soft_and_of_the_frames_size(scale):
     again = discriminators.enlarged_again(frames, scale)
     assert again.shape == (2, 3, 32, 48)
     assert again.std() < 0.6 * frames[:, 1].std()
+    others = torch.rand(2, 3, 3, 32, 48)
+    others[:, 1] = frames[:, 1]
+    assert torch.equal(discriminators.enlarged_again(others, scale), again)  # of the middle one alone
     flat = torch.full((1, 3, 3, 32, 48), 0.3)
     torch.testing.assert_close(discriminators.enlarged_again(flat, scale), flat[:, 1])
 

@@ -44,7 +44,7 @@ def load(
         _check_share("--fidelity", fidelity, "0 (realistic) to 1 (faithful)")
         generator, faithful = load_twins(model, option="--fidelity")
     if restore:
-        _mix(generator, _restoring(model), restore)
+        _mix(generator, _restoring(generator, model), restore)
     if fidelity is not None:
         _mix(generator, faithful, fidelity)
     return generator
@@ -106,7 +106,8 @@ def load_denoising(model: str | Path, strength: float) -> VideoGenerator:
     return strong
 
 
-def _restoring(model: str | Path) -> VideoGenerator:
+def _restoring(generator: VideoGenerator, model: str | Path) -> VideoGenerator:
+    """What the generator of a model became on damaged footage."""
     path = find(model)
     beside = _beside(path, RESTORE)
     if not beside.is_file():
@@ -115,7 +116,7 @@ def _restoring(model: str | Path) -> VideoGenerator:
             f"Leave --restore out, use --model fast, or put {beside.name} beside it.",
         )
     restoring = load_generator(beside)
-    _check_alike(load_generator(path), restoring, path, beside)
+    _check_alike(generator, restoring, path, beside)
     return restoring
 
 

@@ -28,7 +28,7 @@ SIDE = 96  # of a square, in stored pixels
 ACROSS = 4  # squares side by side, and as many below each other, where the picture has room
 FLAT = 4.0 / 255  # deviation of luma, of a range of 1, below which a square has nothing to tell
 CERTAINTY = 2.0  # times a square's: that of all squares together
-MOST = 0.5  # share for a video that is surely damaged: nearly all of the looks, little of the flicker (docs/models.md)
+MOST = 0.5  # share for a video that is surely damaged: more costs truth and steadiness (docs/models.md)
 STEPS = 4  # that an estimate is rounded to: more would be more than it knows
 LUMA = (0.299, 0.587, 0.114)  # BT.601, whatever the video is coded with
 
