@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from test_training import FAITHFUL, REALISTIC, recipe, stage, weights_of
-from vidgan import discriminators, losses
+from vidgan import losses
 from vidgan.recipe import Augment, Game, Losses
 from vidgan.training import descent, game, loop
 from vidgan.training import run as running
@@ -94,28 +94,6 @@ def test_the_averaged_pictures_are_those_of_the_averaged_network():
     expected = run.ema(piece.low, game.rolled_in(run.ema, piece.low, draw.history))
     assert (name, weight) == ("averaged", 0.5)
     torch.testing.assert_close(pictures, draw.seen(expected[:, draw.first : draw.first + 3]))
-
-
-@pytest.mark.parametrize("hint", ["input", "shown"])
-def test_the_discriminator_is_shown_the_hint_of_the_recipe(hint):
-    """With `shown`, a real clip is judged alike whatever input belongs to it."""
-    run = at_realistic(game=Game(hint=hint))
-    frames = torch.rand(1, 3, 3, 32, 32)
-    logits = [game.judged(run, frames, torch.full((1, 3, 32, 32), grey))[0] for grey in (0.2, 0.8)]
-    assert torch.equal(*logits) == (hint == "shown")
-
-
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_what_is_enlarged_again_is_soft_and_of_the_frames_size(scale):
-    frames = torch.rand(2, 3, 3, 32, 48)
-    again = discriminators.enlarged_again(frames, scale)
-    assert again.shape == (2, 3, 32, 48)
-    assert again.std() < 0.6 * frames[:, 1].std()
-    others = torch.rand(2, 3, 3, 32, 48)
-    others[:, 1] = frames[:, 1]
-    assert torch.equal(discriminators.enlarged_again(others, scale), again)  # of the middle one alone
-    flat = torch.full((1, 3, 3, 32, 48), 0.3)
-    torch.testing.assert_close(discriminators.enlarged_again(flat, scale), flat[:, 1])
 
 
 def test_the_discriminator_learns_to_tell_real_from_made():

@@ -21,11 +21,14 @@ def module(request) -> ModuleType:
 
 @pytest.fixture
 def fresh(module) -> nn.Module:
+    return seeing(module)
+
+
+def seeing(module: ModuleType, **view: int) -> nn.Module:
     fields = {field.name for field in dataclasses.fields(module.Config)}
-    made = module.Discriminator(
-        module.Config(**{name: value for name, value in SMALL.items() if name in fields})
-    )
-    return made.eval()  # spectral normalisation goes on estimating while it trains
+    config = module.Config(**{name: value for name, value in SMALL.items() if name in fields}, **view)
+    torch.manual_seed(0)
+    return module.Discriminator(config).eval()  # spectral normalisation goes on estimating while it trains
 
 
 def frames(batch: int = 2, side: int = 32) -> Tensor:
@@ -51,6 +54,47 @@ def test_its_hint_is_the_middle_frame_s_input_as_large_as_the_frames():
     hint = discriminators.enlarged(low, 2, 4)
     assert torch.equal(hint, F.interpolate(low[:, 3], scale_factor=4, mode="bilinear"))
     assert hint.shape == (2, 3, 24, 16)
+
+
+def test_beside_their_own_version_frames_are_judged_alike_whatever_they_were_made_from(module):
+    net, shown = seeing(module, own=4), frames()
+    dark, bright = (torch.full((2, 3, 32, 32), grey) for grey in (0.2, 0.8))
+    assert torch.equal(net(shown, dark)[0], net(shown, bright)[0])
+    middle = discriminators.softened(shown[:, 1], 4)
+    assert torch.equal(net(shown, dark)[0], seeing(module)(shown, middle)[0])
+
+
+def test_made_smaller_it_does_not_see_what_single_pixels_do(module):
+    """A checkerboard is gone from pictures of half the size, and the verdict on a flat surface with it."""
+    flat, hint = torch.full((1, 3, 3, 64, 64), 0.5), torch.full((1, 3, 64, 64), 0.5)
+    board = flat + 0.2 * ((-1.0) ** (torch.arange(64)[:, None] + torch.arange(64)))
+    here, halved = ((net(board, hint)[0] - net(flat, hint)[0]).abs().amax() for net in (
+        seeing(module), seeing(module, smaller=2),
+    ))  # fmt: skip
+    assert halved < 0.02 * here
+
+
+def test_made_smaller_it_takes_any_sides_and_judges_whole_blocks(module):
+    small = seeing(module, smaller=2)
+    shown, hint = torch.rand(1, 3, 3, 71, 90), torch.rand(1, 3, 71, 90)
+    halved = discriminators.reduced(torch.cat((shown[0], hint)), 2)[..., :32, :40]
+    assert torch.equal(small(shown, hint)[0], seeing(module)(halved[None, :3], halved[3:])[0])
+
+
+@pytest.mark.parametrize("view", [{"own": -1}, {"smaller": 0}])
+def test_a_view_of_nothing_is_refused(module, view):
+    with pytest.raises(ValueError, match="own is 0 or more, smaller is 1 or more"):
+        module.Config(**view)
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_what_is_softened_keeps_its_size_and_its_means_and_loses_its_detail(times):
+    picture = torch.rand(2, 3, 36, 48)
+    soft = discriminators.softened(picture, times)
+    assert soft.shape == picture.shape
+    assert soft.std() < 0.6 * picture.std()
+    flat = torch.full((1, 3, 32, 48), 0.3)
+    torch.testing.assert_close(discriminators.softened(flat, times), flat)
 
 
 def test_a_taller_picture_gets_taller_verdicts(fresh):

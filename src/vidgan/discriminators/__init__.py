@@ -3,7 +3,9 @@
 Letters: B batch, T frames, C colours, h w height and width of the small frame, S scale.
 """
 
-from torch import Tensor
+from dataclasses import dataclass
+
+from torch import Tensor, cat
 from torch.nn import functional as F
 
 FRAMES = 3  # in a row, that a discriminator sees at once
@@ -18,9 +20,40 @@ def enlarged(low_BTChw: Tensor, first: int, scale: int) -> Tensor:
     return F.interpolate(low_BTChw[:, first + FRAMES // 2], scale_factor=scale, mode="bilinear")
 
 
-def enlarged_again(frames_B3CHW: Tensor, scale: int) -> Tensor:
-    """The same of the judged frames themselves, made small first: (B, C, H, W). It tells nothing that they do not."""
-    middle = frames_B3CHW[:, FRAMES // 2].float()
-    height, width = middle.shape[-2:]
-    small = F.interpolate(middle, size=(height // scale, width // scale), mode="bicubic", antialias=True)
-    return F.interpolate(small, size=(height, width), mode="bilinear")
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """How a discriminator is shown pictures: a part of the settings of every one of them.
+
+    What the damage of a source hides, real frames show and made ones cannot. Beside the source they are told apart by
+    it, however good they look, and by fine contrast of any kind; the generator is sent after a mesh. Where sources
+    are damaged, let it see how frames look, and larger things than pixels.
+    """
+
+    own: int = 0  # the hint is the input, or, from 1 on, the frames' own version, this many times smaller
+    smaller: int = 1  # times that pictures are made smaller, each side, before they are judged
+
+    def __post_init__(self) -> None:
+        if self.own < 0 or self.smaller < 1:
+            raise ValueError(f"own is 0 or more, smaller is 1 or more, not {self.own} and {self.smaller}")
+
+
+def seen(frames_B3CHW: Tensor, hint_BCHW: Tensor, view: View) -> Tensor:
+    """Frames and hint in [0, 1], one above the other -> (B, 4 * C, H', W') in [-1, 1]; H', W' are whole blocks."""
+    if view.own:
+        hint_BCHW = softened(frames_B3CHW[:, FRAMES // 2], view.own)
+    stack = cat((frames_B3CHW.flatten(1, 2), hint_BCHW), 1)
+    if view.smaller > 1:
+        height, width = (side // view.smaller // BLOCK * BLOCK for side in stack.shape[-2:])
+        stack = reduced(stack, view.smaller)[..., :height, :width]
+    return stack * 2 - 1
+
+
+def softened(picture_BCHW: Tensor, times: int) -> Tensor:
+    """Made smaller, and as large again: what a picture is without its detail."""
+    return F.interpolate(reduced(picture_BCHW, times), size=picture_BCHW.shape[-2:], mode="bilinear")
+
+
+def reduced(picture_BCHW: Tensor, times: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, H // times, W // times), antialiased, in float32."""
+    size = [side // times for side in picture_BCHW.shape[-2:]]
+    return F.interpolate(picture_BCHW.float(), size=size, mode="bicubic", antialias=True)

@@ -11,13 +11,15 @@ Source: the three-frame discriminator of TecoGAN, Chu et al. 2020, without its w
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
+
+from vidgan import discriminators
 
 SLOPE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(discriminators.View):
     features: int = 48  # width of the first layer; doubled at each halving of the size
 
 
@@ -46,7 +48,7 @@ class Discriminator(nn.Module):
 
         Gives the logits (B, 1, H / 8, W / 8), higher for real, and the activations of each layer.
         """
-        x = cat((frames_B3CHW.flatten(1, 2), enlarged_BCHW), 1) * 2 - 1
+        x = discriminators.seen(frames_B3CHW, enlarged_BCHW, self.config)
         x = F.pixel_unshuffle(x, 2)
         activations = []
         for layer in self.layers:

@@ -11,14 +11,16 @@ Real-ESRGAN uses it (Wang et al. 2021); three frames as in TecoGAN, Chu et al. 2
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+from vidgan import discriminators
 
 SLOPE = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(discriminators.View):
     features: int = 24  # width of the first layer; doubled at each halving of the size
 
 
@@ -38,7 +40,7 @@ class Discriminator(nn.Module):
 
         Gives the logits (B, 1, H / 2, W / 2), higher for real, and the activations of each layer.
         """
-        x = cat((frames_B3CHW.flatten(1, 2), enlarged_BCHW), 1) * 2 - 1
+        x = discriminators.seen(frames_B3CHW, enlarged_BCHW, self.config)
         activations = [F.leaky_relu(self.stem(F.pixel_unshuffle(x, 2)), SLOPE)]
         for layer in self.down:
             activations.append(F.leaky_relu(layer(activations[-1]), SLOPE))

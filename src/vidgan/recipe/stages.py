@@ -45,9 +45,6 @@ class Game(Part):
 
     kind: Literal["relativistic", "hinge", "vanilla", "least_squares"] = "relativistic"
     lr: float = Field(default=3e-4, gt=0)
-    hint: Literal["input", "shown"] = (
-        "input"  # beside the frames: what they were made from, or their own small version
-    )
     ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
     fade: float = Field(
         default=1.0, ge=0

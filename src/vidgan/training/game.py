@@ -252,25 +252,13 @@ def shown(run: Run, output: Tensor, piece: Piece, draw: Draw) -> tuple[Tensor, T
     return draw.seen(piece.high[:, three]), draw.seen(output[:, three]), draw.seen(hint)
 
 
-def judged(run: Run, frames: Tensor, hint: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Logits and activations for three frames beside a hint of what they were made from, as the recipe's game has it.
-
-    What the damage of an input hides, real frames show and made ones cannot: beside that input they are told apart by
-    it, however good they look, and the generator is sent after noise. Their own small version tells only how they look.
-    """
-    if run.recipe.game.hint == "shown":
-        hint = discriminators.enlarged_again(frames, run.generator.scale)
-    verdict: tuple[Tensor, list[Tensor]] = run.discriminator(frames, hint)
-    return verdict
-
-
 def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) -> tuple[Tensor, Numbers]:
     """The discriminator's loss with its penalties, and its numbers. No gradient leads to the output."""
     game = run.recipe.game
     real, fake, hint = shown(run, output.detach(), piece, draw)
     with table.autocast:
-        real_logits, _ = judged(run, real, hint)
-        fake_logits, _ = judged(run, fake, hint)
+        real_logits, _ = run.discriminator(real, hint)
+        fake_logits, _ = run.discriminator(fake, hint)
         loss = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=fake_logits)
         terms = {
             "discriminator": loss,
@@ -286,7 +274,7 @@ def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) ->
         if not torch.is_grad_enabled():  # it rests
             return loss, terms
         for name, weight, pictures in others(run, output, piece, draw):
-            logits, _ = judged(run, pictures, hint)
+            logits, _ = run.discriminator(pictures, hint)
             terms[name] = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=logits)
             loss = loss + weight * terms[name]
     return loss, terms
@@ -323,10 +311,10 @@ def steepness(
     if game.penalty_kind == "exact":
         with torch.autocast(table.device.type, enabled=False):
             pictures = pictures.float().detach().requires_grad_(True)
-            return losses.gradient_penalty(judged(run, pictures, hint.float())[0], pictures)
+            return losses.gradient_penalty(run.discriminator(pictures, hint.float())[0], pictures)
 
     def judge(moved: Tensor) -> Tensor:
-        found: Tensor = judged(run, moved, hint)[0]
+        found: Tensor = run.discriminator(moved, hint)[0]
         return found
 
     return losses.smoothness(judge, pictures, logits, noise=noise, sigma=game.sigma)
@@ -340,9 +328,9 @@ def game_terms(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table)
     real, fake, hint = shown(run, output, piece, draw)
     run.discriminator.requires_grad_(False)
     with table.autocast:
-        fake_logits, fake_activations = judged(run, fake, hint)
+        fake_logits, fake_activations = run.discriminator(fake, hint)
         with torch.no_grad():
-            real_logits, real_activations = judged(run, real, hint)
+            real_logits, real_activations = run.discriminator(real, hint)
     run.discriminator.requires_grad_(True)
     return {
         "game": losses.generator_loss(run.recipe.game.kind, real_logits=real_logits, fake_logits=fake_logits),
