@@ -13,7 +13,7 @@ import vidgan
 from browser import chromium, fits, opened_in
 from footage import moving, nature, save
 from test_compare import exact
-from vidgan import checkpoint, cli, hardware, metrics, score
+from vidgan import blending, checkpoint, cli, hardware, metrics, score
 from vidgan.errors import BadOption, BadVideo, BadWeights, MissingExtra
 from vidgan.measuring import evaluate, footage, methods, ncnn
 from vidgan.recipe import read
@@ -193,6 +193,36 @@ def test_files_of_one_name_are_told_apart(tmp_path):
     ]
     told = [method.title for method in _told_apart([given[0], *runs])]
     assert told == ["bicubic", "a/best.safetensors", "b/best.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("word", "title", "shares"),
+    [
+        ("fast+0.5", "fast, restore 0.5", {"restore": 0.5}),
+        ("fast@0.3", "fast, fidelity 0.3", {"fidelity": 0.3}),
+        ("fast+1@0.25", "fast, restore 1, fidelity 0.25", {"restore": 1.0, "fidelity": 0.25}),
+    ],
+)
+def test_a_network_is_mixed_as_enhance_mixes_it(word, title, shares):
+    method = methods.method(word, PLACE)
+    assert method.title == title
+    low = torch.rand(2, 3, 24, 32)
+    expected = blending.load("fast", **shares)(low[None])[0]
+    torch.testing.assert_close(method.enlarge(low, 4), expected, atol=1e-4, rtol=0)
+    assert (method.enlarge(low, 4) - methods.method("fast", PLACE).enlarge(low, 4)).abs().max() > 0.01
+
+
+def test_all_that_enhance_can_do_goes_together():
+    assert methods.method("fast+0.5@0.3~0.36", PLACE).title == "fast, restore 0.5, fidelity 0.3, steady 0.36"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("fast+1.5", r"--restore 1\.5 is out of range"), ("fast@1.2.3", r"fast@1\.2\.3: 1\.2\.3 is no number")],
+)
+def test_shares_that_are_none_are_told(word, told):
+    with pytest.raises(BadOption, match=told):
+        methods.method(word, PLACE)
 
 
 def test_methods_that_are_none_are_told(monkeypatch, tmp_path):

@@ -300,7 +300,7 @@ def evaluate(
 ) -> Evaluation:
     """How good and how fast networks are, beside bicubic and Lanczos: the options of `vidgan evaluate`.
 
-    models   names or files, fast~0.36 for one with steady, ncnn:NAME for other people's, ffmpeg:FILTER
+    models   names or files, fast+0.5@0.3~0.36 restored, with fidelity, steady, ncnn:NAME for others', ffmpeg:FILTER
     data     a video, a folder of videos or frames, pairs of small and large, or a prepared data set
     degrade  how small versions are made: clean, bd, or a preset; frames: the most of each clip, 0 for all
     Raises VidganError, and then writes nothing.

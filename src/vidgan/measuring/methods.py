@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import checkpoint, ffmpeg, hardware, steady, stream
+from vidgan import blending, ffmpeg, hardware, steady, stream
 from vidgan.degrade import lanczos
 from vidgan.errors import BadOption
 from vidgan.measuring import ncnn
@@ -48,8 +48,10 @@ class Place:
 
 
 def method(word: str, place: Place) -> Method:
-    """bicubic, lanczos, a model's name or file, NAME~0.4 for one that is led (steady), ncnn:NAME, or ffmpeg:FILTER.
+    """bicubic, lanczos, a model's name or file, ncnn:NAME, or ffmpeg:FILTER.
 
+    After a model what `enhance` can do with it, in this order: NAME+0.5 restores, NAME@0.3 has a fidelity, NAME~0.4 is
+    led along its motion (steady).
     Raises VidganError where there is no such one here.
     """
     if word == "bicubic":
@@ -73,18 +75,23 @@ def _lanczos(low: Tensor, scale: int) -> Tensor:
 
 
 def _network(word: str, place: Place) -> Method:
-    model, share = _led(word)
-    generator = stream.checked(checkpoint.load_generator(model))
-    settings = stream.Settings(device=place.device, precision=place.precision, steady=share)
+    model, shares = _parted(word)
+    steadiness = steady.share_of(shares.pop("steady", "0"), asked=word)
+    mixed = {name: _number(share, asked=word) for name, share in shares.items()}
+    generator = stream.checked(blending.load(model, **mixed))
+    settings = stream.Settings(device=place.device, precision=place.precision, steady=steadiness)
     upscaler = stream.Upscaler(generator, settings, ignore)
 
     def enlarge(low: Tensor, scale: int) -> Tensor:
         upscaler.forget()
         return torch.cat([stream.unfolded(upscaler.folded(frame), scale).cpu() for frame in low.split(1)])
 
+    told = mixed | ({"steady": steadiness} if steadiness else {})
     return Method(
         name=word,
-        title=(Path(model).stem if Path(model).suffix else model) + (f", steady {share:g}" if share else ""),
+        title=", ".join(
+            [Path(model).stem if Path(model).suffix else model, *(f"{k} {v:g}" for k, v in told.items())]
+        ),
         scale=generator.scale,
         enlarge=enlarge,
         device=place.device.type,
@@ -94,10 +101,21 @@ def _network(word: str, place: Place) -> Method:
     )
 
 
-def _led(word: str) -> tuple[str, float]:
-    """NAME~0.4 -> the model, and how much of the frame before is mixed into the next; 0 for a word without it."""
-    led = None if Path(word).exists() else re.fullmatch(r"(.+)~([\d.]+)", word)
-    return (word, 0.0) if led is None else (led[1], steady.share_of(led[2], asked=word))
+def _parted(word: str) -> tuple[str, dict[str, str]]:
+    """NAME+0.5@0.3~0.4 -> the model, and of restore, fidelity and steady those that are there."""
+    share = r"([\d.]+)"
+    found = re.fullmatch(rf"(.+?)(?:\+{share})?(?:@{share})?(?:~{share})?", word)
+    if found is None or Path(word).exists():
+        return word, {}
+    shares = zip(("restore", "fidelity", "steady"), found.groups()[1:], strict=True)
+    return found[1], {name: share for name, share in shares if share is not None}
+
+
+def _number(share: str, *, asked: str) -> float:
+    try:
+        return float(share)
+    except ValueError:
+        raise BadOption(f"{asked}: {share} is no number", "Give one from 0 to 1.") from None
 
 
 def _peer(word: str, place: Place) -> Method:
