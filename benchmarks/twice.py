@@ -34,7 +34,9 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=SHARED / "data" / "val")
     parser.add_argument("--frames", type=int, default=6, help="the first of each clip")
     parser.add_argument("--rounds", type=int, default=5, help="of timing; 0 leaves it out")
-    parser.add_argument("--models", nargs="+", default=MODELS, help="NAME, or NAME@0.4 at a fidelity")
+    parser.add_argument(
+        "--models", nargs="+", default=MODELS, help="NAME, NAME+0.5 restoring by half, NAME@0.4 at a fidelity"
+    )
     options = parser.parse_args()
     os.environ.setdefault("VIDGAN_WEIGHTS", str(SHARED / "weights"))
     paths = sorted(options.clips.glob("*.mp4")) or sys.exit(f"there are no .mp4 clips in {options.clips}")
@@ -63,8 +65,9 @@ def bicubic(small: Tensor) -> Tensor:
 
 def twice(model: str) -> Enlarge:
     """The network's enlargement; that of one which does more is made smaller again."""
-    name, _, fidelity = model.partition("@")
-    network = blending.load(name, fidelity=float(fidelity) if fidelity else None)
+    named, _, fidelity = model.partition("@")
+    name, _, restore = named.partition("+")
+    network = blending.load(name, fidelity=float(fidelity) if fidelity else None, restore=float(restore or 0))
 
     def enlarged(small: Tensor) -> Tensor:
         with torch.inference_mode():
@@ -83,7 +86,9 @@ def scored(function: Enlarge, small: np.ndarray, sharp: np.ndarray) -> list[floa
 def told(models: list[str], rounds: int) -> None:
     """Milliseconds and operations of the bare networks, whatever they enlarge by."""
     networks = {
-        model: load_generator(model) for model in models if "@" not in model and "faithful" not in model
+        model: load_generator(model)
+        for model in models
+        if not set("+@") & set(model) and "faithful" not in model
     }
     picture = torch.rand(1, 3, *LARGE)
 
