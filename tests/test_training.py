@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
-from vidgan import checkpoint, features, metrics
+from vidgan import checkpoint, features, metrics, score
 from vidgan.errors import BadOption, BadRecipe, BadVideo, BadWeights
 from vidgan.recipe import Damage, Data, Game, Losses, Network, Recipe, Stage
 from vidgan.training import ground, loop
@@ -284,6 +284,30 @@ def test_held_out_clips_that_are_too_small_to_be_judged_by_are_said_and_left_out
     save_file({"2": moving(3, 2)}, folder / "val.store")
     with pytest.raises(BadVideo, match="three frames or more and 12 pixels to validate on"):
         grounds(folder, said)
+
+
+def test_a_crop_that_leaves_the_discriminator_nothing_to_judge_is_refused():
+    def seeing(smaller: int) -> Network:
+        return Network(name="triplet", config={"features": 8, "smaller": smaller})
+
+    with pytest.raises(BadRecipe, match=r"(?s)realistic\.crop is 32: made 3 times smaller.*Take 64 or more"):
+        running.create(recipe(discriminator=seeing(3)))
+    running.create(recipe(discriminator=seeing(2)))
+    running.create(recipe(discriminator=seeing(3), realistic=stage(REALISTIC, steps=0)))
+    with pytest.raises(BadRecipe, match=r"smaller 1 to 4, not 0 and 9"):
+        running.create(recipe(discriminator=seeing(9)))
+
+
+def test_a_discriminator_plays_that_sees_pictures_smaller_and_no_input(folder):
+    """Its view is a part of it: training, and what it says of held-out clips, are of what it sees."""
+    blind = Network(name="triplet", config={"features": 8, "own": 4, "smaller": 2})
+    ended = play(recipe(discriminator=blind), folder)
+    assert ended.step == 8 and log_of(folder)[-1].keys() >= {"game", "accuracy", "val_accuracy"}
+    pair = score.Pair(torch.rand(3, 3, 12, 12), torch.rand(3, 3, 48, 48))
+    real, _ = score.verdict(ended.generator, ended.discriminator, pair)
+    changed = score.Pair(1 - pair.low, pair.high)
+    assert torch.equal(real, score.verdict(ended.generator, ended.discriminator, changed)[0])
+    assert real.shape[-2:] == (3, 3)
 
 
 def test_a_crop_that_the_scale_does_not_divide_is_refused():

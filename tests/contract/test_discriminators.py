@@ -81,9 +81,9 @@ def test_made_smaller_it_takes_any_sides_and_judges_whole_blocks(module):
     assert torch.equal(small(shown, hint)[0], seeing(module)(halved[None, :3], halved[3:])[0])
 
 
-@pytest.mark.parametrize("view", [{"own": -1}, {"smaller": 0}])
+@pytest.mark.parametrize("view", [{"own": -1}, {"smaller": 0}, {"smaller": 5}])
 def test_a_view_of_nothing_is_refused(module, view):
-    with pytest.raises(ValueError, match="own is 0 or more, smaller is 1 or more"):
+    with pytest.raises(ValueError, match="own is 0 or more, smaller 1 to 4"):
         module.Config(**view)
 
 

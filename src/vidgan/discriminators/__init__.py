@@ -33,8 +33,8 @@ class View:
     smaller: int = 1  # times that pictures are made smaller, each side, before they are judged
 
     def __post_init__(self) -> None:
-        if self.own < 0 or self.smaller < 1:
-            raise ValueError(f"own is 0 or more, smaller is 1 or more, not {self.own} and {self.smaller}")
+        if self.own < 0 or not 1 <= self.smaller <= 4:
+            raise ValueError(f"own is 0 or more, smaller 1 to 4, not {self.own} and {self.smaller}")
 
 
 def seen(frames_B3CHW: Tensor, hint_BCHW: Tensor, view: View) -> Tensor:

@@ -44,9 +44,9 @@ class Discriminator(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, frames_B3CHW: Tensor, enlarged_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Three frames and the middle one's enlarged input, all in [0, 1]; sides divisible by 8.
+        """Three frames and the middle one's enlarged input, all in [0, 1]; sides divisible by 8 times `smaller`.
 
-        Gives the logits (B, 1, H / 8, W / 8), higher for real, and the activations of each layer.
+        Gives the logits (B, 1, H / 8, W / 8) of what it sees, higher for real, and the activations of each layer.
         """
         x = discriminators.seen(frames_B3CHW, enlarged_BCHW, self.config)
         x = F.pixel_unshuffle(x, 2)

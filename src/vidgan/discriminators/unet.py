@@ -36,9 +36,9 @@ class Discriminator(nn.Module):
         self.verdict = nn.Conv2d(width, 1, 3, padding=1)
 
     def forward(self, frames_B3CHW: Tensor, enlarged_BCHW: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Three frames and the middle one's enlarged input, all in [0, 1]; sides divisible by 8.
+        """Three frames and the middle one's enlarged input, all in [0, 1]; sides divisible by 8 times `smaller`.
 
-        Gives the logits (B, 1, H / 2, W / 2), higher for real, and the activations of each layer.
+        Gives the logits (B, 1, H / 2, W / 2) of what it sees, higher for real, and the activations of each layer.
         """
         x = discriminators.seen(frames_B3CHW, enlarged_BCHW, self.config)
         activations = [F.leaky_relu(self.stem(F.pixel_unshuffle(x, 2)), SLOPE)]

@@ -22,14 +22,13 @@ from vidgan.recipe import Game
 from vidgan.training import distributed, spoiling
 from vidgan.training.cuda_graphs import Recording, recording
 from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
-from vidgan.training.run import Run
+from vidgan.training.run import MARGIN, Run
 
 Numbers = dict[str, Tensor]
 PIXEL_LOSSES = (
     "l1", "charbonnier", "low_pass_l1", "phase_l1", "gradient_difference", "temporal_difference", "temporal_residual",
     "motion_difference", "focal_frequency",
 )  # fmt: skip
-MARGIN = 16  # pixels that a window is smaller than the crop that it is taken from
 # Sides of a warped window are multiples of it. One block would do, but every seed would train otherwise.
 WARP_BLOCK = 2 * discriminators.BLOCK
 

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import Adam
 
-from vidgan import checkpoint, dataset, foreign, runs, shelf
+from vidgan import checkpoint, dataset, discriminators, foreign, runs, shelf
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.generators import VideoGenerator, as_generator
 from vidgan.recipe import Network, Recipe, Stage
 from vidgan.training import same
 from vidgan.training.supervisor import Watch
+
+MARGIN = 16  # pixels that what the discriminator sees is smaller than the crop that it is taken from
 
 PROGRESS = (
     "step", "accuracy", "best", "history", "stopped", "cooling", "tries", "attempt", "troubled_at"
@@ -212,10 +214,11 @@ def place(run: Run, device: torch.device, precision: torch.dtype) -> None:
 def assemble(recipe: Recipe, generator: VideoGenerator, discriminator: nn.Module) -> Run:
     """A run of networks that are there already; they are trained in place.
 
-    Raises BadRecipe for a crop that the generator's scale does not divide.
+    Raises BadRecipe for a crop that the generator's scale does not divide, or that leaves nothing to judge.
     """
     for name in ("faithful", "realistic"):
         _check_crop(recipe, name, generator.scale)
+    _check_view(recipe.realistic, discriminator)
     return Run(
         recipe=recipe,
         generator=generator,
@@ -224,6 +227,19 @@ def assemble(recipe: Recipe, generator: VideoGenerator, discriminator: nn.Module
         generator_optimizer=_fresh(generator, recipe.faithful.lr),
         discriminator_optimizer=_fresh(discriminator, recipe.game.lr, first=0.0),
     )
+
+
+def _check_view(stage: Stage, discriminator: nn.Module) -> None:
+    """Raises BadRecipe where no block is left of a crop that the discriminator sees smaller."""
+    view = getattr(discriminator, "config", None)
+    if not isinstance(view, discriminators.View) or not stage.steps:
+        return
+    least = discriminators.BLOCK * view.smaller + MARGIN
+    if stage.crop < least:
+        raise BadRecipe(
+            f"realistic.crop is {stage.crop}: made {view.smaller} times smaller, nothing of it is left to judge",
+            f"Take {-(-least // 32) * 32} or more, or set discriminator.config.smaller lower.",
+        )
 
 
 def _check_crop(recipe: Recipe, name: str, scale: int) -> None:
