@@ -16,6 +16,7 @@ from clips import SCALE, to_bytes, to_floats
 from torch import Tensor
 
 from vidgan import blending, damage, degrade, steady
+from vidgan.measuring.methods import parted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,25 +89,23 @@ def looks_damaged(low: np.ndarray) -> float:
 def _ours(title: str, model: str, precision: str) -> Method:
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
 
-    named, _, steadiness = model.partition("~")
-    named, _, fidelity = named.partition("@")
-    named, _, restore = named.partition("+")
+    named, shares = parted(model.replace("+auto", ""))
+    steadiness = shares.pop("steady", 0.0)
 
     def ready(low: np.ndarray | None = None) -> torch.nn.Module:
         """low  the clip that it is for; without one, whose time is taken, nothing is restored by itself"""
-        share = float(restore or 0) if restore != "auto" else 0.0 if low is None else looks_damaged(low)
-        generator = blending.load(named, fidelity=float(fidelity) if fidelity else None, restore=share)
+        found = {"restore": looks_damaged(low)} if "+auto" in model and low is not None else {}
+        generator = blending.load(named, **shares, **found)
         generator.eval().requires_grad_(False)
         return generator.to(dtype=dtype, memory_format=torch.channels_last)
 
     def enlarge(low: np.ndarray) -> np.ndarray:
         generator, memory, before, pictures = ready(low), None, None, []
-        share = float(steadiness or 0)
         with torch.inference_mode():
             for frame in to_floats(low).split(1):
                 folded, memory = generator.folded(frame, memory)
-                if share:
-                    folded, before = steady.steadied(folded, frame, before, share)
+                if steadiness:
+                    folded, before = steady.steadied(folded, frame, before, steadiness)
                 pictures.append(to_bytes(F.pixel_shuffle(folded, SCALE)))
         return np.concatenate(pictures)
 

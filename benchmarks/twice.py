@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from vidgan import blending, metrics, stream
 from vidgan.checkpoint import load_generator
+from vidgan.measuring.methods import parted
 
 MODELS = ("fast", "fast-faithful", "fast-x2", "fast-x2-faithful", "fast-x2@0.5")
 LARGE = (720, 1280)  # of the picture that is timed
@@ -65,9 +66,8 @@ def bicubic(small: Tensor) -> Tensor:
 
 def twice(model: str) -> Enlarge:
     """The network's enlargement; that of one which does more is made smaller again."""
-    named, _, fidelity = model.partition("@")
-    name, _, restore = named.partition("+")
-    network = blending.load(name, fidelity=float(fidelity) if fidelity else None, restore=float(restore or 0))
+    name, shares = parted(model)
+    network = blending.load(name, **shares)
 
     def enlarged(small: Tensor) -> Tensor:
         with torch.inference_mode():

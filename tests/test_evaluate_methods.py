@@ -70,7 +70,10 @@ def test_all_that_enhance_can_do_goes_together():
 
 @pytest.mark.parametrize(
     ("word", "told"),
-    [("fast+1.5", r"--restore 1\.5 is out of range"), ("fast@1.2.3", r"fast@1\.2\.3: 1\.2\.3 is no number")],
+    [
+        ("fast+1.5", r"--restore 1\.5 is out of range"),
+        ("fast@1.2.3", r"fast@1\.2\.3: one of its shares is no number"),
+    ],
 )
 def test_shares_that_are_none_are_told(word, told):
     with pytest.raises(BadOption, match=told):

@@ -75,10 +75,10 @@ def _lanczos(low: Tensor, scale: int) -> Tensor:
 
 
 def _network(word: str, place: Place) -> Method:
-    model, shares = _parted(word)
-    steadiness = steady.share_of(shares.pop("steady", "0"), asked=word)
-    mixed = {name: _number(share, asked=word) for name, share in shares.items()}
-    generator = stream.checked(blending.load(model, **mixed))
+    model, shares = parted(word)
+    told = ", ".join(f"{name} {share:g}" for name, share in shares.items() if share)
+    steadiness = steady.share_of(shares.pop("steady", 0.0), asked=word)
+    generator = stream.checked(blending.load(model, **shares))
     settings = stream.Settings(device=place.device, precision=place.precision, steady=steadiness)
     upscaler = stream.Upscaler(generator, settings, ignore)
 
@@ -86,12 +86,10 @@ def _network(word: str, place: Place) -> Method:
         upscaler.forget()
         return torch.cat([stream.unfolded(upscaler.folded(frame), scale).cpu() for frame in low.split(1)])
 
-    told = mixed | ({"steady": steadiness} if steadiness else {})
+    plain = Path(model).stem if Path(model).suffix else model
     return Method(
         name=word,
-        title=", ".join(
-            [Path(model).stem if Path(model).suffix else model, *(f"{k} {v:g}" for k, v in told.items())]
-        ),
+        title=f"{plain}, {told}" if told else plain,
         scale=generator.scale,
         enlarge=enlarge,
         device=place.device.type,
@@ -101,21 +99,17 @@ def _network(word: str, place: Place) -> Method:
     )
 
 
-def _parted(word: str) -> tuple[str, dict[str, str]]:
-    """NAME+0.5@0.3~0.4 -> the model, and of restore, fidelity and steady those that are there."""
+def parted(word: str) -> tuple[str, dict[str, float]]:
+    """NAME+0.5@0.3~0.4 -> the model, and of restore, fidelity and steady those that are there. Raises BadOption."""
     share = r"([\d.]+)"
     found = re.fullmatch(rf"(.+?)(?:\+{share})?(?:@{share})?(?:~{share})?", word)
     if found is None or Path(word).exists():
         return word, {}
-    shares = zip(("restore", "fidelity", "steady"), found.groups()[1:], strict=True)
-    return found[1], {name: share for name, share in shares if share is not None}
-
-
-def _number(share: str, *, asked: str) -> float:
+    told = zip(("restore", "fidelity", "steady"), found.groups()[1:], strict=True)
     try:
-        return float(share)
+        return found[1], {name: float(share) for name, share in told if share is not None}
     except ValueError:
-        raise BadOption(f"{asked}: {share} is no number", "Give one from 0 to 1.") from None
+        raise BadOption(f"{word}: one of its shares is no number", "Give numbers from 0 to 1.") from None
 
 
 def _peer(word: str, place: Place) -> Method:
