@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidgan import checkpoint, damage, dataset, degrade, recipe
+from vidgan import checkpoint, damage, dataset, degrade, pixels, recipe
 from vidgan.damage import Estimator
 
 SIDE = 48  # of a square, in small pixels
@@ -68,7 +68,7 @@ def squares(store: dataset.Store, count: int, seed: int) -> Iterator[tuple[str, 
         low = dataset.Batches(store=store, recipe=asked, stage=stage, scale=scale)[0][0][0].float() / 255
         if kind == "good codec":
             low = degrade.encoded(low, "h264", rng.uniform(*GOOD))
-        luma = (low * torch.tensor(damage.LUMA).view(1, 3, 1, 1)).sum(1)
+        luma = pixels.luma(low)[:, 0]
         yield kind, luma[:2]
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from clips import SCALE, to_bytes, to_floats
 from torch import Tensor
 
-from vidgan import blending, damage, degrade, steady
+from vidgan import blending, damage, degrade, pixels, steady
 from vidgan.measuring.methods import parted
 
 
@@ -82,7 +82,7 @@ def _peer(name: str, threads: int) -> Method:
 
 def looks_damaged(low: np.ndarray) -> float:
     """By the first pictures of a clip; `vidgan enhance` looks at several places of a video."""
-    luma = (to_floats(low) * torch.tensor(damage.LUMA).view(1, 3, 1, 1)).sum(1)
+    luma = pixels.luma(to_floats(low))[:, 0]
     return damage.share_of(damage.load(), [pair[None] for pair in luma.split(2) if len(pair) == 2])
 
 
@@ -103,7 +103,8 @@ def _ours(title: str, model: str, precision: str) -> Method:
         generator, memory, before, pictures = ready(low), None, None, []
         with torch.inference_mode():
             for frame in to_floats(low).split(1):
-                folded, memory = generator.folded(frame, memory)
+                moved = None if memory is None else generator.moved(memory, frame)
+                folded, memory = generator.folded(frame, moved)
                 if steadiness:
                     folded, before = steady.steadied(folded, frame, before, steadiness)
                 pictures.append(to_bytes(F.pixel_shuffle(folded, SCALE)))

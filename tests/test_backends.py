@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vidgan import backends, checkpoint, quickest, shelf, stream
 from vidgan.errors import BadOption, MissingExtra
-from vidgan.generators import compact, recurrent, rrdb
+from vidgan.generators import aligned, compact, recurrent, rrdb
 
 CPU = torch.device("cpu")
 OTHERS = [name for name in backends.NAMES if name != "torch"]
@@ -23,6 +23,7 @@ CODE = 1 / 255
 NETWORKS = {
     "recurrent": lambda: recurrent.Generator(recurrent.Config(features=16, blocks=2)),
     "folded": lambda: recurrent.Generator(recurrent.Config(features=16, blocks=1, scale=2, fold=2)),
+    "aligned": lambda: aligned.Generator(aligned.Config(features=16, blocks=1)),
     "compact": lambda: compact.Generator(compact.Config(features=16, blocks=2)),
     "rrdb": lambda: rrdb.Generator(rrdb.Config(features=16, blocks=1, growth=8, scale=2)),
 }

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import videos
-from vidgan import damage, degrade, video
+from vidgan import damage, degrade, pixels, video
 from vidgan.errors import BadVideo
 
 BUNNY = Path(__file__).parent.parent / "examples" / "media" / "bunny.mp4"
@@ -25,7 +25,7 @@ def small():
 
 
 def pairs(clip):
-    luma = (clip * torch.tensor(damage.LUMA).view(1, 3, 1, 1)).sum(1)
+    luma = pixels.luma(clip)[:, 0]
     return [luma[first : first + 2][None] for first in range(0, len(luma) - 1, 2)]
 
 
@@ -84,7 +84,7 @@ def test_a_file_is_looked_at_in_several_places_of_the_part_that_is_asked_for(tmp
 
 def test_each_place_is_looked_at_by_two_frames_in_a_row():
     film = video.decode_all(BUNNY)
-    lumas = torch.from_numpy(film).float().div(255) @ torch.tensor(damage.LUMA)
+    lumas = torch.from_numpy(film).float().div(255) @ torch.tensor(pixels.LUMA)
     found = list(damage._pairs(video.probe(BUNNY), 0.0, None))
     firsts = [int((lumas - pair[0, 0]).abs().amax((1, 2)).argmin()) for pair in found]
     assert firsts == [0, 12, 24, 36, 48]

@@ -15,7 +15,7 @@ from vidgan import blending, checkpoint, cli
 from vidgan.backends import onnxruntime as under_onnxruntime
 from vidgan.backends import openvino as under_openvino
 from vidgan.errors import BadOption, BadOutput
-from vidgan.generators import predictor, recurrent
+from vidgan.generators import aligned, predictor, recurrent
 from vidgan.verbs import export
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +34,8 @@ def models(tmp_path_factory) -> Path:
     return make_models(tmp_path_factory.mktemp("models"))
 
 
-def lively(**config: int) -> torch.nn.Module:
-    network = recurrent.Generator(recurrent.Config(features=16, blocks=1, **config))
+def lively(module=recurrent, **config: int) -> torch.nn.Module:
+    network = module.Generator(module.Config(features=16, blocks=1, **config))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.03)
@@ -44,9 +44,10 @@ def lively(**config: int) -> torch.nn.Module:
 
 @pytest.mark.parametrize(("name", "runtime"), [("a.onnx", "onnxruntime"), ("a.xml", "openvino")])
 @pytest.mark.parametrize("config", [{}, {"scale": 2, "fold": 2}])
-def test_the_file_was_run_beside_the_network(name, runtime, config):
+@pytest.mark.parametrize("module", [recurrent, aligned])
+def test_the_file_was_run_beside_the_network(name, runtime, module, config):
     pytest.importorskip(runtime)
-    exported = vidgan.export(lively(**config), name)
+    exported = vidgan.export(lively(module, **config), name)
     assert exported.checked_by == runtime
     assert exported.largest_difference < 0.05
     assert names() == (["a.onnx"] if name == "a.onnx" else ["a.bin", "a.xml"])

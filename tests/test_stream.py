@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from vidgan import stream
 from vidgan.errors import BadWeights, VidganError
 from vidgan.frame import Frame
-from vidgan.generators import VideoGenerator
+from vidgan.generators import VideoGenerator, aligned
 from vidgan.generators.recurrent import Config, Generator
 from vidgan.pixels import as_pixels, as_tensor
 from vidgan.shots import CutDetector
@@ -39,6 +39,16 @@ def generator() -> Generator:
 def folding() -> Generator:
     """Its memory is half as wide and high as a frame."""
     made = Generator(Config(features=16, blocks=1, scale=2, fold=2))
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.02)
+    return made
+
+
+@pytest.fixture
+def aligning() -> VideoGenerator:
+    """What it remembers is moved along the motion before it is used."""
+    made = aligned.Generator(aligned.Config(features=16, blocks=1))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.02)
@@ -85,6 +95,27 @@ def test_tiles_of_a_folded_stack_have_no_seam(folding, height, width, tile):
     for frame in clip(6, height, width):
         low = as_tensor(frame.pixels)
         torch.testing.assert_close(tiled.folded(low), whole.folded(low), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+def test_a_memory_that_is_moved_is_moved_as_a_whole_before_there_are_tiles(aligning, tile):
+    """A tile's own part of it could not know of what comes in from its neighbours."""
+    streamed, memory, left, apart = upscaler(aligning, tile=tile), None, None, []
+    for frame in clip(6, 96, 130):
+        low = as_tensor(frame.pixels)
+        with torch.inference_mode():
+            expected, memory = aligning.step(low, memory)
+            still, left = aligning.folded(low, left)
+        found = stream.unfolded(streamed.folded(low), 4)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+        apart.append(float((stream.unfolded(still, 4) - found).abs().max()))
+    assert apart[0] < 1e-5 and min(apart[1:]) > 1e-2  # that the memory's way matters
+
+
+def test_a_frame_that_is_moved_takes_more_memory_than_one_that_is_not(aligning, generator):
+    assert stream.needs(generator, torch.float32).moved == 0
+    needs = stream.needs(aligning, torch.float32)
+    assert needs.left == 4 * (3 + 16 + 16) and needs.moved > 4 * 2 * 16
 
 
 def test_in_half_precision_tiles_are_above_50_decibels_and_show_no_seam(generator):

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from vidgan import checkpoint, video
 from vidgan.errors import BadVideo
-from vidgan.pixels import as_tensor
+from vidgan.pixels import as_tensor, luma
 from vidgan.video import Source
 
 PLACES = 5  # of a video that are looked at, evenly spread from its first frame on
@@ -30,7 +30,6 @@ FLAT = 4.0 / 255  # deviation of luma, of a range of 1, below which a square has
 CERTAINTY = 2.0  # times a square's: that of all squares together
 MOST = 0.5  # share for a video that is surely damaged: more costs truth and steadiness (docs/models.md)
 STEPS = 4  # that an estimate is rounded to: more would be more than it knows
-LUMA = (0.299, 0.587, 0.114)  # BT.601, whatever the video is coded with
 
 
 class Estimator(nn.Module):
@@ -147,4 +146,4 @@ def _places(source: Source, start: float, duration: float | None) -> list[float]
 
 def _luma(pixels: np.ndarray) -> Tensor:
     """(h, w, 3) uint8 or uint16 -> (1, 1, h, w)."""
-    return (as_tensor(pixels) * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return luma(as_tensor(pixels))

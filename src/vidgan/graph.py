@@ -76,7 +76,8 @@ class _Film(nn.Module):
         network, memory = self.generator, state[1:]
         if memory:
             fresh = network.fresh(frame)
-            memory = tuple(torch.where(state[0], *pair) for pair in zip(fresh, memory, strict=True))
+            moved = network.moved(memory, frame)
+            memory = tuple(torch.where(state[0], *pair) for pair in zip(fresh, moved, strict=True))
         large, left = network.folded(frame, memory)
         return F.pixel_shuffle(large, network.scale).clamp(0, 1), *left
 

@@ -7,10 +7,14 @@ picture: what is flat, or hidden, goes with what is around it (as the patches of
 Letters: N pairs of frames, C colours, H W height and width.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+FLOATS = 30  # for each pixel while its motion is found
 COARSEST = 4  # the size at which is searched is the frame's by this
 REACH = 4  # pixels of it that are searched, to each side: 16 of the full size
 BLOCK = 5  # side of what is compared, at each size
@@ -40,6 +44,17 @@ def motion(now: Tensor, before: Tensor) -> Tensor:
     return found[..., :height, :width]
 
 
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """For the hundreds of small steps of one pair: to wake a second thread for each takes longer than without it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def fetched(pictures: Tensor, motion: Tensor) -> Tensor:
     """(N, C, H, W): at x, what the pictures show at x + motion, linearly between pixels; edges repeated."""
     _, _, height, width = pictures.shape
@@ -47,6 +62,30 @@ def fetched(pictures: Tensor, motion: Tensor) -> Tensor:
     x = torch.arange(width, device=motion.device, dtype=motion.dtype).view(1, 1, -1) + motion[:, 0]
     places = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
     return F.grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def fetched_squares(large: Tensor, motion: Tensor, scale: int) -> Tensor:
+    """(N, 1, H * S, W * S) -> (N, S * S, H, W), folded: as fetched, for enlargements, by cubics.
+
+    A small pixel's square moves as one.
+    """
+    count, _, height, width = large.shape
+    h, w = motion.shape[2:]
+    inside = torch.arange(scale, device=large.device, dtype=torch.float32)
+    rows = torch.arange(0, height, scale, device=large.device).view(-1, 1) + scale * motion[:, 1]
+    columns = torch.arange(0, width, scale, device=large.device) + scale * motion[:, 0]
+    y = (rows[:, None, None] + inside.view(-1, 1, 1, 1)).expand(count, scale, scale, h, w)
+    x = (columns[:, None, None] + inside.view(-1, 1, 1)).expand(count, scale, scale, h, w)
+    places = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
+    moved = F.grid_sample(
+        # On a processor, each of a batch has a thread.
+        large[:, None].expand(-1, scale**2, -1, -1, -1).flatten(0, 1),
+        places.view(count * scale**2, h, w, 2),
+        mode="bilinear" if large.device.type == "mps" else "bicubic",  # Metal's has no cubics
+        padding_mode="border",
+        align_corners=False,
+    )
+    return moved.view(count, -1, h, w)
 
 
 def unexplained(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:

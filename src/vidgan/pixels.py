@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+LUMA = 0.299, 0.587, 0.114  # BT.601: as an eye weighs red, green and blue
 BAND = 8  # rows of a picture that become code values at once: they stay in a processor's cache
 
 
@@ -53,6 +54,12 @@ def bytes_of(rgb: Tensor) -> np.ndarray:
     """
     codes = rgb.clamp(0, 1).mul_(255).round_().byte()
     return codes.movedim(-3, -1).contiguous().cpu().numpy()
+
+
+def luma(folded: Tensor) -> Tensor:
+    """(B, 3 * any, H, W), colour by colour -> (B, any, H, W): of a picture, or of one whose pixels are folded."""
+    red, green, blue = folded.chunk(3, 1)
+    return (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def rounded(rgb: Tensor) -> Tensor:

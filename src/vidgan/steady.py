@@ -8,8 +8,6 @@ Source: Dubois, Sabri 1984, "Noise reduction in image sequences using motion-com
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -17,12 +15,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidgan.errors import BadOption
-from vidgan.motion import fetched, motion, unexplained
+from vidgan.motion import FLOATS, fetched, fetched_squares, motion, on_one_thread, unexplained
+from vidgan.pixels import luma
 
 MOST = 0.9  # of the frame before: beyond, what has gone stays to be seen for seconds
 TRUSTED = 0.1  # difference of the sources, of a range of 1, at which e times less is taken
-LUMA = 0.299, 0.587, 0.114  # BT.601: as an eye weighs red, green and blue
-FLOATS = 30  # for each small pixel while the motion is found
 
 
 def share_of(value: str | float, *, asked: str) -> float:
@@ -62,54 +59,19 @@ def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: flo
     """
     squares = folded.unflatten(1, (3, -1))
     scale = round(squares.shape[2] ** 0.5)
-    red, green, blue = squares.unbind(1)
-    luma = (LUMA[0] * red).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
-    colours = squares.mean(2) - luma.mean(1, keepdim=True)
+    bright = luma(folded)
+    colours = squares.mean(2) - bright.mean(1, keepdim=True)
     if before is not None:
-        with _one_thread():
+        with on_one_thread():
             found = motion(small, before.small)
             share = strength * torch.exp(-unexplained(small, before.small, found) / TRUSTED)
             tinted = share * (fetched(before.colours, found) - colours)
-        brighter = _moved(before.luma, found, scale).sub_(luma).mul_(share)
+        brighter = fetched_squares(before.luma, found, scale).sub_(bright).mul_(share)
         folded = (squares + brighter[:, None]).add_(tinted[:, :, None]).flatten(1, 2)
-        luma, colours = luma.add_(brighter), colours + tinted
-    return folded, Before(small, F.pixel_shuffle(luma, scale), colours)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """For hundreds of small steps: to wake a second thread for each takes longer than to do without it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        bright, colours = bright.add_(brighter), colours + tinted
+    return folded, Before(small, F.pixel_shuffle(bright, scale), colours)
 
 
 def bytes_per_pixel(scale: int) -> int:
     """Roughly what a small pixel needs while its frame is led, beside the enlargements of both frames."""
     return 4 * FLOATS + 2 * 3 * 4 * scale**2 + 2 * 4 * scale**2
-
-
-def _moved(large: Tensor, found: Tensor, scale: int) -> Tensor:
-    """(1, 1, H * S, W * S) -> (1, S * S, H, W), where things are now: by cubics, edges repeated.
-
-    A small pixel's square moves as one.
-    """
-    _, _, height, width = large.shape
-    h, w = found.shape[2:]
-    inside = torch.arange(scale, device=large.device, dtype=torch.float32)
-    rows = torch.arange(0, height, scale, device=large.device).view(-1, 1) + scale * found[0, 1]
-    columns = torch.arange(0, width, scale, device=large.device) + scale * found[0, 0]
-    y = (rows + inside.view(-1, 1, 1, 1)).expand(scale, scale, h, w)
-    x = (columns + inside.view(-1, 1, 1)).expand(scale, scale, h, w)
-    places = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
-    moved = F.grid_sample(
-        large.expand(scale, -1, -1, -1),  # on a processor, each of a batch has a thread
-        places.view(scale, scale * h, w, 2),
-        mode="bilinear" if large.device.type == "mps" else "bicubic",  # Metal's has no cubics
-        padding_mode="border",
-        align_corners=False,
-    )
-    return moved.view(1, -1, h, w)

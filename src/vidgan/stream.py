@@ -89,13 +89,21 @@ def gflop_per_pixel(generator: VideoGenerator) -> float:
     return counter.get_total_flops() / 1e9 / COUNTED**2
 
 
-def needs(generator: VideoGenerator, precision: torch.dtype) -> tuple[int, int, int]:
-    """Its scale; what a small pixel takes while it is computed, and what it leaves for the next frame, in bytes."""
+class Needs(NamedTuple):
+    """Of a network, for each small pixel, in bytes."""
+
+    computed: int  # while it is
+    left: int  # for the next frame
+    moved: int  # while what was left is moved
+
+
+def needs(generator: VideoGenerator, precision: torch.dtype) -> Needs:
     place = hardware.place_of(generator)
     with torch.inference_mode():
         _, memory = generator.folded(torch.zeros(1, 3, COUNTED, COUNTED, device=place))
     left = sum(part.numel() for part in memory) * precision.itemsize
-    return generator.scale, generator.bytes_per_pixel(precision.itemsize), -(-left // COUNTED**2)
+    size = precision.itemsize
+    return Needs(generator.bytes_per_pixel(size), -(-left // COUNTED**2), generator.bytes_to_move(size))
 
 
 class Upscaler:
@@ -144,16 +152,21 @@ class Upscaler:
         started = time.perf_counter()
         with torch.inference_mode():
             frame = frame.to(self.settings.device)
-            left = self._left
-            large, self._left = self._run(self._network, frame, left)
+            before = self._moved(frame)
+            large, self._left = self._run(self._network, frame, before)
             if not _all_finite(large):  # which waits for an accelerator to be done
-                large, self._left = self._repair(frame, left)
+                large, self._left = self._repair(frame, before)
             if self.settings.steady:
                 large, led = steady.steadied(large, frame, self._before, self.settings.steady)
                 self._before = None if self._left is None else led
         self.network_seconds += time.perf_counter() - started
         self.num_frames += 1
         return large
+
+    def _moved(self, frame: Tensor) -> Memory | None:
+        """What the frame before left, where things are in this one. Of two such memories only one is held."""
+        left, self._left = self._left, None
+        return None if left is None else self._network.moved(left, frame)
 
     def _repair(self, frame: Tensor, before: Memory | None) -> tuple[Tensor, Memory | None]:
         """The same frame in float32: half precision overflowed."""

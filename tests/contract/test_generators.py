@@ -301,3 +301,86 @@ class TestRecurrent:
         folded = recurrent.Generator(recurrent.Config(scale=2, features=16, blocks=1, fold=2))
         frames = clip(2)
         assert psnr(folded(frames)[:, 0], bicubic(frames[:, 0], 2)) > 15
+
+
+class TestAligned:
+    """What is known of this network from outside of it."""
+
+    def test_the_default_is_small_and_cheap(self):
+        """16 channels more than the recurrent one's head has: 293,568 + 16 48 9."""
+        from torch.utils.flop_counter import FlopCounterMode
+
+        generator = shelf.take(SHELF, "aligned").Generator()
+        assert sum(weight.numel() for weight in generator.parameters()) == 300_480
+        frame = torch.rand(1, 3, 18, 32)
+        _, memory = generator.step(frame)
+        with FlopCounterMode(display=False) as counter, torch.inference_mode():
+            generator.step(frame, memory)
+        assert counter.get_total_flops() * 100 < 40e9  # of a 180 x 320 frame
+
+    @pytest.mark.parametrize("fold", [1, 2])
+    def test_what_is_remembered_moves_with_a_pan(self, fold):
+        """By whole squares, so that nothing is interpolated: away from the borders it is there to the rounding."""
+        aligned = shelf.take(SHELF, "aligned")
+        generator = aligned.Generator(aligned.Config(scale=4 // fold, features=16, blocks=1, fold=fold))
+        scene = F.interpolate(torch.rand(1, 3, 16, 18), scale_factor=4, mode="bicubic").clamp(0, 1)
+        before, now = scene[..., :64, :64], scene[..., :64, 4:68]
+        with torch.inference_mode():
+            _, left = generator.folded(before)
+            moved = generator.moved(left, now)
+        steps, inner = 4 // fold, slice(16 // fold, 44 // fold)
+        place, source = (..., inner, inner), (..., inner, slice(inner.start + steps, inner.stop + steps))
+        torch.testing.assert_close(moved.frame[place], left.frame[source], atol=0.02, rtol=0)
+        torch.testing.assert_close(moved.features[place], left.features[source], atol=0.05, rtol=0.05)
+        torch.testing.assert_close(
+            moved.added[place], aligned.STRENGTH * left.added[source], atol=0.05, rtol=0.05
+        )
+
+    def test_where_nothing_moves_it_is_told_what_was_added(self):
+        aligned = shelf.take(SHELF, "aligned")
+        generator = aligned.Generator(aligned.Config(features=16, blocks=1))
+        frame = clip(1)[:, 0]
+        _, left = generator.folded(frame)
+        moved = generator.moved(left, frame)
+        torch.testing.assert_close(moved.added, aligned.STRENGTH * left.added, atol=1e-5, rtol=0)
+        torch.testing.assert_close(moved.features, left.features, atol=1e-5, rtol=0)
+
+    def test_a_motion_that_is_known_is_not_looked_for(self):
+        aligned = shelf.take(SHELF, "aligned")
+        generator = aligned.Generator(aligned.Config(features=16, blocks=1))
+        before, now = torch.rand(2, 1, 3, 16, 20).unbind(0)
+        _, left = generator.folded(before)
+        to_the_right = torch.tensor([3.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 16, 20)
+        moved = generator.moved(left, now, to_the_right)
+        torch.testing.assert_close(moved.features[..., :-3], left.features[..., 3:], atol=1e-5, rtol=0)
+        assert torch.equal(moved.frame[..., :, -1], left.frame[..., :, -1])  # edges are repeated
+
+    @pytest.mark.parametrize(
+        ("name", "smaller"),
+        [
+            ("recurrent", {"features": 16, "blocks": 1}),
+            ("recurrent", {"scale": 4, "features": 16, "blocks": 1}),
+            ("aligned", {"features": 16, "blocks": 1}),
+        ],
+    )
+    def test_it_begins_as_a_smaller_one_does(self, name, smaller):
+        """To the bit in a first frame; an aligned one also in all that follow."""
+        theirs, aligned = shelf.take(SHELF, name), shelf.take(SHELF, "aligned")
+        small = theirs.Generator(theirs.Config(**smaller))
+        large = aligned.Generator(aligned.Config(features=32, blocks=2))
+        with torch.no_grad():
+            for weight in small.parameters():
+                weight.add_(torch.randn_like(weight) * 0.03)
+        aligned.grow(small.state_dict(), small.config, large)
+        low = clip(3) if name == "aligned" else clip(1)
+        torch.testing.assert_close(large(low), small(low), atol=1e-5, rtol=0)
+
+    def test_what_it_cannot_grow_from_is_refused(self):
+        aligned = shelf.take(SHELF, "aligned")
+        folded = aligned.Generator(aligned.Config(scale=2, features=16, blocks=1, fold=2))
+        small = aligned.Generator(aligned.Config(features=16, blocks=1))
+        with pytest.raises(ValueError, match="fold 1 does not become one of fold 2"):
+            aligned.grow(small.state_dict(), small.config, folded)
+        compact = shelf.take(SHELF, "compact").Generator()
+        with pytest.raises(ValueError):
+            aligned.grow(compact.state_dict(), compact.config, small)

@@ -34,13 +34,21 @@ class Running:
     """A generator as a runtime computes it: what streaming asks of a generator."""
 
     folded: Step  # (frame (1, 3, H, W) float32, memory or None) -> ((1, 3 * S * S, H, W) float32, memory)
+    moved: Callable[[Memory, Tensor], Memory]  # torch's, whatever computes
     scale: int
     reach: int
     fold: int
 
 
 def running(generator: VideoGenerator, folded: Step) -> Running:
-    return Running(folded=folded, scale=generator.scale, reach=generator.reach, fold=generator.fold)
+    """generator  in the precision in which its memories are"""
+    return Running(
+        folded=folded,
+        moved=generator.moved,
+        scale=generator.scale,
+        reach=generator.reach,
+        fold=generator.fold,
+    )
 
 
 def is_here(name: Name, device: torch.device) -> bool:

@@ -140,9 +140,10 @@ def _process() -> int:
 def _frame(work: Work, plan: Plan, deep: int) -> int:
     """Of the frame at work: through the network, led by the one before, then onto the canvas."""
     width, height = work.window[2:]
-    scale, per_pixel, remembered = stream.needs(work.network, work.settings.precision)
+    needs, scale = stream.needs(work.network, work.settings.precision), work.network.scale
     large = 12 * scale**2 * width * height  # the enlargement in float32
-    memory = remembered * width * height * work.outputs
+    memory = needs.left * width * height * work.outputs
+    moving = memory + (needs.left + needs.moved) * width * height
     leading = saving = 0
     if work.settings.steady:
         before = large // 3 + 24 * width * height  # luma; and the source and its colours
@@ -151,7 +152,7 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
         saving = 3 * before  # what a segment ends with, held and copied twice while the next one is begun
     side = max(width, height) if plan.tile is None else plan.tile + 2 * work.network.reach
     tile = min(side, width) * min(side, height)
-    network = large + memory + remembered * width * height + tile * per_pixel + A_TILE_MORE
+    network = large + memory + needs.left * width * height + tile * needs.computed + A_TILE_MORE
     kept = work.map.kept_bytes(scale)
     if work.map.is_permutation(scale):
         ways = [MOVED_DEEP if deep == 2 else MOVED]
@@ -164,4 +165,4 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
         network += large  # the twin's turn comes while the first one's is kept
     canvas = 12 * work.map.width * work.map.height
     rendering = memory + max(round(here * large + there * canvas) for here, there in ways)
-    return max(network, leading, rendering) + saving + (kept or 0) + 12 * width * height
+    return max(moving, network, leading, rendering) + saving + (kept or 0) + 12 * width * height

@@ -3,6 +3,7 @@
 Letters: B batch, T frames, H W height and width of the small frame, S scale.
 """
 
+from types import MethodType
 from typing import cast
 
 from torch import Tensor, nn
@@ -36,12 +37,26 @@ class VideoGenerator(nn.Module):
         raise NotImplementedError
 
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
+        """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32.
+
+        memory  as `moved` gives it; None where a shot begins
+        """
         raise NotImplementedError
+
+    def moved(self, memory: Memory, frame: Tensor) -> Memory:
+        """What the frame before left, brought to where things are in this one: what `folded` takes.
+
+        Of whole frames, once for each, before there are tiles. As it is, where a network does not say otherwise.
+        """
+        return memory
 
     def bytes_per_pixel(self, itemsize: int) -> int:
         """Roughly what one input pixel needs while a frame is computed, with weights of itemsize bytes each."""
         raise NotImplementedError
+
+    def bytes_to_move(self, itemsize: int) -> int:
+        """Roughly what one input pixel needs in `moved`, beside what it gives."""
+        return 0
 
 
 def as_generator(module: nn.Module) -> VideoGenerator:
@@ -52,4 +67,7 @@ def as_generator(module: nn.Module) -> VideoGenerator:
     for name in ("fold", "ahead"):
         if not hasattr(module, name):
             setattr(module, name, getattr(VideoGenerator, name))
+    for name in ("moved", "bytes_to_move"):
+        if not hasattr(module, name):
+            setattr(module, name, MethodType(getattr(VideoGenerator, name), module))
     return cast(VideoGenerator, module)

@@ -96,24 +96,40 @@ class Generator(generators.VideoGenerator):
 
     def folded(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
         """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
-        H, W = frame.shape[-2:]
+        added, small, features = self._added(frame, memory)
+        return self._enlargement(frame).add_(added), Memory(small, features)
+
+    def _added(self, frame: Tensor, memory: generators.Memory | None) -> tuple[Tensor, Tensor, Tensor]:
+        """What is added to the enlargement, folded as that is; the frame as the stack saw it; its last features."""
+        height, width = frame.shape[-2:]
         small = self._small(frame)
         x = torch.cat((small, *(self.fresh(frame) if memory is None else memory)), 1)
         x = self.blocks(F.leaky_relu_(self.head(x), SLOPE))
-        if self.kernels.device != frame.device:
-            self.kernels = self.kernels.to(frame.device)
-        added = self.tail(x)
-        if self.fold > 1:
-            added = F.pixel_shuffle(added, self.fold)[..., :H, :W]
-        return enlarge(frame, self.kernels).add_(added), Memory(small, x)
+        return self._unfolded(self.tail(x))[..., :height, :width], small, x
+
+    def _enlargement(self, frame: Tensor) -> Tensor:
+        return enlarge(frame, self._kernels(frame.device))
+
+    def _kernels(self, device: torch.device) -> Tensor:
+        if self.kernels.device != device:
+            self.kernels = self.kernels.to(device)
+        return self.kernels
 
     def _small(self, frame: Tensor) -> Tensor:
-        """The frame as the inner layers see it: in squares of pixels, in their precision."""
-        H, W = frame.shape[-2:]
-        rest = -W % self.fold, -H % self.fold
-        small = F.pad(frame, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else frame
+        """A picture of any channels as the inner layers see it: in squares of pixels, in their precision."""
+        small = self._padded(frame)
         small = F.pixel_unshuffle(small, self.fold) if self.fold > 1 else small
         return small.to(self.head.weight.dtype, memory_format=torch.channels_last)
+
+    def _padded(self, frame: Tensor) -> Tensor:
+        """To whole squares of pixels: the last row or column repeated."""
+        height, width = frame.shape[-2:]
+        rest = -width % self.fold, -height % self.fold
+        return F.pad(frame, (0, rest[0], 0, rest[1]), mode="replicate") if any(rest) else frame
+
+    def _unfolded(self, small: Tensor) -> Tensor:
+        """Squares of pixels -> pixels, the repeated ones among them."""
+        return F.pixel_shuffle(small, self.fold) if self.fold > 1 else small
 
 
 def begin_small(network: nn.Module, tail: nn.Conv2d) -> None:
@@ -146,6 +162,8 @@ def grow(smaller: Mapping[str, Tensor], config: Config, larger: Generator) -> No
     Source: Chen et al. 2016, "Net2Net: Accelerating learning via knowledge transfer".
     """
     own = larger.config
+    if type(config) is not Config:
+        raise ValueError("it is no recurrent network, or an aligned one")
     if own.scale * own.fold != config.scale * config.fold or config.fold not in (1, own.fold):
         raise ValueError(
             f"scale {config.scale} and fold {config.fold} do not become {own.scale} and {own.fold}"

@@ -210,7 +210,7 @@ def rolled_in(generator: VideoGenerator, low_BTCHW: Tensor, times: int) -> Memor
         history = backwards + list(low_BTCHW.unbind(1)[:-1]) + backwards
     memory: Memory | None = None
     for frame in history:
-        _, memory = generator.folded(frame, memory)
+        _, memory = generator.step(frame, memory)
     return memory
 
 

@@ -179,9 +179,10 @@ def _grow(run: Run, start: str, weights: dict[str, Tensor]) -> None:
     own, theirs = run.recipe.generator, networks_of(start)["generator"]
     module = shelf.take("vidgan.generators", own.name)
     try:
-        if theirs.name != own.name or not hasattr(module, "grow"):
-            raise ValueError(f"a {theirs.name} network does not grow into a {own.name} one")
-        module.grow(weights, module.Config(**theirs.config), run.generator)
+        if not hasattr(module, "grow"):
+            raise ValueError(f"nothing grows into a {own.name} network")
+        smaller = shelf.take("vidgan.generators", theirs.name).Config(**theirs.config)
+        module.grow(weights, smaller, run.generator)
     except ValueError as error:
         raise BadRecipe(
             f"the recipe grows from {start}, which cannot be: {error}",

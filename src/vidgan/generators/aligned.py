@@ -1,0 +1,148 @@
+"""The recurrent upsampler with a memory that is moved along the motion: what frames before have shown is not lost.
+
+Beside the features of the frame before it remembers what it added to that one's enlargement. Both are moved to where
+things are now before the stack sees them, the enlargement at the large size: between small pixels there is nothing
+to be fetched. The motion is found in the small frames; the graph that `folded` is knows nothing of it.
+
+Letters: B batch, T frames, F features, H W height and width of the small frame, S scale.
+Source: Sajjadi et al. 2018, "Frame-recurrent video super-resolution", without its network for the motion.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vidgan import generators
+from vidgan.generators import recurrent
+from vidgan.motion import FLOATS, fetched, fetched_squares, motion, on_one_thread
+from vidgan.pixels import luma
+
+STRENGTH = 4.0  # of differences between enlargements, which are small beside features
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(recurrent.Config):
+    """As the recurrent network's."""
+
+
+class Memory(NamedTuple):
+    """What one frame leaves for the next, at the size of the inner layers; None starts afresh."""
+
+    frame: Tensor  # (B, 3 * fold * fold, H / fold, W / fold)
+    # (B, (S * fold)**2, H / fold, W / fold), luma: what was added to the enlargement; when it has been moved, how the
+    # large frame before differs from this one's enlargement, STRENGTH times
+    added: Tensor
+    features: Tensor  # (B, F, H / fold, W / fold)
+
+
+class Generator(recurrent.Generator):
+    def __init__(self, config: Config = Config()) -> None:
+        super().__init__(config)
+        inner = (config.scale * config.fold) ** 2
+        self.head = nn.Conv2d(self.head.in_channels + inner, config.features, 3, padding=1)
+        nn.init.kaiming_normal_(self.head.weight, a=recurrent.SLOPE)
+        assert self.head.bias is not None
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, low_BTCHW: Tensor, memory: generators.Memory | None = None) -> Tensor:
+        """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32.
+
+        memory  what the frame before the first one left
+        """
+        B, T = low_BTCHW.shape[:2]
+        now, before = low_BTCHW[:, 1:].flatten(0, 1), low_BTCHW[:, :-1].flatten(0, 1)
+        motions = [None, *motion(now, before).unflatten(0, (B, T - 1)).unbind(1)] if T > 1 else [None]
+        high = []
+        for frame, found in zip(low_BTCHW.unbind(1), motions, strict=True):
+            picture, memory = self.step(frame, memory, found)
+            high.append(picture)
+        return torch.stack(high, 1)
+
+    def step(
+        self, frame: Tensor, memory: generators.Memory | None = None, found: Tensor | None = None
+    ) -> tuple[Tensor, generators.Memory]:
+        """A frame (B, 3, H, W) in [0, 1], what the one before left -> the large frame, what it leaves.
+
+        found  (B, 2, H, W) the motion, where it is known
+        """
+        if memory is not None:
+            memory = self.moved(memory, frame, found)
+        folded, memory = self.folded(frame, memory)
+        return F.pixel_shuffle(folded, self.scale), memory
+
+    def moved(self, memory: generators.Memory, frame: Tensor, found: Tensor | None = None) -> Memory:
+        """What the frame before left, where things are in this one: what folded takes. found as in step."""
+        height, width = frame.shape[-2:]
+        small, added, features = memory
+        before = self._unfolded(small)[..., :height, :width]
+        now = frame.to(small.dtype)  # as what is remembered, or its roundings would look like changes
+        if found is None:
+            with on_one_thread():
+                found = motion(now, before)
+        inner = F.avg_pool2d(self._padded(found), self.fold) / self.fold
+        with torch.autocast(frame.device.type, enabled=False):
+            was = self._bright(before) + self._unfolded(added)[..., :height, :width]
+            change = fetched_squares(F.pixel_shuffle(was, self.scale), found, self.scale) - self._bright(now)
+            near = [fetched(part.float(), inner).to(part.dtype) for part in (small, features)]
+        return Memory(near[0], self._small(STRENGTH * change), near[1])
+
+    def fresh(self, frame: Tensor) -> Memory:
+        """What a shot begins with, in the place of None: the frame once more, and nothing added."""
+        small = self._small(frame)
+        B, _, h, w = small.shape
+        inner = (self.scale * self.fold) ** 2
+        return Memory(small, small.new_zeros(B, inner, h, w), small.new_zeros(B, self.config.features, h, w))
+
+    def folded(
+        self, frame: Tensor, memory: generators.Memory | None = None
+    ) -> tuple[Tensor, generators.Memory]:
+        """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32.
+
+        memory  as moved gives it
+        """
+        added, small, features = self._added(frame, memory)
+        bright = self._small(luma(added))
+        return self._enlargement(frame).add_(added), Memory(small, bright, features)
+
+    def bytes_to_move(self, itemsize: int) -> int:
+        """Roughly what one input pixel needs in moved: the motion; then lumas in float32, and the places in them."""
+        return 4 * FLOATS + 7 * 4 * self.scale**2 + 2 * 4 * self.config.features // self.fold**2
+
+    def _bright(self, picture: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, S * S, H, W): the luma of its enlargement."""
+        kernels = self._kernels(picture.device)[: self.scale**2, :1]
+        return recurrent.enlarge(luma(picture.float()), kernels)
+
+
+def grow(smaller: Mapping[str, Tensor], config: recurrent.Config, larger: Generator) -> None:
+    """Let a generator begin as a smaller one does, or as one without alignment; see recurrent.grow.
+
+    config  of the smaller: aligned or recurrent
+    Raises ValueError as that does, and where an aligned one has another fold.
+    """
+    own = larger.config
+    if not isinstance(config, recurrent.Config):
+        raise ValueError("it is neither an aligned nor a recurrent network")
+    plain = recurrent.Generator(recurrent.Config(**asdict(own)))
+    inner, frames = (own.scale * own.fold) ** 2, 6 * own.fold**2
+    weights, heard = dict(smaller), None
+    if isinstance(config, Config):
+        if config.fold != own.fold:
+            raise ValueError(
+                f"an aligned network of fold {config.fold} does not become one of fold {own.fold}"
+            )
+        head = weights["head.weight"]
+        heard = head[:, frames : frames + inner]
+        weights["head.weight"] = torch.cat((head[:, :frames], head[:, frames + inner :]), 1)
+    recurrent.grow(weights, recurrent.Config(**asdict(config)), plain)
+    grown = plain.state_dict()
+    head = grown["head.weight"]
+    between = head.new_zeros(len(head), inner, 3, 3)
+    if heard is not None:
+        between[: len(heard)] = heard
+    grown["head.weight"] = torch.cat((head[:, :frames], between, head[:, frames:]), 1)
+    larger.load_state_dict(grown)
