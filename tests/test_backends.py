@@ -174,7 +174,7 @@ def test_a_network_that_does_not_say_how_a_shot_begins_is_refused(other):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", ["recurrent", "compact"])
+@pytest.mark.parametrize("name", ["recurrent", "aligned", "compact"])
 def test_what_is_recorded_on_a_gpu_gives_what_is_not(name):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA here")

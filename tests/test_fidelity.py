@@ -102,7 +102,7 @@ def test_a_consistent_video_says_how_well_and_compare_agrees(clip, tmp_path):
     assert told["settings"]["consistent"] and len(told["frames"]["consistency"]) == 4
 
 
-@pytest.mark.parametrize("name", ["fast", "fast-x2"])
+@pytest.mark.parametrize("name", ["fast", "fast-x2", "balanced"])
 def test_an_embedded_model_has_its_twin_and_both_are_small(name):
     realistic, faithful = blending.load_twins(name, option="--fidelity")
     assert realistic.config == faithful.config
@@ -110,7 +110,7 @@ def test_an_embedded_model_has_its_twin_and_both_are_small(name):
     assert sum(sizes) < 3_000_000
 
 
-@pytest.mark.parametrize("name", ["fast", "fast-x2"])
+@pytest.mark.parametrize("name", ["fast", "fast-x2", "balanced"])
 def test_the_way_between_embedded_twins_has_no_hill(name):
     """Blended weights of two networks that are no neighbours give noise; these give something between the two."""
     clip = moving(3, 3, 32, 48)

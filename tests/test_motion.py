@@ -87,3 +87,17 @@ def test_means_are_those_of_a_pooling_that_leaves_the_edge_out(size, side):
     pictures = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     expected = F.avg_pool2d(pictures, side, stride=1, padding=side // 2, count_include_pad=False)
     assert torch.allclose(motion.mean_around(pictures, side), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("threads", "height"), [(2, 12), (3, 12), (4, 18), (2, 7)])
+def test_in_bands_the_same_is_fetched(threads, height):
+    """Of one picture without gradients each thread fetches some rows, where their number can be shared out."""
+    pictures, found = torch.rand(1, 5, height, 9), 3 * torch.randn(1, 2, height, 9)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        with torch.inference_mode():
+            banded = motion.fetched(pictures, found)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(banded, motion.fetched(pictures.requires_grad_(), found))

@@ -106,6 +106,20 @@ def test_a_recipe_grows_its_generator_and_takes_a_discriminator_that_fits(folder
     assert run.taken == f"grown from {start}; 5 of 5 layers of the discriminator were taken"
 
 
+def test_an_aligned_network_grows_out_of_a_recurrent_one_and_learns(folder):
+    trained = play(recipe(), folder)
+    start = str(folder / "checkpoints" / "state.safetensors")
+    moved = Network(name="aligned", config=recipe().generator.config)
+    run = running.create(recipe(generator=moved, start=start, grown=True))
+    frame = torch.rand(1, 1, 3, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(run.generator(frame), trained.ema(frame), rtol=0, atol=1e-5)
+    new = run.generator.head.weight[:, 6:22]
+    assert not new.any()
+    run.generator(torch.rand(1, 3, 3, 8, 8)).square().mean().backward()
+    assert run.generator.head.weight.grad[:, 6:22].any()
+
+
 def test_growing_that_cannot_be_is_refused(folder):
     play(recipe(), folder)
     start = str(folder / "checkpoints" / "last.safetensors")

@@ -42,7 +42,8 @@ def step(generator: VideoGenerator) -> Graph:
 def film(generator: VideoGenerator, notes: dict[str, str]) -> Graph:
     """For people: frame (1, 3, H, W), begins, M -> large (1, 3, H * S, W * S), both in [0, 1], and M.
 
-    Where begins is true a shot begins: M is not looked at, but for its shape. A network without memory has neither.
+    Where begins is true a shot begins: of M only the shape counts, and that its numbers are finite. A network without
+    memory has neither.
     notes  become the file's metadata
     """
     onnx = _onnx()

@@ -333,7 +333,7 @@ class TestAligned:
         torch.testing.assert_close(moved.frame[place], left.frame[source], atol=0.02, rtol=0)
         torch.testing.assert_close(moved.features[place], left.features[source], atol=0.05, rtol=0.05)
         torch.testing.assert_close(
-            moved.added[place], aligned.STRENGTH * left.added[source], atol=0.05, rtol=0.05
+            moved.change[place], aligned.STRENGTH * left.added[source], atol=0.05, rtol=0.05
         )
 
     def test_where_nothing_moves_it_is_told_what_was_added(self):
@@ -342,7 +342,7 @@ class TestAligned:
         frame = clip(1)[:, 0]
         _, left = generator.folded(frame)
         moved = generator.moved(left, frame)
-        torch.testing.assert_close(moved.added, aligned.STRENGTH * left.added, atol=1e-5, rtol=0)
+        torch.testing.assert_close(moved.change, aligned.STRENGTH * left.added, atol=1e-5, rtol=0)
         torch.testing.assert_close(moved.features, left.features, atol=1e-5, rtol=0)
 
     def test_a_motion_that_is_known_is_not_looked_for(self):
@@ -359,12 +359,11 @@ class TestAligned:
         ("name", "smaller"),
         [
             ("recurrent", {"features": 16, "blocks": 1}),
-            ("recurrent", {"scale": 4, "features": 16, "blocks": 1}),
             ("aligned", {"features": 16, "blocks": 1}),
         ],
     )
     def test_it_begins_as_a_smaller_one_does(self, name, smaller):
-        """To the bit in a first frame; an aligned one also in all that follow."""
+        """In a first frame; as an aligned one also in all that follow."""
         theirs, aligned = shelf.take(SHELF, name), shelf.take(SHELF, "aligned")
         small = theirs.Generator(theirs.Config(**smaller))
         large = aligned.Generator(aligned.Config(features=32, blocks=2))
@@ -375,6 +374,20 @@ class TestAligned:
         low = clip(3) if name == "aligned" else clip(1)
         torch.testing.assert_close(large(low), small(low), atol=1e-5, rtol=0)
 
+    def test_on_squares_it_begins_as_a_recurrent_one_on_squares_does(self):
+        recurrent, aligned = (shelf.take(SHELF, name) for name in ("recurrent", "aligned"))
+        small = recurrent.Generator(recurrent.Config(features=16, blocks=1))
+        with torch.no_grad():
+            for weight in small.parameters():
+                weight.add_(torch.randn_like(weight) * 0.03)
+        large = {"scale": 2, "fold": 2, "features": 24, "blocks": 2}
+        plain = recurrent.Generator(recurrent.Config(**large))
+        moving = aligned.Generator(aligned.Config(**large))
+        recurrent.grow(small.state_dict(), small.config, plain)
+        aligned.grow(small.state_dict(), small.config, moving)
+        low = clip(1)
+        torch.testing.assert_close(moving(low), plain(low), atol=1e-5, rtol=0)
+
     def test_what_it_cannot_grow_from_is_refused(self):
         aligned = shelf.take(SHELF, "aligned")
         folded = aligned.Generator(aligned.Config(scale=2, features=16, blocks=1, fold=2))
@@ -382,5 +395,5 @@ class TestAligned:
         with pytest.raises(ValueError, match="fold 1 does not become one of fold 2"):
             aligned.grow(small.state_dict(), small.config, folded)
         compact = shelf.take(SHELF, "compact").Generator()
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="neither an aligned"):
             aligned.grow(compact.state_dict(), compact.config, small)

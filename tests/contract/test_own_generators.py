@@ -42,8 +42,18 @@ class Folding(Own):
         return ()
 
 
+class Remembering(Own):
+    """It hands its frame on, and shows the one before."""
+
+    def folded(self, frame: Tensor, memory: tuple[Tensor, ...] | None = None):
+        shown = frame if memory is None else memory[0]
+        return shown.repeat_interleave(4, dim=1).float(), (frame,)
+
+
 def test_what_is_left_out_is_the_default():
     own = as_generator(Own())
+    memory, frame = (torch.rand(1, 2, 4, 4),), torch.rand(1, 3, 4, 4)
+    assert own.moved(memory, frame) is memory and own.bytes_to_move(4) == 0
     assert (own.fold, own.ahead) == (VideoGenerator.fold, VideoGenerator.ahead) == (1, 0)
 
 
@@ -66,6 +76,14 @@ def test_it_enhances_whole_and_in_tiles(kind, tile):
     frame = torch.rand(1, 3, 70, 90)
     large = stream.unfolded(stream.Upscaler(stream.checked(kind()), place, print).folded(frame), 2)
     assert torch.equal(large, frame.repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+
+def test_what_it_remembers_stays_where_it_is():
+    place = stream.Settings(device=torch.device("cpu"), precision=torch.float32)
+    upscaler = stream.Upscaler(stream.checked(Remembering()), place, print)
+    first, second = torch.rand(2, 1, 3, 6, 8).unbind(0)
+    shown = [stream.unfolded(upscaler.folded(frame), 2)[..., ::2, ::2] for frame in (first, second)]
+    assert torch.equal(shown[0], first) and torch.equal(shown[1], first)
 
 
 def test_without_a_fresh_it_cannot_become_a_graph():

@@ -143,16 +143,17 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
     needs, scale = stream.needs(work.network, work.settings.precision), work.network.scale
     large = 12 * scale**2 * width * height  # the enlargement in float32
     memory = needs.left * width * height * work.outputs
-    moving = memory + (needs.left + needs.moved) * width * height
     leading = saving = 0
     if work.settings.steady:
         before = large // 3 + 24 * width * height  # luma; and the source and its colours
         leading = 2 * large + memory + before + steady.bytes_per_pixel(scale) * width * height
         memory += before
         saving = 3 * before  # what a segment ends with, held and copied twice while the next one is begun
+    kept_large = large * (work.outputs - 1)  # while the twin has its turn
+    moving = memory + (needs.left + needs.moved) * width * height + kept_large
     side = max(width, height) if plan.tile is None else plan.tile + 2 * work.network.reach
     tile = min(side, width) * min(side, height)
-    network = large + memory + needs.left * width * height + tile * needs.computed + A_TILE_MORE
+    network = large + memory + needs.left * width * height + tile * needs.computed + A_TILE_MORE + kept_large
     kept = work.map.kept_bytes(scale)
     if work.map.is_permutation(scale):
         ways = [MOVED_DEEP if deep == 2 else MOVED]
@@ -162,7 +163,6 @@ def _frame(work: Work, plan: Plan, deep: int) -> int:
         ways.append(CONSISTENT)
     if work.outputs > 1:
         ways.append(TRUSTED)
-        network += large  # the twin's turn comes while the first one's is kept
     canvas = 12 * work.map.width * work.map.height
     rendering = memory + max(round(here * large + there * canvas) for here, there in ways)
     return max(moving, network, leading, rendering) + saving + (kept or 0) + 12 * width * height

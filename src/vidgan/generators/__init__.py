@@ -3,7 +3,6 @@
 Letters: B batch, T frames, H W height and width of the small frame, S scale.
 """
 
-from types import MethodType
 from typing import cast
 
 from torch import Tensor, nn
@@ -59,6 +58,14 @@ class VideoGenerator(nn.Module):
         return 0
 
 
+def _as_it_is(memory: Memory, frame: Tensor) -> Memory:
+    return memory
+
+
+def _nothing(itemsize: int) -> int:
+    return 0
+
+
 def as_generator(module: nn.Module) -> VideoGenerator:
     """The same module, as a generator: one of the user's own need not inherit, if it has the members that are used.
 
@@ -67,7 +74,7 @@ def as_generator(module: nn.Module) -> VideoGenerator:
     for name in ("fold", "ahead"):
         if not hasattr(module, name):
             setattr(module, name, getattr(VideoGenerator, name))
-    for name in ("moved", "bytes_to_move"):
+    for name, default in (("moved", _as_it_is), ("bytes_to_move", _nothing)):
         if not hasattr(module, name):
-            setattr(module, name, MethodType(getattr(VideoGenerator, name), module))
+            setattr(module, name, default)  # no method: bound to the module, it would keep that alive
     return cast(VideoGenerator, module)

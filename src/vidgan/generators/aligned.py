@@ -9,6 +9,7 @@ Source: Sajjadi et al. 2018, "Frame-recurrent video super-resolution", without i
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -33,10 +34,16 @@ class Memory(NamedTuple):
     """What one frame leaves for the next, at the size of the inner layers; None starts afresh."""
 
     frame: Tensor  # (B, 3 * fold * fold, H / fold, W / fold)
-    # (B, (S * fold)**2, H / fold, W / fold), luma: what was added to the enlargement; when it has been moved, how the
-    # large frame before differs from this one's enlargement, STRENGTH times
-    added: Tensor
+    added: Tensor  # (B, (S * fold)**2, H / fold, W / fold): to the enlargement, in luma
     features: Tensor  # (B, F, H / fold, W / fold)
+
+
+class Moved(NamedTuple):
+    """That, where things are in this frame: as large, and in the same order."""
+
+    frame: Tensor
+    change: Tensor  # from this frame's enlargement to the large frame before, in luma, STRENGTH times
+    features: Tensor
 
 
 class Generator(recurrent.Generator):
@@ -74,28 +81,32 @@ class Generator(recurrent.Generator):
         folded, memory = self.folded(frame, memory)
         return F.pixel_shuffle(folded, self.scale), memory
 
-    def moved(self, memory: generators.Memory, frame: Tensor, found: Tensor | None = None) -> Memory:
+    def moved(self, memory: generators.Memory, frame: Tensor, found: Tensor | None = None) -> Moved:
         """What the frame before left, where things are in this one: what folded takes. found as in step."""
         height, width = frame.shape[-2:]
         small, added, features = memory
         before = self._unfolded(small)[..., :height, :width]
         now = frame.to(small.dtype)  # as what is remembered, or its roundings would look like changes
         if found is None:
-            with on_one_thread():
+            alone = len(now) == 1 and now.device.type == "cpu"
+            with on_one_thread() if alone else nullcontext():
                 found = motion(now, before)
         inner = F.avg_pool2d(self._padded(found), self.fold) / self.fold
         with torch.autocast(frame.device.type, enabled=False):
             was = self._bright(before) + self._unfolded(added)[..., :height, :width]
             change = fetched_squares(F.pixel_shuffle(was, self.scale), found, self.scale) - self._bright(now)
-            near = [fetched(part.float(), inner).to(part.dtype) for part in (small, features)]
-        return Memory(near[0], self._small(STRENGTH * change), near[1])
+            near = [
+                fetched(part.float(), inner).to(part.dtype, memory_format=torch.channels_last)
+                for part in (small, features)
+            ]
+        return Moved(near[0], self._small(STRENGTH * change), near[1])
 
-    def fresh(self, frame: Tensor) -> Memory:
-        """What a shot begins with, in the place of None: the frame once more, and nothing added."""
+    def fresh(self, frame: Tensor) -> generators.Memory:
+        """What a shot begins with, in the place of None: the frame once more, and no change."""
         small = self._small(frame)
         B, _, h, w = small.shape
         inner = (self.scale * self.fold) ** 2
-        return Memory(small, small.new_zeros(B, inner, h, w), small.new_zeros(B, self.config.features, h, w))
+        return Moved(small, small.new_zeros(B, inner, h, w), small.new_zeros(B, self.config.features, h, w))
 
     def folded(
         self, frame: Tensor, memory: generators.Memory | None = None
@@ -109,8 +120,8 @@ class Generator(recurrent.Generator):
         return self._enlargement(frame).add_(added), Memory(small, bright, features)
 
     def bytes_to_move(self, itemsize: int) -> int:
-        """Roughly what one input pixel needs in moved: the motion; then lumas in float32, and the places in them."""
-        return 4 * FLOATS + 7 * 4 * self.scale**2 + 2 * 4 * self.config.features // self.fold**2
+        """Roughly what one input pixel needs in moved: the motion, and in float32 lumas, places, features."""
+        return 4 * FLOATS + 7 * 4 * self.scale**2 + 3 * 4 * self.config.features // self.fold**2
 
     def _bright(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, S * S, H, W): the luma of its enlargement."""

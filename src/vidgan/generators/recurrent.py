@@ -83,18 +83,22 @@ class Generator(generators.VideoGenerator):
             high.append(picture)
         return torch.stack(high, 1)
 
-    def step(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
+    def step(
+        self, frame: Tensor, memory: generators.Memory | None = None
+    ) -> tuple[Tensor, generators.Memory]:
         """A frame (B, 3, H, W) in [0, 1], what the one before left -> the large frame, what it leaves."""
         folded, memory = self.folded(frame, memory)
         return F.pixel_shuffle(folded, self.scale), memory
 
-    def fresh(self, frame: Tensor) -> Memory:
+    def fresh(self, frame: Tensor) -> generators.Memory:
         """What a shot begins with, in the place of None: the frame once more, and no features."""
         small = self._small(frame)
         B, _, h, w = small.shape
         return Memory(small, small.new_zeros(B, self.config.features, h, w))
 
-    def folded(self, frame: Tensor, memory: generators.Memory | None = None) -> tuple[Tensor, Memory]:
+    def folded(
+        self, frame: Tensor, memory: generators.Memory | None = None
+    ) -> tuple[Tensor, generators.Memory]:
         """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32."""
         added, small, features = self._added(frame, memory)
         return self._enlargement(frame).add_(added), Memory(small, features)
@@ -163,7 +167,7 @@ def grow(smaller: Mapping[str, Tensor], config: Config, larger: Generator) -> No
     """
     own = larger.config
     if type(config) is not Config:
-        raise ValueError("it is no recurrent network, or an aligned one")
+        raise ValueError("only a recurrent network grows into one")
     if own.scale * own.fold != config.scale * config.fold or config.fold not in (1, own.fold):
         raise ValueError(
             f"scale {config.scale} and fold {config.fold} do not become {own.scale} and {own.fold}"

@@ -127,7 +127,7 @@ def _notes(options: Options, network: VideoGenerator) -> dict[str, str]:
         "use": (
             "frame: (1, 3, height, width), RGB in 0..1; large: the same, larger. memory_N: of the frame before, its "
             "memory_N_next, (1, any, height / fold, width / fold) rounded up; while begins is true, as it is for a "
-            "video's first frame and for the first after a cut, any numbers will do."
+            "video's first frame and for the first after a cut, any finite numbers will do."
         ),
     }
 
