@@ -19,7 +19,7 @@ class Recipe(Part):
     seed: int = Field(default=1, ge=0, lt=1 << 31)  # twice, and beside a step, it fits into 64 bits
     start: str | None = None  # the name or the file of what is trained further; none begins from nothing
     partly: bool = False  # of the start, take the layers that fit, and begin the others from nothing
-    grown: bool = False  # the start is a smaller network of the kind: begin as it, with room to learn more
+    grown: bool = False  # the start is a smaller or simpler network: begin as it, with room to learn more
     # Judge, or a run: whose discriminator the game begins with where the start brings none. Empty: a new one.
     opponent: str = ""
     generator: Network
