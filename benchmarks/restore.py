@@ -1,6 +1,6 @@
 """What `--restore` gives at several levels of damage: 0, 0.5, 1, and left out.
 
-    python benchmarks/restore.py [--clips FOLDER] [--frames 3]
+    python benchmarks/restore.py [--model fast] [--clips FOLDER] [--frames 3]
 
 The held-out clips of enhance.py, or those of a folder, made small by four and damaged more or less.
 """
@@ -32,6 +32,7 @@ MEASURES = {"PSNR-Y": "psnr_y", "LPIPS": "lpips", "tOF": "tof", "tRes": "tres"}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="fast")
     parser.add_argument("--clips", type=Path, default=SHARED / "data" / "val")
     parser.add_argument("--frames", type=int, default=3)
     asked = parser.parse_args()
@@ -46,14 +47,14 @@ def main() -> None:
         told = ", ".join(f"{share:g}" for share in found)
         fixed = {f"{share:g}": [share] * len(sharp) for share in (0.0, 0.5, 1.0)}
         for name, shares in {**fixed, f"left out: {told}": found}.items():
-            rows = [measured(*each) for each in zip(small, sharp, shares, strict=True)]
+            rows = [measured(asked.model, *each) for each in zip(small, sharp, shares, strict=True)]
             cells = " | ".join(f"{value:.4g}" for value in np.mean(rows, 0))
             print(f"| {level} | {name} | {cells} |", flush=True)
 
 
 @torch.inference_mode()
-def measured(small: np.ndarray, sharp: np.ndarray, share: float) -> list[float]:
-    made: Tensor = blending.load("fast", restore=share)(clips.to_floats(small)[None])[0]
+def measured(model: str, small: np.ndarray, sharp: np.ndarray, share: float) -> list[float]:
+    made: Tensor = blending.load(model, restore=share)(clips.to_floats(small)[None])[0]
     output, target = clips.to_floats(clips.to_bytes(made)), clips.to_floats(sharp)
     return [float(getattr(metrics, measure)(output, target)) for measure in MEASURES.values()]
 

@@ -11,12 +11,14 @@ from pathlib import Path
 import av
 import pytest
 import torch
+from torch import nn
 
 import videos
 from enhancing import door, make_models, names, shown, soft
 from videos import Film
-from vidgan import hardware
+from vidgan import checkpoint, hardware
 from vidgan.enhancing import kept, making
+from vidgan.generators import aligned
 from vidgan.generators.recurrent import Generator
 from vidgan.video import writer
 
@@ -47,8 +49,13 @@ def enhance(models, tmp_path, monkeypatch):
 def stopped(monkeypatch):
     """Runs a function that is interrupted within frame number `at` of what it makes; 0 lets it run."""
 
-    def run(at: int, work: Callable[[], int], error: type[BaseException] = KeyboardInterrupt) -> int:
-        folded, calls = Generator.folded, []
+    def run(
+        at: int,
+        work: Callable[[], int],
+        error: type[BaseException] = KeyboardInterrupt,
+        kind: type[nn.Module] = Generator,
+    ) -> int:
+        folded, calls = kind.folded, []
 
         def counted(self, frame, memory=None):
             calls.append(1)
@@ -57,7 +64,7 @@ def stopped(monkeypatch):
             return folded(self, frame, memory)
 
         with monkeypatch.context() as patched:
-            patched.setattr(Generator, "folded", counted)
+            patched.setattr(kind, "folded", counted)
             code = work()
         run.num_frames = len(calls)
         return code
@@ -121,6 +128,25 @@ def test_a_stopped_run_gives_what_an_uninterrupted_one_gives(enhance, stopped, o
     if "trust" in words:
         assert same("whole trust.mkv", "trust.mkv")
     assert not list(Path().glob(".*"))
+
+
+def test_a_memory_that_is_moved_is_kept_as_it_was_left(models, enhance, stopped):
+    """Moved twice, or not at all, it would give other pictures from the first frame on that is made again."""
+    moving = aligned.Generator(aligned.Config(features=16, blocks=1))
+    with torch.no_grad():
+        for weight in moving.parameters():
+            weight.add_(torch.randn_like(weight) * 0.02)
+    checkpoint.save_generator(moving, checkpoint.card_of(moving), models / "moving.safetensors")
+    write_source()
+
+    def made(name: str) -> int:
+        return door(models)("in.mkv", name, "--codec", "ffv1", "--quiet", model="moving")
+
+    assert made("whole.mkv") == 0
+    assert stopped(9, lambda: made("out.mkv"), kind=aligned.Generator) == 130
+    assert stopped(0, lambda: made("out.mkv"), kind=aligned.Generator) == 0
+    assert 0 < stopped.num_frames < FRAMES
+    assert same("whole.mkv", "out.mkv")
 
 
 @pytest.mark.parametrize(("source", "changes"), [

@@ -57,7 +57,8 @@ def enhance(
             "--model-name",
             "--model-path",
             metavar="NAME|FILE",
-            help="A network that comes with vidgan, or a checkpoint of your own (.safetensors, .pth). auto is fast; "
+            help="A network that comes with vidgan, or a checkpoint of your own (.safetensors, .pth); balanced is "
+            "steadier than fast, and slower. auto is fast; "
             "from 960x540 pixels on, fast-x2 where no more than twice the size is wanted.",
         ),
     ] = "auto",

@@ -135,7 +135,7 @@ def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = Fals
     start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
            another run: its averaged generator and its discriminator
     partly  layers that are of another shape, or not there, stay as they are
-    grown   the generator is one that the recipe's can begin as (its file's `grow`); a discriminator is taken where it fits
+    grown   the generator is one that the recipe's can begin as; a discriminator is taken where it fits
     Gives whether a discriminator was taken as well.
     Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's, or no layer of it fits.
     """
