@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from vidgan import generators
 from vidgan.generators import recurrent
@@ -48,12 +48,7 @@ class Moved(NamedTuple):
 
 class Generator(recurrent.Generator):
     def __init__(self, config: Config = Config()) -> None:
-        super().__init__(config)
-        inner = (config.scale * config.fold) ** 2
-        self.head = nn.Conv2d(self.head.in_channels + inner, config.features, 3, padding=1)
-        nn.init.kaiming_normal_(self.head.weight, a=recurrent.SLOPE)
-        assert self.head.bias is not None
-        nn.init.zeros_(self.head.bias)
+        super().__init__(config, more=(config.scale * config.fold) ** 2)
 
     def forward(self, low_BTCHW: Tensor, memory: generators.Memory | None = None) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32.
