@@ -15,7 +15,7 @@ from vidgan import blending, checkpoint, cli
 from vidgan.backends import onnxruntime as under_onnxruntime
 from vidgan.backends import openvino as under_openvino
 from vidgan.errors import BadOption, BadOutput
-from vidgan.generators import aligned, predictor, recurrent
+from vidgan.generators import aligned, compact, predictor, recurrent
 from vidgan.verbs import export
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,6 +163,61 @@ def test_without_onnx_one_line_says_how_to_install_it(models, monkeypatch, capsy
     monkeypatch.setitem(sys.modules, "onnx", None)
     assert cli.main(["export", str(models / "tiny.safetensors"), "a.onnx"]) == 1
     assert 'pip install "vidgan[onnx]"' in capsys.readouterr().err
+    assert names() == []
+
+
+@pytest.mark.parametrize("module", [recurrent, aligned])
+def test_as_a_model_it_is_the_mix_that_the_shares_mean(module, capsys):
+    parts = {"a": lively(module), "a-faithful": lively(module), "a-restore": lively(module)}
+    for name, part in parts.items():
+        card = checkpoint.card_of(part, recipe={"name": name}, results={"val_lpips": 0.2}, step=7)
+        checkpoint.save_generator(part, card, Path(f"{name}.safetensors"))
+    words = ["export", "a.safetensors", "b.SAFETENSORS", "--fidelity", "0.25", "--restore", "0.5"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.startswith(
+        "b.SAFETENSORS: x4, a model of vidgan's own; in half precision within "
+    )
+    mixed = checkpoint.load_generator("b.SAFETENSORS").state_dict()
+    own, faithful, restore = (part.state_dict() for part in parts.values())
+    for name, weight in mixed.items():
+        expected = 0.75 * (0.5 * own[name] + 0.5 * restore[name]) + 0.25 * faithful[name]
+        torch.testing.assert_close(weight, expected, rtol=2e-3, atol=1e-4)
+    card = checkpoint.card("b.SAFETENSORS")
+    assert (card.recipe, card.step, card.results) == (
+        {"name": "a"},
+        7,
+        {},
+    )  # what was measured was the unmixed one
+    assert card.made_of == "a.safetensors, restore 0.5, fidelity 0.25"
+    assert cli.main(words) == 1  # not over what is there
+    assert cli.main(["export", "b.SAFETENSORS", "b.SAFETENSORS", "--overwrite"]) == 1  # nor over itself
+
+
+def test_a_pickle_becomes_a_model():
+    network = compact.Generator(compact.Config(scale=2, features=8, blocks=1))
+    torch.save({"params_ema": network.state_dict()}, "theirs.pth")
+    assert vidgan.export("theirs.pth", "ours.safetensors").checked_by == "torch"
+    read = checkpoint.load_generator("ours.safetensors")
+    assert type(read) is compact.Generator and read.config == network.config
+    assert checkpoint.card("ours.safetensors").made_of == "theirs.pth"
+
+
+def test_a_network_of_ones_own_is_no_model_of_vidgans(capsys):
+    class Mine(recurrent.Generator):
+        pass
+
+    Mine.__module__ = "mine"
+    with pytest.raises(BadOption, match="a Mine is none of vidgan's networks"):
+        vidgan.export(Mine(recurrent.Config(features=16, blocks=1)), "a.safetensors")
+    assert names() == []
+
+
+def test_weights_that_half_precision_cannot_hold_are_not_written():
+    network = lively()
+    with torch.no_grad():
+        network.tail.weight.mul_(3e3)
+    with pytest.raises(BadOutput, match="in half precision the network gives other pixels"):
+        vidgan.export(network, "a.safetensors")
     assert names() == []
 
 

@@ -134,7 +134,7 @@ def export(
     """Write a network as a file that runs without vidgan: the road of `vidgan export`.
 
     model   a name, the path of a model file, or a generator
-    output  ends in .onnx, or in .xml for OpenVINO's own form with a .bin beside it
+    output  ends in .onnx, in .xml (OpenVINO, with a .bin beside it) or in .safetensors (a model of vidgan's)
     Raises VidganError, and then leaves what was there before.
     """
     from vidgan.verbs.export import Options, run

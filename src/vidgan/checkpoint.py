@@ -45,6 +45,7 @@ class Card(BaseModel):
     recipe: dict[str, Any] = {}
     results: dict[str, float] = {}
     step: int = 0
+    made_of: str = ""  # the model and the shares of others that it was mixed of, where it was
 
 
 def save_tensors(tensors: dict[str, Tensor], header: dict[str, str], path: Path) -> None:
@@ -188,6 +189,12 @@ class _NoMoreThan(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def card(model: str | Path) -> Card:
+    """What a model's file says of itself; an embedded model's name or a path, as find takes. Raises BadWeights."""
+    _, header = load_tensors(path := find(model))
+    return read_card(header, path)
+
+
 def read_card(header: dict[str, str], path: Path) -> Card:
     if HEADER not in header:
         raise BadWeights(
@@ -236,6 +243,7 @@ def card_of(
     recipe: dict[str, Any] | None = None,
     results: dict[str, float] | None = None,
     step: int = 0,
+    made_of: str = "",
 ) -> Card:
     """The card of a generator from our shelf."""
     return Card(
@@ -244,6 +252,7 @@ def card_of(
         recipe=recipe or {},
         results=results or {},
         step=step,
+        made_of=made_of,
     )
 
 

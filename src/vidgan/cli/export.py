@@ -8,7 +8,7 @@ import typer
 from vidgan.cli.app import Debug, app, finite
 
 
-@app.command(short_help="Write a network as ONNX or for OpenVINO.")
+@app.command(short_help="Write a network as ONNX, for OpenVINO, or as a model.")
 def export(
     model: Annotated[
         str,
@@ -22,7 +22,7 @@ def export(
         Path,
         typer.Argument(
             metavar="OUTPUT",
-            help="A file to write: .onnx, or .xml for OpenVINO, with a .bin beside it.",
+            help="A file to write: .onnx, .xml for OpenVINO with a .bin beside it, or .safetensors, vidgan's own.",
             show_default=False,
         ),
     ],
@@ -50,7 +50,8 @@ def export(
 ) -> None:
     """Write a network as a file that other programs run: frames of any size, its memory handed in and out.
 
-    What is written is run beside the network before it gets its name, where a runtime is installed.
+    What is written is run beside the network before it gets its name, where a runtime is installed. As .safetensors
+    it is a model like any other: a mix of --fidelity and --restore to be kept, or a .pth made safe to pass on.
     """
     from vidgan.verbs.export import Options, run
 
