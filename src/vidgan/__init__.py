@@ -1,13 +1,13 @@
 """vidgan: generative adversarial networks for video.
 
-The whole road as functions, each importing what it needs only when it is called:
+The whole workflow as functions; each imports what it needs only when it is called:
 
-    prepare                                            a data set from footage of any kind
-    create_generator, create_discriminator, gan_loss   the two networks and their game
-    train, test                                        on a video of one's own
-    enhance (also generate_video)                      a new video
-    compare, evaluate                                  how it differs from another; how good and fast networks are
-    export                                             a network as a file for other programs
+    prepare                                            make a data set from footage of any kind
+    create_generator, create_discriminator, gan_loss   the two networks and their adversarial losses
+    train, test                                        train and test them on your own videos
+    enhance (also called generate_video)               make a new, enhanced video
+    compare, evaluate                                  how a video differs from another; how good and fast networks are
+    export                                             write a network as a file for other programs
     analyze, impact                                    what happens in a video; whether enhancing helps to see it
 """
 
@@ -67,19 +67,19 @@ def enhance(
     quiet: bool = True,
     threads: int = 0,
 ) -> Result:
-    """Make a video larger, upright and better: the options of `vidgan enhance`, by the same names.
+    """Make a video larger, upright and better: the options of `vidgan enhance`, under the same names.
 
-    model    a name, a model file, or a generator; auto is fast, for large sources fast-x2 (twice as large by itself)
-    fidelity 0 realistic .. 1 faithful; consistent: brought down, the output gives the input again
-    restore  0 for clean .. 1 for damaged sources; None: 0 to 0.5, by how damaged the video looks
-    steady   0 .. 0.9 of the frame before, moved to where things are now, for less flicker
-    denoise  0 keeps noise .. 1: of realesr-general-x4v3.pth, with its wdn companion beside it
-    trust    a second video, which shows how much of each pixel is invented; the mean is in the result's invented
-    size     "1280x720", "1080p", "4k"; scale is a factor instead; neither: the network's own factor
-    rotate   degrees clockwise; crop: "WxH+X+Y" in upright source pixels
-    memory   the most that the process may hold, as "3G" or "800M"; start, duration: seconds
-    start_over  throw away what a stopped call has kept, where the same call would go on; mark: tell how in the metadata
-    Raises VidganError, and then leaves no output behind, only the hidden folder of what is done.
+    model    a name, a model file or a generator; "auto" is fast, or for large sources fast-x2 (own factor 2)
+    fidelity 0 realistic .. 1 faithful; consistent: correct the output to match the input when shrunk to its size
+    restore  0 for clean .. 1 for damaged sources; None chooses 0 to 0.5 by how damaged the video looks
+    steady   0 .. 0.9, the share of the previous frame, moved along the motion, in the next: for less flicker
+    denoise  0 keeps noise .. 1 removes it; only for realesr-general-x4v3.pth, with its wdn companion beside it
+    trust    path of a second video that shows how much of each pixel is invented; the mean is in the result's invented
+    size     "1280x720", "1080p" or "4k"; or scale, a factor; with neither, the network's own factor
+    rotate   degrees clockwise; crop: "WxH+X+Y" in pixels of the upright source
+    memory   the most memory that the process may hold, as "3G" or "800M"; start, duration: in seconds
+    start_over  discard what a stopped call has kept instead of going on from it; mark: name the network in the metadata
+    Raises VidganError, and then writes no output, only the hidden folder of finished parts.
     """
     from vidgan.verbs.enhance import Options, run
 
@@ -154,9 +154,9 @@ def create_generator(
     blocks: int = 6,
     weights: str | Path | None = None,
 ) -> nn.Module:
-    """A generator that enhances (recurrent, compact, rrdb), fresh; or, with weights, that of a model file or name.
+    """A new, untrained generator that enhances (recurrent, aligned, compact, rrdb); with weights, a trained one.
 
-    weights  decides the network and its settings; the other arguments are then not looked at
+    weights  a model's file or name: it decides the network and its settings, and the other arguments are ignored
     """
     if weights is not None:
         from vidgan.checkpoint import load_generator
@@ -176,9 +176,9 @@ def create_discriminator(name: str = "triplet", *, features: int = 48) -> nn.Mod
 
 
 def gan_loss(real_logits: Tensor, fake_logits: Tensor) -> tuple[Tensor, Tensor]:
-    """The game's two sides, relativistic: (the discriminator's loss, the generator's).
+    """The relativistic GAN losses: (the discriminator's, the generator's).
 
-    real_logits, fake_logits  what the discriminator says of a real clip and of one made in its place
+    real_logits, fake_logits  the discriminator's logits for a real clip and for the one generated in its place
     """
     from vidgan.losses import relativistic
 
@@ -195,7 +195,7 @@ def prepare(
     """Make a data set to train on: decoded, judged, without copies, split by source; the road of `vidgan prepare`.
 
     sources    videos, photos or folders of them
-    val, test  shares of the sources to validate on, and to keep for the very end
+    val, test  shares of the groups of sources to validate on, and to keep for the very end
     groups     a table of file,group: what must stay on one side of the split
     Gives the folder of the data set, which train takes as its videos. Its report.html shows what was left out.
     """
@@ -218,13 +218,13 @@ def train(
     crop: int = 96,
     batch: int = 4,
 ) -> Path:
-    """Train both networks in place, where the generator is, on a video, a photo or a folder; `out` keeps the weights.
+    """Train both networks in place, on the generator's device, from a video, photo or folder; `out` keeps the weights.
 
-    faithful_steps   first, close to the truth pixel by pixel
-    realistic_steps  then, against the discriminator
-    held_out         a video or folder that is scored and never trained on; None holds back one video in ten of several
-    A folder `out` that holds an earlier run is gone on from: name a new one to start afresh.
-    Gives the path of the trained generator's model file. A recipe (`vidgan train`) says all the rest.
+    faithful_steps   steps of the first stage: close to the truth, pixel by pixel
+    realistic_steps  steps of the second stage: against the discriminator
+    held_out         a video or folder to score on and never train on; None holds back one video in ten of several
+    If the folder `out` holds an earlier run, that run is continued: name a new folder to start afresh.
+    Returns the path of the trained generator's model file. `vidgan train` with a recipe controls everything else.
     """
     from vidgan.training import quick
 
@@ -298,11 +298,11 @@ def evaluate(
     device: str = "auto",
     precision: str = "auto",
 ) -> Evaluation:
-    """How good and how fast networks are, beside bicubic and Lanczos: the options of `vidgan evaluate`.
+    """How good and how fast networks are, compared with bicubic and Lanczos: the options of `vidgan evaluate`.
 
-    models   names or files, fast+0.5@0.3~0.36 restored, with fidelity, steady, ncnn:NAME for others', ffmpeg:FILTER
+    models   names, files (fast+0.5@0.3~0.36: restore 0.5, fidelity 0.3, steady 0.36), others' ncnn:NAME, ffmpeg:FILTER
     data     a video, a folder of videos or frames, pairs of small and large, or a prepared data set
-    degrade  how small versions are made: clean, bd, or a preset; frames: the most of each clip, 0 for all
+    degrade  how the small versions are made: clean, bd or a preset; frames: at most so many per clip, 0 for all
     Raises VidganError, and then writes nothing.
     """
     from vidgan.verbs.evaluate import Options, run
@@ -373,13 +373,13 @@ def analyze(
     overwrite: bool = False,
     device: str = "auto",
 ) -> Analysis:
-    """A video's timeline, what every frame is like and what happens when: the options of `vidgan analyze`.
+    """A video's timeline: what every frame is like, and what happens when. The options of `vidgan analyze`.
 
-    normal   a model that has learnt normal footage: what is unusual is told of
-    realism  "judge", or a training run: its discriminator judges frames in threes; of realism_every threes one
-    clips    a folder: events are cut out, each into a file; report: a page to look at
-    enhanced whether a video that a network has made may be analysed
-    Every score is in scores, by name, at the seconds in times; what stands out is in events.
+    normal   a model that has learnt normal footage: what is unusual is reported
+    realism  "judge", or a training run whose discriminator judges groups of three frames, one group in realism_every
+    clips    a folder in which each event is written as a file of its own; report: an HTML page
+    enhanced whether a video made by a network may be analysed
+    The scores are in scores, by name, at the seconds in times; what stands out is in events.
     Raises VidganError, and then writes nothing but whole clips.
     """
     from vidgan.verbs.analyze import Options, run

@@ -1,6 +1,6 @@
-"""Networks between networks: --fidelity, --restore and --denoise-strength are shares of other weights.
+"""Blends networks: --fidelity, --restore and --denoise-strength each mix in a share of another network's weights.
 
-Networks that were trained on from one another work as well in between, at one network's cost.
+If one network was trained further from another, weights between the two work as well, at the cost of one network.
 Source: Wang et al. 2019, "Deep network interpolation for continuous imagery effect transition".
 """
 
@@ -20,14 +20,14 @@ RESTORE = "-restore"  # likewise: what it became on damaged footage
 def load(
     model: str | Path, *, fidelity: float | None = None, restore: float = 0.0, denoise: float | None = None
 ) -> VideoGenerator:
-    """The generator that a model and its shares mean.
+    """Load a model and blend the weights that these shares ask for into it.
 
     fidelity  0 realistic .. 1 its faithful twin; None: the model as it is, which needs no twin
-    restore   0 .. 1 what it became on damaged footage; fidelity leads from there on
-    denoise   0 .. 1 of realesr-general-x4v3: see load_denoising
+    restore   0 the model .. 1 its version trained further on damaged footage; blended in before fidelity
+    denoise   0 .. 1 for realesr-general-x4v3: see load_denoising
 
-    Raises BadOption for a share that is none of 0 to 1 and for two that mix different networks, BadWeights where there
-    is nothing to mix with, or another network.
+    Raises BadOption for a share outside 0 to 1 and for two shares that mix different networks, BadWeights where the
+    weights to blend in are missing or belong to another network.
     """
     if denoise is not None:
         if fidelity is not None or restore:

@@ -1,4 +1,4 @@
-"""Weights and training states in safetensors, with what they are in a JSON header. Never pickle; never half.
+"""Weights and training states as safetensors files with a JSON header that describes them: no pickle, no partial file.
 
 A model file holds one generator: `vidgan` in its header is a `Card` with the network's name, its Config and
 the recipe. A training state holds everything that a run needs to go on.
@@ -27,11 +27,11 @@ from vidgan.recipe import Recipe
 
 GENERATORS = "vidgan.generators"
 HEADER = "vidgan"
-BESIDE = "normal."  # how the names of tensors begin that are no weights: what anomaly.py found
+BESIDE = "normal."  # prefix of tensors that are not weights: what anomaly.py found to be normal
 JUDGE = "judge"  # the name of the generator and the discriminator that come with the package
-MOST = 4096  # of a number in a Config: nothing of ours comes near it, and a header may ask for anything
-ROOM = 1 << 20  # elements that a network may hold beside its weights, as fixed kernels
-PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}  # of these only foreign.py reads any
+MOST = 4096  # largest number allowed in a Config: ours are far smaller, but a header could ask for anything
+ROOM = 1 << 20  # elements that a network may hold besides its weights, such as fixed kernels
+PICKLES = {".pth", ".pt", ".ckpt", ".bin", ".pkl", ".pickle"}  # only foreign.py reads any of these
 
 
 class Card(BaseModel):

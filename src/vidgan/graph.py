@@ -105,9 +105,8 @@ def _traced(generator: VideoGenerator, wrapped: nn.Module) -> Graph:
     given = (frame, *([torch.tensor(False)] if has_shots else []), *memory)
     scale = generator.scale if isinstance(wrapped, _Film) else 1
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter(
-            "ignore"
-        )  # of branches on the sample's size, and that this exporter is the older one
+        # Of branches on the sample's size, and that this exporter is the older one.
+        warnings.simplefilter("ignore")
         file = Path(folder) / "traced.onnx"
         torch.onnx.export(
             wrapped.eval(),

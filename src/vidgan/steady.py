@@ -1,7 +1,8 @@
-"""Enlarged frames led along their motion: what a network invents anew in every frame settles, and flickers less.
+"""Less flicker: each enlarged frame is mixed with the one before, moved along the motion.
 
-A frame is mixed with the one before, which was mixed already, moved to where things are now; less of it where the
-motion does not explain the source. No network, and of use to any: a mean along a path keeps what frames agree about.
+What a network invents anew in every frame then settles. The frame before was itself mixed already; less of it is taken
+where the motion does not explain the source. This uses no network and helps any: a mean along a path keeps what frames
+agree about.
 
 Letters: H W height and width of the small frame, S scale.
 Source: Dubois, Sabri 1984, "Noise reduction in image sequences using motion-compensated temporal filtering".
@@ -47,10 +48,11 @@ class Before(NamedTuple):
 
 
 def steadied(folded: Tensor, small: Tensor, before: Before | None, strength: float) -> tuple[Tensor, Before]:
-    """A frame's enlargement, and what the next one is led by. What is given is left as it is.
+    """The frame's enlargement, mixed with the one before, and what to pass as `before` next. Inputs are not changed.
 
-    Luma moves in every large pixel, by cubics. Of colours the means over a square move, and what is finer stays as it
-    is in this frame: a third of the work for nearly the same pictures (docs/decisions/020-steady.md).
+    Luma is moved for every large pixel, by cubic interpolation. Of the colours only the means over the square of a
+    small pixel are moved, and finer detail stays this frame's: a third of the work for nearly the same pictures
+    (docs/decisions/020-steady.md).
 
     folded    (1, 3 * S * S, H, W) in float32, its pixels folded into channels
     small     (1, 3, H, W) in [0, 1], its source

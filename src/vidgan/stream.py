@@ -1,7 +1,7 @@
-"""Frames through the generator, in order: its memory carried along, reset at cuts, tiled where memory asks.
+"""Runs frames through a generator in order: recurrent memory carried along, reset at cuts; tiles where RAM is short.
 
-The memory is one buffer of the whole frame. A tile reads frame and memory with a halo as wide as what one
-frame's output can depend on, and keeps only its own centre: no seam, and nothing comes from a tile's border.
+The recurrent memory is one buffer for the whole frame. A tile reads frame and memory with a halo as wide as one
+frame's output can depend on, and keeps only its own centre: there are no seams, and no effect of a tile's border.
 
 Letters: H W height and width of the small frame, S scale.
 """
@@ -42,7 +42,7 @@ class Settings:
     precision: torch.dtype
     tile: int | None = None  # small pixels; None for whole frames until memory runs out
     steady: float = (
-        0.0  # how much of the frame before, along its motion, is in the next; 0 is the network alone
+        0.0  # share of the frame before, moved along the motion, in the next; 0 is the network alone
     )
     backend: backends.Name = "torch"
 
@@ -90,11 +90,11 @@ def gflop_per_pixel(generator: VideoGenerator) -> float:
 
 
 class Needs(NamedTuple):
-    """Of a network, for each small pixel, in bytes."""
+    """The memory that a network needs, in bytes per small pixel."""
 
-    computed: int  # while it is
-    left: int  # for the next frame
-    moved: int  # while what was left is moved
+    computed: int  # while a frame is computed
+    left: int  # kept for the next frame
+    moved: int  # extra, while what was kept is moved along the motion
 
 
 def needs(generator: VideoGenerator, precision: torch.dtype) -> Needs:
@@ -122,10 +122,12 @@ class Upscaler:
         self.tile = settings.tile
         self.say = say
         self.num_repaired = 0  # frames computed again in float32
-        self.network_seconds = 0.0  # of all frames so far, waiting for the device included
+        self.network_seconds = (
+            0.0  # of all frames so far, with moving the memory and --steady, and waiting for the device
+        )
         self.num_frames = 0
-        self._left: Memory | None = None  # what the network left of the last frame; None where a shot begins
-        self._before: steady.Before | None = None  # what the next frame is led by, likewise
+        self._left: Memory | None = None  # the network's memory of the last frame; None where a shot begins
+        self._before: steady.Before | None = None  # the last frame, to be mixed into the next; likewise
 
     @property
     def scale(self) -> int:
@@ -206,9 +208,8 @@ class Upscaler:
 class Enlarged(NamedTuple):
     frame: Frame
     begins: bool  # a shot
-    folded: (
-        Tensor | None
-    )  # its window's enlargement, as Upscaler.folded gives it; None: as the frame before, to the pixel
+    # Its window's enlargement, as Upscaler.folded gives it; None: as the frame before, to the pixel.
+    folded: Tensor | None
 
 
 def upscale(
@@ -219,10 +220,10 @@ def upscale(
     cuts: CutDetector,
     segment: int | None = None,
 ) -> Iterator[Enlarged]:
-    """Each frame with its enlargement. A repeated frame has that of the one before, and leaves the memory as it is.
+    """Each frame with its enlargement. A repeated frame shares that of the one before and leaves the memory unchanged.
 
-    segment  frames; the first of each is computed whatever came before it, since a run that goes on with a segment
-             knows nothing of that
+    segment  length in frames; the first frame of each segment is computed even if it is a repeat, because a run that
+             resumes there does not know the frame before it
     """
     x, y, width, height = window
     last: Frame | None = None
@@ -250,7 +251,7 @@ def unfolded(folded: Tensor, scale: int) -> Tensor:
 
 
 def unfolded_codes(folded: Tensor, scale: int, depth: np.dtype) -> Tensor:
-    """unfolded(...) in code values, rounded before the pixels are moved: a quarter of the bytes to move.
+    """unfolded(...) in code values, rounded first: a quarter (uint8) or half (uint16) of the bytes have to be moved.
 
     (1, 3 * S * S, H, W) floats -> (1, 3, H * S, W * S) uint8, or int16 that holds uint16's bits. The S pixels of a row
     lie side by side already, and are moved as one word: 20 times as fast as one by one.

@@ -64,11 +64,11 @@ def invented(folded: Tensor, faithful: Tensor, small: Tensor) -> Tensor:
 
 
 def disagreement(folded: Tensor, faithful: Tensor) -> Tensor:
-    """The mean over colours and over the large pixels of a small one, of which single ones would only sparkle."""
+    """The mean difference over colours and all large pixels of a small one: single large pixels would only sparkle."""
     return 255 * (folded - faithful).abs_().mean(dim=1, keepdim=True)
 
 
 def inconsistency(folded: Tensor, small: Tensor) -> Tensor:
-    """What the picture, brought down, makes other than its source: the mean over colours."""
+    """How far the picture, shrunk to its source's size, differs from the source: the mean over colours."""
     large = stream.unfolded(folded, math.isqrt(folded.shape[1] // 3))
     return 255 * (brought_down(large, small) - small).abs_().mean(dim=1, keepdim=True)

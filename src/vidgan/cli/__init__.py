@@ -1,7 +1,7 @@
 """The door: words become options, options go to a verb; errors are printed here and become exit codes.
 
 Nothing heavy is imported before a command is chosen, so that `vidgan --help` answers at once.
-Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted.
+Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted, 128 + N ended by signal N.
 """
 
 import errno

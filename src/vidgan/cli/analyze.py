@@ -16,7 +16,7 @@ def analyze(
         Path | None,
         typer.Option(
             metavar="MODEL",
-            help="A model that has learnt normal footage: tell of what is not.",
+            help="A model that has learnt normal footage: report what is unusual.",
             show_default=False,
         ),
     ] = None,

@@ -60,7 +60,7 @@ Threads = Annotated[
 ]
 Report = Annotated[
     Path | None,
-    typer.Option(metavar="HTML", help="Write a page to look at: one file, no network.", show_default=False),
+    typer.Option(metavar="HTML", help="Write a report page: one file, works offline.", show_default=False),
 ]
 Numbers = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write all numbers; - prints them.", show_default=False)

@@ -32,7 +32,7 @@ def compare(
     ] = None,
     no_reference: Annotated[
         bool,
-        typer.Option("--no-reference", help="The first video is the outputs' source, though it is as large."),
+        typer.Option("--no-reference", help="Take the first video as the outputs' source, even if as large."),
     ] = False,
     report: Report = None,
     json: Numbers = None,
@@ -49,7 +49,7 @@ def compare(
         int, typer.Option(min=1, metavar="N", help="Measure one frame in N, for long videos.")
     ] = 1,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Frames that not all videos show are passed over.")
+        bool, typer.Option("--partial", help="Skip frames that some videos lack, instead of failing.")
     ] = False,
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where LPIPS and the like are computed.")

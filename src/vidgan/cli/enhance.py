@@ -111,7 +111,7 @@ def enhance(
     consistent: Annotated[
         bool,
         typer.Option(
-            "--consistent", help="Brought down, the output must give the input again; says how well it does."
+            "--consistent", help="Make the output, shrunk again, match the input; reports how well it does."
         ),
     ] = False,
     trust: Annotated[
@@ -166,7 +166,7 @@ def enhance(
     ] = None,
     device: Device = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The network's numbers.")
+        Literal["auto", "fp32", "bf16", "fp16"], typer.Option(help="The network's number format.")
     ] = "auto",
     backend: Annotated[
         Literal["auto", "torch", "openvino", "onnxruntime"],
@@ -202,7 +202,7 @@ def enhance(
     suffix: Annotated[
         str, typer.Option(metavar="WORD", help="In an OUTPUT folder, the file is named <input>_WORD.")
     ] = "out",
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Of a folder, so many videos at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Videos of a folder to make at a time.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT if it exists.")] = False,
     start_over: Annotated[
         bool,

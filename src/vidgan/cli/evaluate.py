@@ -15,9 +15,9 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="MODEL... DATA",
-            help="Names or files of networks, fast+0.5@0.3~0.36 for one with --restore 0.5 --fidelity 0.3 --steady "
-            "0.36, or some of these, ncnn:NAME for other people's, ffmpeg:FILTER; then a video, a folder of videos or "
-            "frames, or a prepared data set.",
+            help="Names or files of networks; fast+0.5@0.3~0.36 is fast with --restore 0.5, --fidelity 0.3, --steady "
+            "0.36, each of which may be left out; ncnn:NAME is another project's network, ffmpeg:FILTER a filter. Then "
+            "a video, a folder of videos or frames, or a prepared data set.",
             show_default=False,
         ),
     ],

@@ -68,7 +68,7 @@ def impact(
         int, typer.Option(min=1, metavar="N", help="Look at one frame in N, for long videos.")
     ] = 1,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Frames that not all videos show are passed over.")
+        bool, typer.Option("--partial", help="Skip frames that some videos lack, instead of failing.")
     ] = False,
     quiet: Quiet = False,
     debug: Debug = False,

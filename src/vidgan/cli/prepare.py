@@ -21,7 +21,9 @@ def prepare(
     *,
     val: Annotated[
         float,
-        typer.Option(min=0, max=0.9, metavar="SHARE", help="Share of the sources held out to validate on."),
+        typer.Option(
+            min=0, max=0.9, metavar="SHARE", help="Share of the groups of sources held out to validate on."
+        ),
     ] = 0.1,
     test: Annotated[
         float,
@@ -29,7 +31,7 @@ def prepare(
             min=0,
             max=0.9,
             metavar="SHARE",
-            help="Share of the sources held out and never touched until the end.",
+            help="Share of the groups of sources held out and never touched until the end.",
         ),
     ] = 0.05,
     groups: Annotated[
@@ -45,7 +47,7 @@ def prepare(
     ] = 7,
     min_side: Annotated[int, typer.Option(min=32, metavar="PIXELS", help="Shorter side of a clip.")] = 160,
     keep_all: Annotated[
-        bool, typer.Option("--keep-all", help="Judge, and keep what can be read all the same.")
+        bool, typer.Option("--keep-all", help="Judge the footage, but keep all that can be read.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")] = False,

@@ -35,10 +35,10 @@ MARGIN = 4  # small pixels around a crop while it is shrunk and damaged, so that
 class Batches(Dataset[tuple[Tensor, Tensor]]):
     """batches[step] = (low (B, T, 3, h, w), high (B, T, 3, H, W)), both uint8.
 
-    ahead    frames from what is shown to what is to be given: of a network that predicts, which sees luma alone
+    ahead    frames by which the target is later than the input, for a network that predicts; its clips have no colour
     replay   a second store that some samples come from
-    samples  which of the stage's batch; all of them where None
-    attempt  another one gives other samples: a run that was rolled back does not meet the same again
+    samples  which samples of the stage's batch to make; None for all
+    attempt  another number gives other samples, so that a run that was rolled back does not meet the same ones again
     """
 
     store: Store

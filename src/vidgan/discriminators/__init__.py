@@ -22,15 +22,15 @@ def enlarged(low_BTChw: Tensor, first: int, scale: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How a discriminator is shown pictures: a part of the settings of every one of them.
+    """How a discriminator is shown pictures; every discriminator has these settings.
 
-    What the damage of a source hides, real frames show and made ones cannot. Beside the source they are told apart by
-    it, however good they look, and by fine contrast of any kind; the generator is sent after a mesh. Where sources
-    are damaged, let it see how frames look, and larger things than pixels.
+    Real frames show what the damage of a source hides; made ones cannot. A discriminator that also sees the damaged
+    source tells them apart by that, however good they look, or by fine contrast of any kind, and drives the generator
+    to draw a mesh. Where sources are damaged, let it see how frames look by themselves, and larger things than pixels.
     """
 
-    own: int = 0  # the hint is the input, or, from 1 on, the frames' own version, this many times smaller
-    smaller: int = 1  # times that pictures are made smaller, each side, before they are judged
+    own: int = 0  # 0: the hint is the enlarged input; N: the middle frame, shrunk N times and enlarged again
+    smaller: int = 1  # how many times smaller, each side, pictures are made before they are judged
 
     def __post_init__(self) -> None:
         if self.own < 0 or not 1 <= self.smaller <= 4:

@@ -1,8 +1,8 @@
-"""`--memory`: what an enhancement holds at its fullest, reckoned before the first frame, and made to fit a cap.
+"""`--memory`: estimates the peak memory of an enhancement before the first frame, and makes it fit a cap.
 
-The parts are added up, and each is the most that was measured for it: the process with its libraries and weights, the
-decoder, the frames between the threads, the frame at work (network, then rendering, one after the other), the encoders,
-and what grows with the film. `python benchmarks/memory.py --grid` holds the sum against whole runs.
+The estimate is a sum of parts, each the most that was measured for it: the process with its libraries and weights, the
+decoder, the frames between the threads, the frame being processed (network, then rendering, one after the other), the
+encoders, and what grows with the film. `python benchmarks/memory.py --grid` compares the sum with whole runs.
 """
 
 import math
@@ -23,20 +23,20 @@ PROCESS = 350 * MEBI
 FRAME_OF_FILM = 800  # bytes for each: the output's index, times, and the kept segments' lists
 TILES = (1024, 768, 512, 384, 256, 192, 128, 96, stream.SMALLEST_TILE)
 A_TILE_MORE = 8 * MEBI  # that even the smallest takes
-# Alive at once at the fullest moment of each way onto the canvas: in enlargements in float32, that of the network
-# included, and in canvases in float32.
+# Peak memory of each way to draw the canvas, as multiples of (one enlargement, one canvas), both in float32; the
+# network's own enlargement is included.
 MOVED, MOVED_DEEP, RESIZED, WARPED = (2.5, 0.0), (3.7, 0.0), (1.4, 2.4), (6.2, 2.4)
 CONSISTENT, TRUSTED = (6.7, 0.0), (6.0, 3.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is lowered so that it fits.
+    """The settings that are lowered until the work fits the cap.
 
-    tile     small pixels, None for whole frames
-    between  frames that wait between two threads, at most
+    tile     side in small pixels; None for whole frames
+    between  the most frames that wait between two threads
     decoding_threads  0 for as many as FFmpeg takes
-    light    whether the encoder looks no further ahead than it must, on one thread
+    light    whether the encoder uses the least look-ahead, and one thread
     """
 
     tile: int | None

@@ -121,9 +121,9 @@ def prepare(options: Options, generator: nn.Module | None) -> Job:
 
 
 def check(options: Options, outputs: list[Path]) -> None:
-    """Raise what `prepare` would of each of many videos, whatever they are: then none of them need be begun.
+    """Raise what `prepare` would raise for each of many videos, whatever they hold, so that none has to be started.
 
-    outputs  in place of the options' own
+    outputs  the videos' output paths, used in place of options.output
     """
     if options.memory is not None:
         budget.bytes_of(options.memory)
@@ -153,7 +153,7 @@ def _check_places(options: Options) -> None:
 
 
 def _check_encoding(options: Options, outputs: list[Path]) -> None:
-    """Raise what is in the way of every kind of output. What is in the way of some is for these to say."""
+    """Raise an error only if every kind of output is refused. If only some are, those videos report it themselves."""
     kinds = {output.suffix.lower(): output for output in outputs}
     refused: list[VidganError] = []
     for output in kinds.values():
@@ -168,7 +168,7 @@ def _check_encoding(options: Options, outputs: list[Path]) -> None:
 def _settings(
     options: Options, network: VideoGenerator, window: stream.Window, weights: str, say: Callable[[str], None]
 ) -> stream.Settings:
-    """With the backend that was asked for or, for auto, that of the work that is gone on with, or the quickest."""
+    """The settings, with the backend asked for; for auto, that of the run being continued, otherwise the quickest."""
     settings = stream.settings_of(options.device, options.precision, options.tile)
     if options.memory is not None:
         return _reckoned(options, settings)
@@ -211,7 +211,7 @@ def _once(console: Console) -> Callable[[str], None]:
 def _cast(
     options: Options, generator: nn.Module | None
 ) -> tuple[Options, Source, VideoGenerator, VideoGenerator | None]:
-    """The source and its networks, which the options name now. What suits no file is said before it is opened."""
+    """The options with every choice made, the source, its network and twin. Bad options fail before it is opened."""
     auto = generator is None and choosing.is_auto(options.model)
     if auto:
         options = replace(options, model=choosing.USUAL)

@@ -26,10 +26,8 @@ from vidgan import disk, hardware, lock
 from vidgan.errors import BadOutput, VidganError
 
 JOURNAL, LOCK = "journal", "lock"
-NEWEST, EVERY = (
-    2,
-    8,
-)  # memories that are kept: of the newest segments, and of one in so many, should some be damaged
+# Memories that are kept: of the newest segments, and of one in so many, should some be damaged.
+NEWEST, EVERY = 2, 8
 _PIECES, _PIECE = 64, 64 * 1024  # of a large file that is recognised
 
 
@@ -61,11 +59,11 @@ class Kept:
     """The folder of one output, for one run at a time. A context manager.
 
     output      as it will be called
-    settings    what must be the same for the work to go on
-    start_over  throw away what there is
-    say         told what is gone on from, or lost
+    settings    must be unchanged for a later run to resume
+    start_over  discard whatever is there
+    say         is told what a run resumes from, or what is lost
     Raises BadOutput where another run is at work, or the output was begun with other settings.
-    When the block ends in an error the closed segments stay; where there are none, or after `done`, nothing does.
+    When the block ends in an error, the closed segments stay; with none, or after `done`, the folder is removed.
     """
 
     def __init__(

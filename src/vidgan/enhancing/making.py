@@ -87,9 +87,8 @@ def _make_segments(
                     first_frame_at = first_frame_at or time.monotonic()
                     _tell(job, written, first_frame_at, tick)
                     asked.leave()
-            except (
-                BaseException
-            ) as error:  # kept until what is on its way is written: a segment may end with it
+            # Kept until what is on its way is written: a segment may end with it.
+            except BaseException as error:
                 failure = error
         if failure is not None:
             raise failure

@@ -28,11 +28,11 @@ class Found:
 
 
 def name_for(source: Path, word: str) -> str:
-    """<source>_word.suffix; where the word is empty, without it.
+    """<source>_<word>.<suffix>; with an empty word, without the _<word>.
 
-    A suffix that is none of KEPT_SUFFIXES stays in the name, and .mkv comes after: of a.mkv and a.avi become a_out.mkv
-    and a.avi_out.mkv. So does that of a name that would still end like a video without it, as a.avi.mkv. Then no two
-    videos ever become one name, and none is called otherwise for what lies beside it.
+    A suffix outside KEPT_SUFFIXES stays in the name and .mkv is added: a.mkv and a.avi become a_out.mkv and
+    a.avi_out.mkv. A suffix also stays where the name would still end like a video without it, as in a.avi.mkv. So no
+    two videos get the same name, and no name depends on the other files of the folder.
     """
     container = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
     is_plain = container == source.suffix and not is_video(Path(source.stem))

@@ -56,12 +56,13 @@ def run(
     show: Show,
     say: Say,
 ) -> None:
-    """Make what is waiting; every entry ends as done, failed, skipped or stopped.
+    """Make every waiting video; each entry ends as done, failed, skipped or stopped.
 
-    options  of one video
-    program  Python that makes one: it calls serve
-    say      told what a process says on its standard error
-    After a first Ctrl-C or polite kill no video is begun, and those at work are left resumable; then it is raised.
+    options  gives the options for one video
+    program  Python source that makes one video: it calls serve
+    say      is passed each line that a process writes to standard error
+    After a first Ctrl-C or polite kill no further video is begun, and those at work stop so that they can be resumed;
+    then KeyboardInterrupt or SystemExit is raised.
     """
     asked, running = Asked(), dict[int, _Process]()
     events: queue.Queue[tuple[int, str, str]] = queue.Queue()

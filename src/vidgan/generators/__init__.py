@@ -36,16 +36,16 @@ class VideoGenerator(nn.Module):
         raise NotImplementedError
 
     def folded(self, frame: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """As step, the large frame's pixels still folded into channels: (B, 3 * S * S, H, W), float32.
+        """Like step, but with the large frame's pixels folded into channels: (B, 3 * S * S, H, W), float32.
 
-        memory  as `moved` gives it; None where a shot begins
+        memory  as `moved` returns it; None where a shot begins
         """
         raise NotImplementedError
 
     def moved(self, memory: Memory, frame: Tensor) -> Memory:
-        """What the frame before left, brought to where things are in this one: what `folded` takes.
+        """The memory that the previous frame left, moved to where things are in this frame: what `folded` takes.
 
-        Of whole frames, once for each, before there are tiles. As it is, where a network does not say otherwise.
+        Called once for each whole frame, before it is cut into tiles. By default the memory is returned unchanged.
         """
         return memory
 
@@ -67,9 +67,9 @@ def _nothing(itemsize: int) -> int:
 
 
 def as_generator(module: nn.Module) -> VideoGenerator:
-    """The same module, as a generator: one of the user's own need not inherit, if it has the members that are used.
+    """The same module, typed as a generator: your own class need not inherit if it has the members that are used.
 
-    Those with a default that it leaves out are set on it, so that nobody has to ask for them.
+    Missing members that have a default are set on the module, so that callers need not check for them.
     """
     for name in ("fold", "ahead"):
         if not hasattr(module, name):

@@ -87,9 +87,9 @@ def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
 
 
 def feature_matching(fake_activations: list[Tensor], real_activations: list[Tensor]) -> Tensor:
-    """L1 between the discriminator's activations, each over the real one's mean size (Wang et al. 2018).
+    """L1 between the discriminator's activations, each divided by the real one's mean magnitude (Wang et al. 2018).
 
-    Activations are (B, ...); the mean size is that of a sample, so that a batch costs the mean of what its samples do.
+    Activations are (B, ...). The magnitude is taken per sample, so that a batch's loss is the mean of its samples'.
     """
     terms = []
     for fake, real in zip(fake_activations, real_activations, strict=True):

@@ -1,6 +1,6 @@
-"""Motion for losses, which need most of the picture most of the time and are told where it is wrong.
+"""Motion for losses: it has to be right for most of the picture most of the time, and `trust` says where it is not.
 
-Beside the motion of each place, where that explains it better, the whole-pixel motion of the picture as a whole, by
+Each place has its own motion or, where that explains it better, the motion of the whole picture in whole pixels, by
 phase correlation (Kuglin and Hines 1975): exact where a camera pans over a photo.
 
 Letters: N pairs of frames, C colours, H W height and width.
@@ -37,9 +37,8 @@ def trust(now: Tensor, before: Tensor, motion: Tensor) -> Tensor:
 def _of_the_whole(now: Tensor, before: Tensor) -> Tensor:
     """(N, 2): one motion for each pair, x and y, in whole pixels."""
     height, width = now.shape[-2:]
-    fading = _hann(height, now)[:, None] * _hann(
-        width, now
-    )  # or the frame's own edges, which stay, would be matched
+    # Or the frame's own edges, which stay, would be matched.
+    fading = _hann(height, now)[:, None] * _hann(width, now)
     before, now = ((pictures - pictures.mean((2, 3), keepdim=True)) * fading for pictures in (before, now))
     product = torch.fft.rfft2(before) * torch.fft.rfft2(now).conj()
     peak = torch.fft.irfft2(product / (product.abs() + 1e-6), s=(height, width)).flatten(1).argmax(1)

@@ -1,4 +1,4 @@
-"""Numbers for a clip, or for a pair of clips. `__all__` is the list of them.
+"""Numbers for a clip, or for a pair of clips. `ALL` is the list of them.
 
 A metric is called with clips of one size, (T, 3, H, W) RGB in [0, 1], and gives the mean over their frames: metric.py.
 Values outside [0, 1] are clipped first, as writing a file would. An average over clips is the caller's, so that one

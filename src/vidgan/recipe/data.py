@@ -21,14 +21,12 @@ class Data(Part):
     val: list[Path]  # never trained on; every choice is made on these
     photos: Share = 0.6  # of samples that are a photo under a moving camera
     pan: int = Field(default=6, ge=0)  # fastest camera, in large pixels per frame
-    busiest_of: int = Field(
-        default=1, gt=0
-    )  # windows of a video that are drawn; that in which most moves is shown
+    # Windows of a video that are drawn; that in which most moves is shown.
+    busiest_of: int = Field(default=1, gt=0)
     reuse: int = Field(default=1, gt=0)  # times that a clip is shown: see vidgan/dataset/pool.py
     pool: int = Field(default=512, gt=0)  # clips at hand, where they are shown more than once
-    replay: list[Path] = Field(
-        default_factory=list
-    )  # what the start was trained on, mixed in lest it be forgotten
+    # What the start was trained on, mixed in lest it be forgotten.
+    replay: list[Path] = Field(default_factory=list)
     replay_share: Share = 0.25  # of samples, where there is a replay
 
 
@@ -38,10 +36,8 @@ class Augment(Part):
     oriented: bool = False  # text, or left and right: nothing is mirrored or turned
     reverse: Share = 0.5  # of samples run backwards
     free: Share = 0.0  # of samples under a free turn and zoom, in one rendering; a photo's camera moves so
-    zoom: Annotated[tuple[float, float], AfterValidator(_shrinking)] = (
-        0.5,
-        1.0,
-    )  # large pixels per stored one
+    # Large pixels per stored one.
+    zoom: Annotated[tuple[float, float], AfterValidator(_shrinking)] = (0.5, 1.0)
     brightness: float = Field(default=0.0, ge=0, lt=1)  # most that a sample is made brighter or darker
     warped: Share = 0.0  # of realistic steps judged after a warp: the discriminator sees rendered frames, too
 

@@ -34,9 +34,8 @@ class Stage(Part):
     lr: float = Field(gt=0)  # at the start; falls to lr_end
     lr_end: float = Field(gt=0)
     schedule: Literal["cosine", "step"] = "cosine"  # in a curve, or in four stairs
-    roll_in: float = Field(
-        default=0.0, ge=0, le=1
-    )  # share of steps whose clips begin with a memory several frames old
+    # Share of steps whose clips begin with a memory several frames old.
+    roll_in: float = Field(default=0.0, ge=0, le=1)
     losses: Losses
 
 
@@ -46,19 +45,15 @@ class Game(Part):
     kind: Literal["relativistic", "hinge", "vanilla", "least_squares"] = "relativistic"
     lr: float = Field(default=3e-4, gt=0)
     ramp: int = Field(default=500, ge=0)  # steps over which the game's weight grows from nothing
-    fade: float = Field(
-        default=1.0, ge=0
-    )  # of that weight, what is left at the last step; it falls in a line
+    # Of that weight, what is left at the last step; it falls in a line.
+    fade: float = Field(default=1.0, ge=0)
     penalty: float = Field(default=0.01, ge=0)  # weight of both penalties on the slope
     penalty_kind: Literal["differences", "exact"] = "differences"  # exact takes twice the time
     sigma: float = Field(default=0.03, gt=0)  # their noise, of a range of 1
-    spoilt: Weight = (
-        0.0  # of pictures with too steep edges or a grid, which the discriminator is to turn down
-    )
+    spoilt: Weight = 0.0  # of pictures with too steep edges or a grid, to be turned down by the discriminator
     averaged: Weight = 0.0  # of those that the averaged network makes, likewise
-    rest_above: float = Field(
-        default=0.9, gt=0.5, le=1
-    )  # the discriminator rests while it judges better than this
+    # The discriminator rests while it judges better than this.
+    rest_above: float = Field(default=0.9, gt=0.5, le=1)
 
 
 class Stopping(Part):
@@ -67,9 +62,8 @@ class Stopping(Part):
     patience: int = Field(default=6, gt=0)  # validations without a gain; then it ends
     gain: float = Field(default=0.005, gt=0, lt=1)  # what counts as one, of the best so far
     psnr_drop: float = Field(default=2.0, gt=0)  # dB below the end of the faithful stage
-    flicker: float = Field(
-        default=0.05, gt=0
-    )  # rise of the temporal error over its best, while nothing gains
+    # Rise of the temporal error over its best, while nothing gains.
+    flicker: float = Field(default=0.05, gt=0)
 
 
 class Supervisor(Part):
@@ -81,6 +75,5 @@ class Supervisor(Part):
     colour: float = Field(default=0.1, gt=0)  # drift of a colour's mean, of a range of 1
     overfit: float = Field(default=0.5, gt=0)  # of the discriminator, in three validations in a row
     cooling: float = Field(default=0.5, gt=0, lt=1)  # what the rates are multiplied by after a roll-back
-    tries: int = Field(
-        default=3, ge=0
-    )  # roll-backs without a calm validation between them, before it gives up
+    # Roll-backs without a calm validation between them, before it gives up.
+    tries: int = Field(default=3, ge=0)

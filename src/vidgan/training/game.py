@@ -61,15 +61,15 @@ def recorded(run: Run, table: Table) -> Table:
 
 @dataclass(frozen=True)
 class Draw:
-    """What is left to chance in a step: the same for every process, every piece and every sample."""
+    """The random choices of a step: the same for every process, every piece and every sample."""
 
-    history: int  # times that the clip's memory was led through the clip before it begins
-    first: int  # of the three frames that the discriminator sees
-    frame: int  # that the perceptual loss sees
+    history: int  # how often the memory was run through the clip before it begins: the times of rolled_in
+    first: int  # index of the first of the three frames that the discriminator sees
+    frame: int  # index of the frame that the perceptual loss sees
     corner: tuple[int, int]  # of the window, y and x
     side: int  # of the window
-    map: Map | None  # the window is seen through
-    seed: int  # of noise
+    map: Map | None  # warp through which the window is seen; None for no warp
+    seed: int  # of the noise
 
     def seen(self, pictures: Tensor) -> Tensor:
         """The window of pictures (..., C, H, W), warped where it is to be.
@@ -116,9 +116,9 @@ def drawn(run: Run, frames: int, side: int) -> Draw:
 
 
 def drawn_map(window: int, *, turn: float, size: float, mirror: bool) -> Map:
-    """A turn and a scale of 0.5 to 1.5 that show nothing outside of a square window.
+    """A turn and a scale that show nothing outside of a square window.
 
-    size  in [0, 1], of the scale, in its logarithm
+    size  in [0, 1], where the scale lies between 0.5 and 1.5, in its logarithm; a small window may need a larger scale
     """
     scale = 0.5 * 3**size
     angle = math.radians(turn)
@@ -198,9 +198,10 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
 
 @torch.no_grad()
 def rolled_in(generator: VideoGenerator, low_BTCHW: Tensor, times: int) -> Memory | None:
-    """A memory that is several frames old when the clip begins, or none: what a long video is made of.
+    """A memory that is several frames old when the clip begins, as in a long video; None if times is 0.
 
-    Seen backwards up to its second frame, once or there and back again, the clip leads into itself.
+    The earlier frames are the clip itself, played backwards from its last frame to its second, so that they lead into
+    its first; with times above 1 it is played backwards, forwards and backwards again.
     """
     if not times:
         return None

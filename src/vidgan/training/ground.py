@@ -37,9 +37,8 @@ class Setup:
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
     precision: torch.dtype = torch.float32  # of convolutions
     workers: int = 1  # processes that prepare batches ahead; 0 does it between the steps
-    minutes: float | None = (
-        None  # that a fresh run's stages are to take; None leaves them as the recipe has them
-    )
+    # That a fresh run's stages are to take; None leaves them as the recipe has them.
+    minutes: float | None = None
     change: bool = False  # whether a run that goes on may do so under another recipe than it was begun with
 
 

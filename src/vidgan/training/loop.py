@@ -194,7 +194,7 @@ def _roll_back(run: Run, ground: Ground, why: str) -> None:
 
 
 class Means:
-    """Of the numbers of many steps; one with a number that is not finite moved nothing, and only counts."""
+    """Means of the numbers of many steps. A step with a number that is not finite moved nothing and is only counted."""
 
     def __init__(self) -> None:
         self.sums: dict[str, float] = defaultdict(float)

@@ -73,8 +73,8 @@ class Run:
 def create(recipe: Recipe, folder: Path | None = None) -> Run:
     """A fresh run. Raises VidganError for a network or an option of one that does not exist.
 
-    folder  where it is to be played: a state that lies there holds all that came of the recipe's start, which may be
-            gone since
+    folder  of the run: if it holds a training state, the recipe's start is not read, since the state includes all
+            that came of it and the start may be gone by now
     """
     torch.manual_seed(recipe.seed)
     run = assemble(
@@ -132,12 +132,12 @@ def networks_of(start: str) -> dict[str, Network]:
 def begin_from(run: Run, start: str, *, partly: bool = False, grown: bool = False) -> bool:
     """Take the weights of a network that was trained before: transfer learning.
 
-    start  a model's name or file, also a .pth of the Real-ESRGAN family: its generator. Or the state.safetensors of
-           another run: its averaged generator and its discriminator
-    partly  layers that are of another shape, or not there, stay as they are
-    grown   the generator is one that the recipe's can begin as; a discriminator is taken where it fits
-    Gives whether a discriminator was taken as well.
-    Raises BadWeights if there is none, BadRecipe if it is another network than the recipe's, or no layer of it fits.
+    start   a model's name or file, also a .pth of the Real-ESRGAN family, for its generator; or the state.safetensors
+            of another run, for its averaged generator and its discriminator
+    partly  layers that are missing from the start, or of another shape there, stay as they are
+    grown   the start's generator is a smaller one that the recipe's grows from; a discriminator is taken where it fits
+    Returns whether a discriminator was taken as well.
+    Raises BadWeights if there is no such start, BadRecipe if its network is not the recipe's, or no layer of it fits.
     """
     path = checkpoint.find(start)
     theirs = path.suffix.lower() in foreign.SUFFIXES

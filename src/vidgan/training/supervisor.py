@@ -22,9 +22,8 @@ class Watch:
     """What the supervisor remembers: plain numbers."""
 
     steps: int = 0  # watched since the last trouble
-    streaks: dict[str, int] = field(
-        default_factory=dict
-    )  # of one kind of trouble: steps or validations in a row
+    # Of one kind of trouble: steps or validations in a row.
+    streaks: dict[str, int] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)  # moving, of what a step's numbers are held against
 
 

@@ -56,9 +56,8 @@ def run(options: Options, generator: nn.Module | None = None) -> Exported:
     origin = _origin(options) if generator is None else None
     if generator is None:
         generator = blending.load(options.model, fidelity=options.fidelity, restore=options.restore)
-    network = ready(
-        stream.checked(generator), device=CPU, precision=torch.float32
-    )  # a copy: theirs stays as it is
+    # A copy: theirs stays as it is.
+    network = ready(stream.checked(generator), device=CPU, precision=torch.float32)
     with tempfile.TemporaryDirectory(prefix=f".{options.output.name}.", dir=options.output.parent) as folder:
         # OpenVINO writes under no name in capitals.
         path = Path(folder) / f"{options.output.stem}{options.output.suffix.lower()}"
