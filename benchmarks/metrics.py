@@ -15,6 +15,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ import vidgan.metrics
 from vidgan import ffmpeg
 from vidgan.features import load_lpips
 from vidgan.metrics.flow import FARNEBACK
-from vidgan.video import Film, decode_all
+from vidgan.video import decode_all
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "examples" / "media" / "bunny.mp4"
@@ -76,10 +77,13 @@ def _pair(folder: Path, frames: int) -> tuple[Path, Path]:
     height, width = pictures.shape[1:3]
     paths = folder / "reference.mp4", folder / "output.mp4"
     for path, crf in zip(paths, (16, 28), strict=True):
-        film = Film(width, height, crf=crf)
-        for index in range(frames):
-            film.add(pictures[index % len(pictures)], index / 25)
-        path.write_bytes(film.bytes())
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "veryfast"})
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            for index in range(frames):
+                picture = av.VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24")
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
     return paths
 
 

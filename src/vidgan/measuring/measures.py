@@ -8,8 +8,8 @@ from vidgan import features, metrics
 from vidgan.errors import BadOption, VidganError
 from vidgan.metrics import Against, Metric
 
-# Measured unless others are asked for. The rest says less for its time: LPIPS-VGG and plain VMAF beside their better
-# kin, NIQE, which takes longest and means least.
+# Measured unless others are asked for. The rest says less for its time: LPIPS-VGG, plain VMAF and temporal_error beside
+# their better kin; NIQE, which takes longest and means least; feature_distance, which stands in where LPIPS is missing.
 USUAL = (
     *("psnr_y", "psnr_rgb", "ssim_y", "ms_ssim", "lpips", "vmaf_neg"),
     *("tof", "tlp", "tres", "warping_error", "consistency", "flicker"),
@@ -55,7 +55,8 @@ def choose(words: Sequence[str] | None, *, side: int, reference: bool, source: b
         else:
             chosen.append(metric)
     if "lpips" in left_out and words is None and reference and features.has_efficientnet():
-        chosen = [metric for metric in metrics.ALL if metric in chosen or metric.name == "feature_distance"]
+        instead = {"feature_distance"} if side >= known["feature_distance"].smallest else set()
+        chosen = [metric for metric in metrics.ALL if metric in chosen or metric.name in instead]
     if not chosen:
         first = next(iter(left_out.items()), ("nothing", "no metric was named"))
         raise BadOption(f"nothing can be measured: {first[0]} {first[1]}", "Ask for other --metrics.")

@@ -23,14 +23,12 @@ Split = Literal["train", "val", "test"]
 
 SIDE = 32  # the picture is brought to this side before its cosines are taken
 KEPT = 8  # lowest frequencies each way: 64 signs
-NEAR = 6  # differing signs of 64 up to which two pictures are the same
-COPY = 2  # up to which they are the same moment, too: a still camera shows the same scene for hours
+NEAR = 6  # of the 64 signs, the most that differ between two pictures of the same scene
+COPY = 2  # the most that differ between copies of one frame: a still camera shows one scene for hours
 PLAIN = 4.0  # code values: a picture that varies less than this has no fingerprint
 BANDS = 8  # of 8 bits: two fingerprints 6 signs apart share at least two of them
 # What cameras and scrapers call everything: such a prefix says nothing about the scene.
-COUNTED = re.compile(
-    r"(?i)^(img|dsc[fn]?|dscn|pxl|mvi|vid|gopr|gx\d*|pic|photo|image|video|clip|frame|scan)$"
-)
+COUNTED = re.compile(r"(?i)^(img|dsc[fn]?|pxl|mvi|vid|gopr|gx\d*|pic|photo|image|video|clip|frame|scan)$")
 
 
 def fingerprint(pixels_HWC: np.ndarray) -> int:
@@ -99,9 +97,9 @@ def groups(
 def copies(
     fingerprints: Mapping[str, Sequence[int]], weights: Mapping[str, tuple[float, ...]]
 ) -> dict[str, str]:
-    """Name -> another file that shows everything this one shows, and more of it or as much.
+    """Name of a copy -> the better file that is kept instead: it shows everything that the copy shows.
 
-    weights  what the better of two copies has more of: pixels, first
+    weights  name -> what decides which of two files is better, compared in order: pixels first; larger is better
     """
     matched: dict[tuple[str, str], None] = {}
     for ours, theirs in near_duplicates(fingerprints):
@@ -120,7 +118,7 @@ def copies(
 
 
 def near_duplicates(fingerprints: Mapping[str, Sequence[int]]) -> Iterable[tuple[str, str]]:
-    """Pairs of names with a picture in common: looked for only among those that share two bands of signs."""
+    """Pairs of files that share nearly the same picture; only fingerprints with two equal bands are compared."""
     entries = [(name, mark) for name in sorted(fingerprints) for mark in fingerprints[name] if mark]
     shelves: dict[tuple[int, int, int, int], list[int]] = defaultdict(list)
     for index, (_, mark) in enumerate(entries):

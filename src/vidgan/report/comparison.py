@@ -20,7 +20,7 @@ from vidgan.report import heat, page, table, timeline
 from vidgan.report.highest import Highest
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Moment, versions
 from vidgan.video import Film, jpeg_bytes
-from vidgan.words import amount
+from vidgan.words import amount, nth
 
 MOST_FRAMES = 600  # of the film: of longer videos it takes every second, third ... frame
 MOST_PIXELS = 1920 * 1080 * 4  # of all its pictures together
@@ -52,7 +52,7 @@ class Recorder:
         self._size = width, height
         self._step = math.ceil((num_frames or 1) / MOST_FRAMES)
         self._film: Film | None = None
-        self._seen = 0
+        self.num_seen = 0
         self.rows: list[str] = []  # the film's pictures, from the top
         self.row_size = (0, 0)  # width, height
         self.seconds: list[float] = []
@@ -74,11 +74,11 @@ class Recorder:
         if self._film is None:
             self._begin(list(pictures))
         assert self._film is not None
-        if self._seen % self._step == 0 and len(self.seconds) < 2 * MOST_FRAMES:
+        if self.num_seen % self._step == 0 and len(self.seconds) < 2 * MOST_FRAMES:
             stacked = torch.cat([self._fitted(pictures[name]) for name in self.rows], dim=1)
             self._film.add(bytes_of(stacked), moment.seconds)
             self.seconds.append(moment.seconds)
-        self._seen += 1
+        self.num_seen += 1
         for name in moment.outputs:
             if name != LANCZOS:
                 self._keep(name, moment)
@@ -195,7 +195,9 @@ def _viewer(recorder: Recorder) -> str:
         )
         return f'<label>{side} <select id="{side}">{options}</select></label>'
 
-    every = f" (every {recorder._step}th frame)" if recorder._step > 1 else ""
+    every = f" (every {nth(recorder._step)} frame)" if recorder._step > 1 else ""
+    if recorder.num_seen > recorder._step * len(recorder.seconds):
+        every = f" (the first {len(recorder.seconds)} frames)"
     return f"""<h2>Before and after</h2>
 <section id="viewer" aria-label="Before and after">
 <div class="stage"><canvas id="canvas" width="{recorder.row_size[0]}" height="{recorder.row_size[1]}" tabindex="0"

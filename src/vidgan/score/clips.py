@@ -92,9 +92,8 @@ def rows(
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Of each number over the rows that have it: a photo has no motion to be measured."""
-    found = {
-        name: metrics.mean([row[name] for row in rows if name in row]) for name in (rows[0] if rows else {})
-    }
+    names = dict.fromkeys(name for row in rows for name in row)
+    found = {name: metrics.mean([row[name] for row in rows if name in row]) for name in names}
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 

@@ -17,7 +17,7 @@ from vidgan.report import places, table
 from vidgan.score import LANCZOS, REFERENCE, Comparison, Contender, Efficiency, Moment
 from vidgan.silence import ignore
 from vidgan.video import Source
-from vidgan.words import amount
+from vidgan.words import amount, nth
 
 ENLARGED = 1.2  # times its size: an output that much larger than the reference was made from it
 
@@ -281,7 +281,7 @@ def _comparison(scene: Scene, numbers: compare.Numbers, options: Options) -> Com
     protocol = {
         "size": f"{part.width}x{part.height}, upright, square pixels, RGB in full range by each file's own colour tags",
         "frames": "matched by their times from each video's first frame, to a millisecond"
-        + (f"; every {options.every}th" if options.every > 1 else "")
+        + (f"; every {nth(options.every)}" if options.every > 1 else "")
         + "; a shot's first frame has no motion",
         "sizes": "others are brought to this by antialiased bicubic; turns and crops are undone by the sidecar's map",
         "means": "over frames",

@@ -19,6 +19,7 @@ from vidgan.score.helped import PER, SAID
 from vidgan.score.matching import LARGE, MOVED, SAME, SIZES, SMALL
 from vidgan.silence import ignore
 from vidgan.video import Source
+from vidgan.words import nth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def _stretches(videos: list[Source], made: sidecar.Sidecar | None, options: Opti
 
 def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str, str]:
     sides = f"{stage.way.width}x{stage.way.height}"
-    every = f"; every {options.every}th" if options.every > 1 else ""
+    every = f"; every {nth(options.every)}" if options.every > 1 else ""
     return {
         "versions": f"all of {sides}, upright, RGB of 8 bits, but the source, which is looked at as it is; bicubic and "
         f"Lanczos enlarge it {stage.factor} times in the network's place, and go through the same map",
