@@ -81,7 +81,7 @@ def _peer(name: str, threads: int) -> Method:
 
 
 def looks_damaged(low: np.ndarray) -> float:
-    """By the first pictures of a clip; `vidgan enhance` looks at several places of a video."""
+    """The share to restore by, from all pairs of a clip's pictures; `vidgan enhance` looks at a few places alone."""
     luma = pixels.luma(to_floats(low))[:, 0]
     return damage.share_of(damage.load(), [pair[None] for pair in luma.split(2) if len(pair) == 2])
 

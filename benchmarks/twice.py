@@ -2,8 +2,8 @@
 
     python benchmarks/twice.py [--frames 6] [--rounds 5] [--models fast-x2@0.5 ...]
 
-The held-out clips at half their size, whole frames, clean and damaged as in benchmarks/clips.py. The times are of one
-large picture, the networks taking turns.
+The held-out clips at half their size, whole frames, clean and damaged as in benchmarks/clips.py. The times are for one
+input picture of 1280x720, the networks taking turns.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from vidgan.checkpoint import load_generator
 from vidgan.measuring.methods import parted
 
 MODELS = ("fast", "fast-faithful", "fast-x2", "fast-x2-faithful", "fast-x2@0.5")
-LARGE = (720, 1280)  # of the picture that is timed
+LARGE = (720, 1280)  # height, width of the input picture that is timed
 
 Enlarge = Callable[[Tensor], Tensor]  # (T, 3, h, w) -> (T, 3, 2h, 2w)
 

@@ -3,10 +3,10 @@
 A predictor (generators/predictor.py) that has only ever seen normal footage tells how each frame will look before it
 comes. Where it is wrong by more than it usually is at that place, something is not normal there.
 
-The squared error is averaged over patches of 60 pixels, and held against what it usually is in that patch in the
-footage of training: trees move always, and far people are small. The largest patch gives the frame's score, its mean
-over some frames back keeps single flashes from counting. What is above the threshold is told of; the threshold comes
-from normal footage that was held out of training.
+The squared error is averaged over patches of 60 pixels and divided by what it usually is in that patch of the training
+footage: trees always move, and distant people are small. The root of the largest ratio is the frame's own value; its
+score is a running mean of these values, so that a single flash hardly counts. A frame above the threshold is reported;
+the threshold comes from normal footage that was held out of training.
 
 Letters: H W height and width at which the model looks, h w in squares of fold by fold pixels.
 Sources: Liu et al. 2018, "Future frame prediction for anomaly detection", whose score is of the whole frame and
@@ -33,11 +33,10 @@ from vidgan.motion import mean_around
 
 PATCH = 15  # squares, each side, that an error is averaged over: 60 pixels, where people are 20 to 30 high
 AROUND = 9  # squares, each side, that what is usual is averaged over
-FLOOR = (
-    0.05  # of a large error, which is added to what is usual: where nothing ever moves, noise is no anomaly
-)
-LARGE = 0.99  # quantile of all patches
-FRAMES_BACK = 4  # that a score leads into the next ones: each frame counts a quarter
+# Share of a large error that is added to what is usual: where nothing ever moves, noise is no anomaly.
+FLOOR = 0.05
+LARGE = 0.99  # quantile of all patches' errors that counts as a large error
+FRAMES_BACK = 4  # of the running mean: a frame's own value counts for a quarter of its score
 FALSE_ALARMS = 0.01  # of the frames of new normal clips that may be above the threshold
 # Multiplies the held-out quantile, since clips vary more than frames do. With any two of 16 normal Ped2 clips held out,
 # 1 % of the other clips' frames lie above the threshold; without this factor, 13 %.

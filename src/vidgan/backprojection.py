@@ -1,7 +1,7 @@
-"""An enlargement that, brought down, gives its source again: what a network made up is kept only where that allows it.
+"""Corrects an enlargement so that, shrunk again, it gives its source: detail that contradicts the source is taken out.
 
-Source: Irani, Peleg 1991, "Improving resolution by image registration": what the enlargement, brought down, lacks of
-the source is enlarged and added, again and again. The way down is antialiased bicubic, as in training.
+Source: Irani, Peleg 1991, "Improving resolution by image registration": the source minus the shrunk enlargement is
+enlarged and added, several times. Shrinking is antialiased bicubic, as in training.
 """
 
 import math

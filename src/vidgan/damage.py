@@ -27,9 +27,9 @@ PLACES = 5  # of a video that are looked at, evenly spread from its first frame 
 SIDE = 96  # of a square, in stored pixels
 ACROSS = 4  # squares side by side, and as many below each other, where the picture has room
 FLAT = 4.0 / 255  # deviation of luma, of a range of 1, below which a square has nothing to tell
-CERTAINTY = 2.0  # times a square's: that of all squares together
+CERTAINTY = 2.0  # multiplies the mean logit: all squares together are surer than one
 MOST = 0.5  # share for a video that is surely damaged: more costs truth and steadiness (docs/models.md)
-STEPS = 4  # that an estimate is rounded to: more would be more than it knows
+STEPS = 4  # an estimate is a multiple of 1 / STEPS: a finer one would claim more than is known
 
 
 class Estimator(nn.Module):

@@ -28,7 +28,7 @@ def is_hidden(name: str) -> bool:
 def walked(place: Path, *, links: bool = False) -> Iterator[tuple[Path, list[Path]]]:
     """Each folder at or below a place, itself first, with its files in order; hidden ones are passed over.
 
-    links  whether a link to a folder counts as a folder, without those below it: they may lead in a circle
+    links  whether a link to a folder counts as a folder; those inside it are left out, since links may form a circle
     Raises BadVideo for a folder that may not be opened: what it holds would be missing without a word.
     """
     # Written out, since Path.walk is younger than Python 3.11, and os.walk passes over what may not be opened.

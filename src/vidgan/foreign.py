@@ -28,7 +28,8 @@ WRAPPERS = (
     "model",
 )  # what files keep their weights under, the best first
 KNOWN = "The Real-ESRGAN family is known: realesr-animevideov3, realesr-general-x4v3, RealESRGAN_x4plus and their kin."
-MOST_COUNTED = 1 << 31  # elements of a tensor, where the file is not larger: seeds and dates are numbers, too
+# A number in a file may be up to this, or up to the file's size where that is larger: it may be a seed or a date.
+MOST_COUNTED = 1 << 31
 
 Config = dict[str, int | float | bool]
 
@@ -70,9 +71,10 @@ def read(path: Path) -> Foreign:
 def _check_sizes(path: Path) -> None:
     """Before anything is allocated: what the file says of sizes must fit into the file.
 
-    Of a zip archive those are its entries, which torch never compresses; of the older form, four pickles in a row,
-    every whole number in them: they count elements, and each has a byte at least. That much is not touched before
-    the file turns out to be shorter.
+    The entries of a zip archive, which torch never compresses, may together not be larger than the file. Every whole
+    number in its pickles, or in those of the older form, four in a row, may count elements of a byte or more: none may
+    be larger than both the file and MOST_COUNTED. Memory of that size is not touched before the file turns out to be
+    shorter.
     Raises BadWeights, and what the readers of zip archives and pickles raise.
     """
     size = path.stat().st_size

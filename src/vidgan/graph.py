@@ -40,11 +40,11 @@ def step(generator: VideoGenerator) -> Graph:
 
 
 def film(generator: VideoGenerator, notes: dict[str, str]) -> Graph:
-    """For people: frame (1, 3, H, W), begins, M -> large (1, 3, H * S, W * S), both in [0, 1], and M.
+    """For other programs: frame (1, 3, H, W), begins, M -> large (1, 3, H * S, W * S), both in [0, 1], and the next M.
 
-    Where begins is true a shot begins: of M only the shape counts, and that its numbers are finite. A network without
-    memory has neither.
-    notes  become the file's metadata
+    begins  true where a shot begins: then M may hold any finite numbers of the right shape
+    A network without memory has neither begins nor M.
+    notes   become the file's metadata
     """
     onnx = _onnx()
     graph = _traced(generator, _Film(generator))

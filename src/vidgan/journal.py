@@ -11,7 +11,7 @@ LOG = "log.jsonl"
 
 
 class Journal:
-    """A run's own; every line is on the disk before the next step is taken. Without TensorBoard it has no events."""
+    """The journal of one run. Every line is on the disk before the next step is taken; TensorBoard is optional."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOG

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 from weakref import WeakSet
 
-# Of file systems that lock nothing, as some of clusters: there it is the user's own care.
+# Errors of file systems without locks, as on some clusters: there the user must see that only one process runs.
 WITHOUT = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 _held: WeakSet[IO[bytes]] = WeakSet()
 

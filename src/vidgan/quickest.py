@@ -155,7 +155,7 @@ def race(
 
 
 def _side(network: backends.Running, device: torch.device, largest: int) -> int:
-    """Of a square picture on which a step takes about as long as it should; a multiple of 16."""
+    """Side of the square on which a step takes about STEP_SECONDS: a multiple of 16, or `largest` below SMALLEST."""
     least = min(SMALLEST, largest)
     frame = torch.rand(1, 3, least, least, device=device)
     with torch.inference_mode():

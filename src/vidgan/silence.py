@@ -1,4 +1,4 @@
-"""Where nobody listens."""
+"""A callback for callers that want no reports."""
 
 
 def ignore(*told: object) -> None:

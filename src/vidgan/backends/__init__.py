@@ -2,13 +2,13 @@
 
 Each offers
 
-    is_here(device)     whether it is installed, and computes there
-    precisions(device)  in what numbers it does, the quickest first
+    is_here(device)     whether it is installed and can compute on the device
+    precisions(device)  the number types that it can compute in there, the quickest first
     load(generator, device=, precision=) -> Running
 
-and equals torch in float32 within a twentieth of a code value (1/255) in every pixel, with what is remembered carried
-over 20 frames; in bfloat16 it stays above 50 dB (docs/speed.md). Memories are torch's tensors, whatever computes: they
-are saved, tiled and cleared alike.
+In float32 each differs from torch by at most a twentieth of a code value (of 255) in every pixel, with the memory
+carried over 20 frames; in bfloat16 it stays above 50 dB (docs/speed.md). Memories are always torch tensors, so they are
+saved, tiled and cleared in the same way for all.
 """
 
 from collections.abc import Callable

@@ -57,7 +57,11 @@ class Session:
         self._device = device
 
     def __call__(self, outputs: dict[str, tuple[int, ...]], given: dict[str, Tensor]) -> list[Tensor]:
-        """outputs, with their shapes, for inputs, which are on the device."""
+        """Compute the outputs, in their order.
+
+        outputs  name -> shape
+        given    name of an input -> tensor on the device
+        """
         binding, index = self._session.io_binding(), self._device.index or 0
         inputs = {name: part.contiguous() for name, part in given.items()}
         made = {name: torch.empty(shape, device=self._device) for name, shape in outputs.items()}

@@ -1,7 +1,7 @@
-"""How a clip is seen: still or panning by whole pixels, which moves pixels and computes none; or free.
+"""The camera that sees a training clip: still or panning by whole pixels, without resampling; or free.
 
-A free view turns and zooms, over a photo from frame to frame, and is rendered once. It never enlarges, so that what
-training calls the truth is as sharp as the store.
+A free view is turned and zoomed, and rendered in a single resampling; over a photo it also moves from frame to frame.
+It never enlarges, so that what training calls the truth is as sharp as the stored picture.
 
 Letters: T frames, H W height and width of the stored picture, S side of the square that is seen.
 """
@@ -75,7 +75,7 @@ def free_path(
     """A camera over a photo that pans, turns and zooms from a start, each at its own steady speed.
 
     fastest  pan in seen pixels per frame; it turns by up to 2 degrees a frame and zooms by up to 2 percent. A start
-             that is not turned stays so. Where a frame would see outside, it pans less and zooms in no further out.
+             that is not turned stays so. Where a frame would see outside the photo, it pans, turns or zooms out less.
     """
     speed_x, speed_y = rng.uniform(-fastest, fastest, 2) * rng.random() / start.zoom
     turning = rng.uniform(-2, 2) * rng.random() if start.degrees else 0.0

@@ -37,12 +37,12 @@ def pack(
 ) -> Store:
     """Decode every video and photo below the folders into a store at path, unless it holds just these already.
 
-    folders  or data sets that `vidgan prepare` made: those are a store as they are, of which the side `split` is taken
-    without  places whose files are passed over, which is said: what is judged by is not trained on
+    folders  of footage; or data sets that `vidgan prepare` made, which are read in place: their side `split`
+    without  places whose files are left out because they are validated on; `say` is told which
 
-    A store that travelled without its folders is used as it is: that machine may lack PyAV, too.
-    A file that does not decode is left out and said. Raises BadVideo if none does, BadOption where prepared data sets
-    and footage are mixed, BadOutput where the store cannot be written.
+    Where none of the folders exists, as on another machine, which may lack PyAV, a store at path is used as it is.
+    A file that does not decode is left out, and `say` is told. Raises BadVideo if none does, BadOption where prepared
+    data sets and footage are mixed or nothing is left to train on, BadOutput where the store cannot be written.
     """
     folders = list(dict.fromkeys(folders))
     if prepared := [folder for folder in folders if shards.is_prepared(folder)]:

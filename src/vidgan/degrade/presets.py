@@ -4,8 +4,8 @@
 Real-ESRGAN (Wang et al. 2021): blur, resize, noise and JPEG twice over, then a sharp low pass; and then a video
 codec, as in RealBasicVSR (Chan et al. 2022). `phone`, `surveillance` and `tape` are what their names say.
 
-Ranges are drawn from uniformly (sizes and bit rates: in their logarithm), once per clip; in three of ten clips blur
-and noise wander slowly within them from frame to frame.
+One value is drawn from each range per clip, uniformly (sizes and bit rates: uniformly in their logarithm). Each blur
+and each noise has a chance of three in ten to wander slowly within its range from frame to frame instead.
 """
 
 import math
@@ -24,7 +24,7 @@ from vidgan.degrade.resample import Kernel, resized
 from vidgan.degrade.tape import taped
 
 Ends = tuple[float, float]
-WANDERING = 0.3  # share of clips whose blur and noise wander
+WANDERING = 0.3  # chance that a blur or a noise of a clip wanders, drawn for each
 RING_REACH = 10  # of a sharp low pass, in pixels of the small clip
 MOST_RING_REACH = 21  # and at most, in pixels of the frames
 KERNELS: tuple[Kernel, ...] = ("area", "bilinear", "bicubic")
@@ -47,7 +47,7 @@ class Order:
     blur_share: float = 1.0  # of clips
     uneven: float = 0.0  # share of blurs that are no plain Gaussian: longer one way, peaked or flat
     ringing: float = 0.0  # share of blurs that are a sharp low pass instead
-    size: Ends | None = None  # of the sensor, the small clip's being 1; None leaves the size
+    size: Ends | None = None  # of the sensor, the small clip's being 1; None is the small clip's own size
     noise: Ends = (0.0, 0.0)  # standard deviation in code values of 255
     photons: float = 0.0  # share of noise that grows with the light
     grey: float = 0.0  # share of noise without colour

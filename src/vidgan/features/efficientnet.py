@@ -68,7 +68,7 @@ class EfficientNet(nn.Module):
 
 
 class Block(nn.Module):
-    """Widen, look around in each channel, narrow."""
+    """An inverted residual block: widen the channels, convolve each one alone (`look`), narrow them again."""
 
     def __init__(
         self, weights: dict[str, Tensor], number: int, stride: int, widens: bool, *, adds: bool

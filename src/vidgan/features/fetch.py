@@ -30,7 +30,7 @@ Tick = Callable[[float, float | None, str], None]
 
 @dataclass(frozen=True)
 class Origin:
-    """Two files. Of torch's, the first digits of the hash are in the name."""
+    """The two files of one network. Of torch's, only the first digits of the hash are known: those in its name."""
 
     backbone: str
     backbone_sha256: str

@@ -109,7 +109,7 @@ def plan(wish: Wish, stored: Shape, *, multiple: tuple[int, int] = (1, 1), defau
 
 
 def _cut_out(wish: Wish, stored: Shape) -> tuple[Affine, tuple[float, float, float, float], Size]:
-    """Upright with square pixels, cropped, flipped: the map to it, the stored part that it is, its size."""
+    """Make it upright with square pixels, crop, flip: the map that does so, the stored part that is kept, the size."""
     # The stored height is kept, as players and file headers do: the shown shape of a turned anamorphic
     # video is then its header's, turned.
     squared = (stored.sample_aspect * stored.width, Fraction(stored.height))
@@ -125,7 +125,7 @@ def _cut_out(wish: Wish, stored: Shape) -> tuple[Affine, tuple[float, float, flo
 def _laid_out(
     wish: Wish, matrix: Affine, box: Size, divisors: tuple[int, int], default_scale: float
 ) -> tuple[Affine, tuple[int, int]]:
-    """Turned, scaled, on its canvas: the map so far and then to there, and the canvas's size."""
+    """Turn, scale and place it on the canvas: `matrix` followed by these steps, and the canvas's size."""
     angle = wish.rotate % 360
     if angle % 90 == 0:
         turn, box = turned(_QUARTERS[round(angle) % 360 // 90], box)

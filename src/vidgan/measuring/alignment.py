@@ -98,7 +98,7 @@ def shown_as(source: Source, width: int, height: int) -> Matrix:
 
 
 def shown_like(reference: Source, made: sidecar.Sidecar, width: int, height: int) -> Matrix:
-    """As shown_as, of an input that is not at hand and was stored as the reference is, at its own size.
+    """As shown_as, for an input that is not at hand: it is taken to be stored as the reference is, at another size.
 
     Raises BadVideo where its shape tells that it was not.
     """

@@ -228,7 +228,7 @@ def check_judge(generator: VideoGenerator, task: Task) -> None:
 def judge(
     state: str, players: tuple[VideoGenerator, torch.nn.Module], task: Task, place: Place
 ) -> score.Judge:
-    """A discriminator against its own generator, on every third frame and its two neighbours. Raises BadVideo."""
+    """A discriminator against its own generator, on groups of three frames in a row, none twice. Raises BadVideo."""
     generator, discriminator = players[0].to(place.device), players[1].to(place.device)
     own, logits, clips = replace(task, scale=generator.scale), [], {}
     for clip in task.footage.clips:

@@ -50,9 +50,8 @@ class Place:
 def method(word: str, place: Place) -> Method:
     """bicubic, lanczos, a model's name or file, ncnn:NAME, or ffmpeg:FILTER.
 
-    After a model what `enhance` can do with it, in this order: NAME+0.5 restores, NAME@0.3 has a fidelity, NAME~0.4 is
-    led along its motion (steady).
-    Raises VidganError where there is no such one here.
+    A model may be followed by settings of `enhance`, in this order: NAME+0.5 is --restore 0.5, NAME@0.3 is --fidelity
+    0.3, NAME~0.4 is --steady 0.4. Raises VidganError for a method that is not known or not installed.
     """
     if word == "bicubic":
         return Method(name=word, title="bicubic", scale=None, enlarge=_bicubic)

@@ -41,11 +41,11 @@ def joined(
 
 
 class Join:
-    """Iterates over moments: a tuple of one frame of each video. After the end it knows what was left over.
+    """Iterates over moments, each a tuple of one frame of each video; num_moments counts them.
 
     names    of the videos, for errors
-    partial  whether frames that the others do not show are simply passed over
-    Raises BadVideo where they are not: another frame rate, another length, no moment in common.
+    partial  whether any number of frames that the others do not show is passed over
+    Raises BadVideo where there is no moment in common, and unless partial for another frame rate or length.
     """
 
     def __init__(self, videos: Sequence[Iterator[Frame]], names: Sequence[str], *, partial: bool) -> None:

@@ -50,10 +50,10 @@ def motion(frames: np.ndarray) -> np.ndarray:
 def kernel_distance(made: Sequence[np.ndarray], true: Sequence[np.ndarray]) -> Distance:
     """The squared maximum mean discrepancy between two sets of clips, with a bootstrap over clips.
 
-    made, true  the features (T, D) of each clip; those at one place show the same, in as many rows. Three or more
-    Rows of one place are alike and never compared, neither within a set nor across: so sets of one kind have no
-    distance on average, and the value is sometimes below zero. Features are scaled by the true set's deviations first,
-    so that no tap decides alone.
+    made, true  the features (T, D) of each of three clips or more; made[i] and true[i] show the same, in as many rows
+    Rows of the same clip are alike and never compared, neither within a set nor across the two. So two sets of the same
+    kind have a distance of zero on average, and single values can be negative. Features are first scaled by the true
+    set's deviations, so that no tap decides alone.
     Source: Binkowski et al. 2018, "Demystifying MMD GANs": the kernel (x.y / D + 1)^3.
     """
     lengths = [len(clip) for clip in true]

@@ -43,7 +43,8 @@ class Metric:
     of_itself  whether the reference has a value of its own, held against itself
     better     "higher" or "lower"; "" where neither is: a value to be held beside the reference's own
     temporal   whether it looks at the frame before
-    flows      the motion of the other clip that it needs: "there", "back"; and own_flow: of the output itself, "there"
+    flows      which motions of the other clip it needs: "there", "back"
+    own_flow   whether it needs the output's own motion "there"
     smallest   the shortest side in pixels that it can measure
     protocol   how it is measured, in a sentence: it is printed and stored with every result
     """

@@ -90,7 +90,7 @@ class Picture:
 def pictures(clip: Tensor) -> Iterator[Picture]:
     """(T, 3, H, W), of one shot -> its frames, each knowing the one before.
 
-    What a frame knows of the one two before is let go of: a reader may be one frame behind, no more.
+    A frame forgets the one before it when the next but one is asked for: a reader may be one frame behind, no more.
     """
     before: Picture | None = None
     for rgb in clip:

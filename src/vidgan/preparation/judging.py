@@ -17,14 +17,14 @@ from vidgan.metrics.single import detail as detail_of
 from vidgan.metrics.still import is_same
 
 # Limits, chosen on 55 clips and 852 photos that are fit, and on the same pictures made unfit: see docs/data.md.
-BAR = 24.0  # code values: the mean of a line within a black bar
-PLAIN = 2.0  # and its standard deviation, after a codec has been there
+BAR = 24.0  # code values: the largest mean of a line of a black bar
+PLAIN = 2.0  # code values: the largest standard deviation of such a line, which a codec has touched
 LEAST_BAR = 0.02  # of the side: a few dark lines at an edge are no bar
 LEAST_PICTURE = 0.25  # of the frame: if less would be left within the bars, it is a dark scene
-DETAIL = 2.0  # code values, see `sharpness`
-BLOCKS = 1.5  # see `blockiness`
-FINENESS = 0.42  # see `fineness`
-BITS = 0.015  # a pixel: what H.264 needs at least
+DETAIL = 2.0  # code values: the least that metrics.single.detail must give
+BLOCKS = 1.5  # the most that metrics.single.blocking may give
+FINENESS = 0.42  # the least that `fineness` must give
+BITS = 0.015  # bits per pixel: the least that H.264 needs
 SOFT = "blurred or already upscaled"
 CROP = 512  # the largest part that is looked at, in the middle
 

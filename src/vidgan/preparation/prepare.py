@@ -70,7 +70,7 @@ def prepare(
     known = index.entries
     if index.settings != wanted:  # every source is to be looked at again, and keeps its side
         known = {name: old.model_copy(update={"changed": 0}) for name, old in known.items()}
-    # Also of what keeps nothing: a copy may be all that is left of its source, and a broken file whole the next time.
+    # Also of sources that gave nothing: a copy may one day be the only file left, and a broken file may be mended.
     before = {name: old.split for name, old in known.items() if old.group}
     if index.shares not in (None, shares):
         before = {}  # another split was asked for

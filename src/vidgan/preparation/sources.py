@@ -122,7 +122,7 @@ def length(entry: Found) -> Length:
 
 
 def _shows_film(file: Path) -> bool:
-    """Of a file that was named, and whose name says nothing."""
+    """Whether a file that the user named, whose suffix is no video's, can be opened as a video all the same."""
     if is_photo(file):
         return False
     try:

@@ -14,9 +14,9 @@ def to_toml(recipe: Recipe) -> str:
 
 
 def anchored(recipe: Recipe, folder: Path) -> Recipe:
-    """The recipe as a file in the folder is to have it: places inside are seen from there, others are absolute.
+    """The recipe to be saved in the folder: paths inside the folder become relative to it, all others absolute.
 
-    Those of an override or an option were seen from where the command ran; nobody knows that later.
+    Paths of an override or an option were relative to where the command ran, which is not known later.
     """
     folder = folder.absolute()
 

@@ -29,9 +29,10 @@ SAID: dict[Outcome, str] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of one analyser.
+    """The verdict on one analyser.
 
-    figure  what was compared, in words; difference: the network's less bicubic's, where there is one
+    figure      what was compared, in words
+    difference  the network's figure minus bicubic's; None where nothing was compared
     """
 
     outcome: Outcome

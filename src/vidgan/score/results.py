@@ -54,7 +54,7 @@ class Comparison:
     source: str | None
     width: int  # at which all were compared
     height: int
-    seconds: Sequence[float]  # of each moment, from the reference's first frame
+    seconds: Sequence[float]  # of each moment, from the first frame of the reference, else of the source
     contenders: Sequence[Contender]
     protocol: Mapping[str, str]  # what -> how, in a sentence
     left_out: Mapping[str, str] = field(default_factory=dict)  # metric or row -> why

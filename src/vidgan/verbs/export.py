@@ -220,7 +220,7 @@ def _check(path: Path, network: VideoGenerator, made: graph.Graph) -> tuple[str 
 
 
 def _scene(size: tuple[int, int]) -> list[Tensor]:
-    """Four frames. A scene that moves, not noise: of that a last digit decides where a piece is said to come from."""
+    """Four frames of a scene that moves. In noise a rounding error would decide where a piece seems to come from."""
     height, width = size
     chance = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, height // 4 + 3, width // 4 + 3, generator=chance)

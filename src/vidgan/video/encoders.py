@@ -78,7 +78,7 @@ _X26X_PRESETS = (
 # Frames that are looked ahead at, by preset: x264's and x265's own tables.
 _X264_AHEAD = dict(zip(_X26X_PRESETS, (0, 0, 10, 20, 30, 40, 50, 60, 60, 60), strict=True))
 _X265_AHEAD = dict(zip(_X26X_PRESETS, (5, 10, 15, 15, 15, 20, 25, 40, 40, 60), strict=True))
-# Frames that are referred to, and between two of them: the same.
+# Reference frames plus B-frames in a row, by preset: from the same tables.
 _HELD = {
     "h264": dict(zip(_X26X_PRESETS, (1, 4, 4, 5, 5, 6, 8, 11, 24, 32), strict=True)),
     "hevc": dict(zip(_X26X_PRESETS, (4, 4, 4, 4, 5, 7, 8, 13, 13, 13), strict=True)),

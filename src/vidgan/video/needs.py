@@ -23,7 +23,7 @@ IN_FILTERS = 4  # frames that bwdif and the converter hold
 
 @dataclass(frozen=True, kw_only=True)
 class _Held:
-    """In frames of the encoder's pixel format, but for what is the same at any size."""
+    """What an encoder holds, in frames of its pixel format; `fixed` is what does not depend on their size."""
 
     fixed: int  # MiB
     own: float = 0.0

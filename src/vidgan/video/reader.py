@@ -26,8 +26,8 @@ from vidgan.video.timing import origin_of, segment
 from vidgan.words import amount
 
 _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
-# They give some or all packets no time of presentation. FFmpeg guesses it right from the beginning; after a seek into
-# pictures that were reordered, the first are lost and the others shown early.
+# Containers whose packets lack some or all presentation times. FFmpeg guesses these correctly when it reads from the
+# beginning; after a seek among reordered pictures, the first ones are lost and the others shown too early.
 _READ_FROM_THE_BEGINNING = ("avi", "mpeg")
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
 
@@ -85,10 +85,10 @@ def read_after(
 ) -> Iterator[Frame]:
     """What `read` gives after the frames that were seen last: the very same frames.
 
-    seen  some of them, one right after the other, to the last; the more, the surer
+    seen  the last few of them, consecutive; the more, the surer that the place is right
 
-    It is sought in the file. Where that leads elsewhere, or to other pixels, as indices and streams without key
-    frames can, everything is decoded from the beginning.
+    The file is sought to the first of these. Where that leads elsewhere or to other pixels, as bad indices and streams
+    without key frames can cause, everything is decoded from the beginning.
     Raises BadVideo where the pixels differ then as well.
     """
     begin, end = _ticks_of(source, start, duration)

@@ -117,12 +117,12 @@ def packets(path: Path, *, times_only: bool = False) -> Iterator[Packet]:
 
 
 def decoding_ticks(segments: Sequence[Path], shown: "array[int]") -> "array[int]":
-    """When each packet of the segments, joined, is to be decoded: as late as it can be, never twice at one time.
+    """The decoding time of each packet of the joined segments: as late as possible, and no time twice.
 
     shown  when the frames are shown, in their order
-    An encoder counts from its own first frame; at a join of unequal frame times that may be before what another one
-    had reached. So all are counted anew: a packet takes the time of the frame that is shown as many places before it
-    as pictures are ever held back.
+    Each segment's encoder counted from its own first frame; where frame times are unequal, the times after a join might
+    lie before those reached before it. So all are assigned anew: the n-th packet takes the time of the frame that is
+    shown n - delay-th, where delay is the most places that a packet is decoded after its place in the order of showing.
     """
     place = {time: number for number, time in enumerate(shown)}
     order = (place[packet.pts] for path in segments for packet in packets(path, times_only=True))

@@ -262,7 +262,7 @@ class Companions:
         return None
 
     def _is_told_otherwise(self, stream: Stream) -> bool:
-        """Chapter titles of MP4 are also a stream, and so is its time code; both travel as what they mean."""
+        """Whether it holds MP4's chapter titles or time code, which are carried as chapters and as metadata instead."""
         if stream.type != "data":
             return False
         is_chapters = stream.discard == Discard.all and bool(self._input.chapters())

@@ -27,8 +27,8 @@ class TextConverter:
         self.stream.codec_context.time_base = self.stream.time_base = _TICK
         self._num_lines = 0
         self._one_at_a_time = codec == "mov_text"
-        self._now = 0  # milliseconds; what is shown before is handed over
-        self._shown: list[_Line] = []  # from then on
+        self._now = 0  # milliseconds: whatever is shown before this has been handed over
+        self._shown: list[_Line] = []  # the lines that are shown from then on
 
     def convert(self, packet: av.Packet, start: Fraction, duration: Fraction) -> Iterator[av.Packet]:
         """Packets for `stream`, shown from `start` for `duration` (seconds, on the output's clock)."""

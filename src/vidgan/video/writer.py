@@ -122,8 +122,8 @@ class Writer:
     def finish(self) -> None:
         """Make the file whole, still beside its final name, which it gets at the end of the block.
 
-        The block's end does this by itself. Of files that appear together or not at all each is finished
-        before the first of their blocks ends.
+        The end of the block does this by itself. Call it where several files must appear together or not at all:
+        finish each of them before the first of their blocks ends.
         """
         if self._is_whole:
             return

@@ -11,20 +11,22 @@ from vidgan.watching.rules import DUPLICATES, FROZEN, FROZEN_SECONDS, SHOTS, TOG
 
 @dataclass(frozen=True)
 class Where:
-    """A map over a frame: (rows, columns), higher is worse, and from where on a place is told of."""
+    """A map over a frame, (rows, columns), higher is worse; its cells at the limit or above are reported."""
 
     heat: np.ndarray
     limit: float
 
 
 class Tracker:
-    """Of one rule. Sees every frame's value in order; NaN is no value."""
+    """Finds the events of one rule: is shown every frame's value in order; NaN is no value."""
 
     def __init__(self, rule: Rule, *, pictures: bool) -> None:
         self.rule, self._pictures = rule, pictures
-        self._open: Noted | None = None  # its end is that of the last frame that belongs to it
-        self._ends_here = False  # whether the frame before belongs to it, so that this one tells its end
-        self._passed: float | None = None  # when the first frame was shown that nobody judged since
+        # The event that is going on. It ends when the frame after its last one is shown; `see` enters that then.
+        self._open: Noted | None = None
+        self._ends_here = False  # whether the frame before is its last one so far
+        # When the first of the frames was shown that came after the last verdict; None where none has come.
+        self._passed: float | None = None
 
     def see(self, moment: Moment, value: float, where: Where | None = None) -> Noted | None:
         """The event that ended, if one did."""

@@ -18,12 +18,12 @@ TOGETHER_SECONDS = 1.0  # between repeated frames that are told of as one event
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """An event of this kind is where a score goes beyond the limit.
+    """An event of this kind begins where a score is at the limit or beyond it.
 
-    release  up to where it goes on once it has begun
-    above    whether beyond is above or below
-    least    seconds that it must last
-    gap      seconds that it may be interrupted
+    release  once begun, it goes on while the score is at this value or beyond
+    above    whether beyond means higher; else it means lower
+    least    the least seconds that it must last
+    gap      the most seconds that it may be interrupted
     darkest  mean luma that a frame must have to count: in the dark there is nothing to judge
     black    whether black frames count
     """

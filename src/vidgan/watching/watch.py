@@ -1,7 +1,7 @@
-"""The order of things: one thread decodes, one measures each frame, one holds it beside its neighbours.
+"""The pass over a video: one thread decodes, one measures each frame alone, one compares it with its neighbours.
 
-Of every frame a few numbers are kept, in bare arrays; of the pictures no more than the frames at work and, for each
-open event, a small one.
+A few numbers are kept for every frame, in bare arrays; of the pictures only the frames at work and, for each event
+that is not over, a small one.
 """
 
 import math
@@ -197,7 +197,7 @@ class _Work:
         return None if reading.heat is None else Where(reading.heat, normal.threshold)
 
     def _judged(self, verdicts: list[Verdict | None]) -> None:
-        """Verdicts come when three frames are together, so these are numbers of a while ago."""
+        """Enter verdicts of the judge. They come for up to three frames at once, so for frames seen a while ago."""
         (tracker,) = (each for each in self._trackers if each.rule.score == realism.SCALE.name)
         for verdict in verdicts:
             moment = self._unjudged.popleft()
