@@ -39,6 +39,8 @@ def panel(
     title: str, top: int, points: dict[str, list[tuple[int, float]]], colours: dict[str, str], last: int
 ) -> list[str]:
     values = [value for line in points.values() for _, value in line]
+    if not values:  # such as a game that was not played
+        return []
     low, high = min(values), max(values)
     room = (high - low or 1.0) * 0.05
     low, high = low - room, high + room

@@ -36,7 +36,8 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, default=SHARED / "data" / "val")
     parser.add_argument("--frames", type=int, default=3)
     asked = parser.parse_args()
-    sharp = [clips.read(path, num_frames=asked.frames) for path in sorted(asked.clips.iterdir())]
+    os.environ.setdefault("VIDGAN_WEIGHTS", str(SHARED / "weights"))
+    sharp = [clips.read(path, num_frames=asked.frames) for path in sorted(asked.clips.glob("*.mp4"))]
     print(f"| damage | restore | {' | '.join(MEASURES)} |")
     print(f"|---|---|{'---|' * len(MEASURES)}")
     for level, damage in LEVELS.items():

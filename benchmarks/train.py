@@ -24,14 +24,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vidgan import dataset, recipe
 from vidgan.features import has_lpips, load_lpips
-from vidgan.training import game
+from vidgan.training import game, ground
 from vidgan.training import run as running
 
 
 def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
-    chosen = _sized(recipe.read(options.recipe), options)
+    chosen = ground.playable(_sized(recipe.read(options.recipe), options), print)
     steps = {
         f"{stage} {name}": _step(chosen, stage, dtype)
         for stage in ("faithful", "realistic")
@@ -169,8 +169,10 @@ def _print(report: dict[str, object]) -> None:
         cells = [name, f"{taken['median']:.0f} ({taken['q1']:.0f} - {taken['q3']:.0f})", "", "", ""]
         if name in gflop:
             rate = gflop[name] / taken["median"] * 1000
-            peak = peaks["fp32" if name.endswith("fp32") else "bf16"]
-            cells[2:] = [f"{gflop[name]:.0f}", f"{rate:.0f}", f"{rate / peak:.0%}"]
+            peak = peaks.get(
+                "fp32" if name.endswith("fp32") else "bf16"
+            )  # none where there is no such product
+            cells[2:] = [f"{gflop[name]:.0f}", f"{rate:.0f}", f"{rate / peak:.0%}" if peak else ""]
         elif "gflops" in taken:
             cells[3] = f"{taken['gflops']:.0f}"
         print("|", " | ".join(cells), "|")

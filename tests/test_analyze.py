@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -311,6 +313,21 @@ def test_odd_sides_lose_nothing(tmp_path):
     found = vidgan.analyze(lossless(tmp_path / "in.mkv", frames), clips=tmp_path / "clips")
     (name,) = found.clips.values()
     assert decode_all(tmp_path / "clips" / name).shape == (20, 101, 151, 3)
+
+
+def test_stretched_pixels_are_kept(tmp_path):
+    """Matroska and WebM hold them for H.264 alone; odd sides are none of its."""
+    told = {"codec": "libx264", "pixel_format": "yuv444p", "sample_aspect": Fraction(4, 3)}
+    film = videos.Film(width=101, height=65, times=range(20), **told)
+    found = vidgan.analyze(videos.write(tmp_path / "in.mkv", film), clips=tmp_path / "clips")
+    assert found.clips
+    for name in found.clips.values():
+        clip = video.probe(tmp_path / "clips" / name)
+        assert (clip.width, clip.height, clip.sample_aspect) == (101, 65, Fraction(4, 3))
+    even = replace(clip, path=tmp_path / "in.webm", width=100, height=64)
+    assert (
+        clips._form(even)[0] == ".mkv" and clips._form(replace(even, sample_aspect=Fraction(1)))[0] == ".webm"
+    )
 
 
 def test_a_failing_disk_costs_a_clip_and_not_the_analysis(tmp_path, film, monkeypatch, capsys):

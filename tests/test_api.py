@@ -191,3 +191,26 @@ def test_a_data_set_is_prepared_from_python(clip, tmp_path):
     made = vidgan.prepare(tmp_path / "mine", dataset=tmp_path / "set")
     assert made == tmp_path / "set"
     assert list(shards.read_index(made).entries) and (made / "report.html").is_file()
+
+
+@pytest.mark.parametrize("told", [{"fidelity": 0.5}, {"restore": 0.5}, {"denoise": 0.5}])
+def test_a_given_generator_has_nothing_to_blend_with(clip, tmp_path, told):
+    generator, _ = networks()
+    with pytest.raises(BadOption, match="no other weights to blend in"):
+        vidgan.enhance(clip, tmp_path / "out.mp4", model=generator, **told)
+    if "denoise" not in told:
+        with pytest.raises(BadOption, match="no other weights to blend in"):
+            vidgan.export(generator, tmp_path / "out.safetensors", **told)
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith("out")] == []
+
+
+def test_a_generator_that_was_loaded_learns(clip, tmp_path):
+    """What is loaded is frozen, to be run."""
+    generator = vidgan.create_generator(weights="fast")
+    before = weights_of(generator)
+    discriminator = vidgan.create_discriminator(features=8).requires_grad_(False)
+    vidgan.train(
+        generator, discriminator, clip, out=tmp_path / "run",
+        faithful_steps=1, realistic_steps=1, crop=64, batch=1,
+    )  # fmt: skip
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in weights_of(generator).items())

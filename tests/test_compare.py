@@ -1,6 +1,9 @@
 """One video against another: the same moments, as they are shown, in numbers known by hand."""
 
+import io
 import math
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 import videos
 import vidgan
 from videos import Film
+from vidgan import cli
 from vidgan.errors import BadVideo
 from vidgan.score import REFERENCE
 
@@ -226,3 +230,22 @@ def test_metrics_that_tell_at_the_end_may_be_asked_for_alone(tmp_path):
         for by in (0, 10)
     )
     assert numbers(reference, lighter, metrics="vmaf_neg").keys() == {"frames", "vmaf_neg"}
+
+
+def test_frames_that_are_passed_over_are_counted_and_said(tmp_path, capsys):
+    whole = exact(tmp_path / "whole.mkv", [grey(index) for index in range(50)])
+    kept = [index for index in range(50) if index != 20]
+    lacks = exact(tmp_path / "lacks.mkv", [grey(index) for index in kept], times=kept)
+    assert cli.main(["compare", str(whole), str(lacks), "--metrics", "psnr-y"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"1 frame of {whole} at times at which" in told and "not compared" in told
+
+
+def test_a_terminal_that_has_no_arrows_and_a_name_that_is_no_text(reference, tmp_path, monkeypatch):
+    output = tmp_path / os.fsdecode(b"out\xff.mkv")
+    output.write_bytes(reference.read_bytes())
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert cli.main(["compare", str(reference), str(output), "--metrics", "psnr-y"]) == 0
+    told = terminal.buffer.getvalue().decode("latin-1")
+    assert "PSNR-Y" in told and "out\\udcff.mkv" in told

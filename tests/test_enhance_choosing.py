@@ -9,7 +9,9 @@ import videos
 import vidgan
 from enhancing import apart, bicubic, shown, write_soft
 from vidgan import cli, errors
+from vidgan.enhancing import job
 from vidgan.enhancing.choosing import choose
+from vidgan.enhancing.options import Options
 from vidgan.geometry import Crop, Stored, Wish
 
 SMALL, LARGE = Stored(width=640, height=360), Stored(width=1920, height=1080)
@@ -109,3 +111,10 @@ def test_a_wrong_wish_is_told_before_the_file_is_opened(tmp_path, wish, told):
 def test_nothing_is_said_of_the_network_where_nothing_is_made(large, tmp_path, capsys):
     assert cli.main(["enhance", str(large), str(tmp_path / "out.mp4"), "--memory", "300M"]) == 1
     assert "is large" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "width"), [({}, 1920), ({"scale": 3}, 2880), ({"size": "1280x720"}, 1280)])
+def test_a_large_video_that_is_to_be_repaired_gets_the_network_that_can_at_the_same_size(large, more, width):
+    options = Options(input=large, output=large.with_name("out.mp4"), restore=0.5, quiet=True, **more)
+    made = job.prepare(options, None)
+    assert (made.options.model, made.plan.width) == ("fast", width)

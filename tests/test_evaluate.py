@@ -333,3 +333,11 @@ def clip_of(name: str, low: torch.Tensor) -> footage.Clip:
     pixels = (low * 255).round().byte().permute(0, 2, 3, 1).numpy()
     large = pixels.repeat(4, 1).repeat(4, 2)
     return footage.Clip(name=name, high=lambda limit: large[:limit], low=lambda limit: pixels[:limit])
+
+
+def test_a_folder_that_is_called_like_a_side_is_one_among_others(folder, tmp_path):
+    frames_of(folder / "sharp" / "walk", 3)
+    assert [clip.name for clip in footage.find(folder).clips] == ["one", "two", "sharp/walk"]
+    frames_of(tmp_path / "set" / "GT" / "000", 4)
+    frames_of(tmp_path / "set" / "GT" / "001", 5)
+    assert [clip.name for clip in footage.find(tmp_path / "set").clips] == ["000", "001"]

@@ -3,8 +3,10 @@
 import json
 import math
 import sys
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -342,3 +344,49 @@ def test_a_mistake_is_told_in_two_lines(small, large, capsys, words, code, messa
     told = capsys.readouterr().err
     assert message in told and len(told.strip().splitlines()) == 2
     assert sorted(small.parent.iterdir()) == before
+
+
+def test_outputs_of_inputs_of_two_sizes_are_compared_each_by_its_own(small, large, tmp_path):
+    """The first one's input lies beside it, and is no measure for the other."""
+    pictures = torch.from_numpy(moving(1, FRAMES, HEIGHT, WIDTH)).permute(0, 3, 1, 2).float()
+    halved = torch.nn.functional.interpolate(pictures, scale_factor=0.5, mode="bicubic", antialias=True)
+    tiny = exact(tmp_path / "tiny.mkv", list(halved.clamp(0, 255).round().byte().permute(0, 2, 3, 1).numpy()))
+    outputs = [enhanced(small, "from_small.mkv"), enhanced(tiny, "from_tiny.mkv", scale=4)]
+    alone = [first(vidgan.compare(large, output, metrics="psnr-rgb"))["psnr_rgb"] for output in outputs]
+    for order in (1, -1):
+        found = vidgan.compare(large, *outputs[::order], metrics="psnr-rgb").contenders
+        together = {contender.name: contender.means()["psnr_rgb"] for contender in found}
+        for output, value in zip(outputs, alone, strict=True):
+            assert together[output.name] == pytest.approx(value, abs=1e-3)
+    assert min(alone) > 20
+
+
+def test_a_source_with_another_title_is_the_source_all_the_same(small):
+    output = enhanced(small, "output.mkv")
+    titled = small.with_name("titled.mkv")
+    with av.open(str(small)) as given, av.open(str(titled), "w") as made:
+        made.metadata["title"] = "mine"
+        stream = made.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    found = vidgan.compare(titled, output)
+    assert (found.width, found.height) == (2 * WIDTH, 2 * HEIGHT) and "psnr_y" in found.left_out
+
+
+def test_stretched_pixels_are_compared_at_the_size_at_which_they_are_shown(tmp_path):
+    told = {"codec": "libx264", "options": {"crf": "1"}}  # which FFV1 does not hold
+    wide = exact(tmp_path / "wide.mp4", list(moving(1, FRAMES, 48, 64)), sample_aspect=Fraction(4, 3), **told)
+    output = enhanced(wide, "out.mkv")
+    found = vidgan.compare(wide, output, metrics="sharpness")
+    assert abs(found.width - 2 * 64 * 4 / 3) <= 2 and found.height == 96
+
+
+def test_a_metric_that_needs_every_frame_is_left_out_of_some(small, large):
+    pytest.importorskip("imageio_ffmpeg")
+    output = enhanced(small, "output.mkv")
+    found = vidgan.compare(large, output, metrics="psnr-y,vmaf-neg", every=2)
+    assert "every frame" in found.left_out["vmaf_neg"] and first(found).keys() == {"psnr_y"}
+    with pytest.raises(BadOption, match="need every frame"):
+        vidgan.compare(large, output, metrics="vmaf-neg", every=2)

@@ -118,3 +118,51 @@ def test_nothing_to_prepare_leaves_no_folder(tmp_path, capsys):
     (tmp_path / "in").mkdir()
     assert cli.main(["prepare", str(tmp_path / "in"), str(tmp_path / "set")]) == 1
     assert not (tmp_path / "set").exists()
+
+
+def test_a_table_of_groups_that_names_no_source_is_refused_and_one_that_names_others_is_told(
+    clip, tmp_path, capsys
+):
+    table = tmp_path / "groups.csv"
+    words = ["prepare", str(clip), str(tmp_path / "set"), "--groups", str(table)]
+    table.write_text("elsewhere/clip.mp4,gate\n")
+    assert cli.main(words) == 2
+    assert "names none of the sources, but elsewhere/clip.mp4" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+    table.write_text(f"{clip.name},gate\nanother.mp4,gate\n")
+    assert cli.main(words) == 0
+    assert "none of the sources: another.mp4" in " ".join(capsys.readouterr().err.split())
+    (entry,) = shards.read_index(tmp_path / "set").entries.values()
+    assert entry.group == "gate"
+
+
+def test_copies_are_kept_where_all_is_to_be_kept(clip, tmp_path):
+    folder = tmp_path / "both"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(clip.read_bytes())
+    for more, kept in (([], 1), (["--keep-all"], 2)):
+        assert cli.main(["prepare", str(folder), str(tmp_path / "set"), "--quiet", *more]) == 0
+        index = shards.read_index(tmp_path / "set")
+        assert sum(bool(entry.kept) for entry in index.entries.values()) == kept
+
+
+def test_no_more_than_a_clip_of_a_source_is_in_memory(tmp_path, monkeypatch):
+    """Each is in the file before the next is looked at."""
+    many = video(tmp_path / "many.mp4", moving(3, 60, 160, 192))
+    monkeypatch.setattr(preparing.judging, "faults", lambda *told, **more: [])
+    sizes, looked_at = [], preparing._judged
+
+    def judged(*told):
+        sizes.append(sum(file.stat().st_size for file in (tmp_path / "set" / "clips").iterdir()))
+        return looked_at(*told)
+
+    monkeypatch.setattr(preparing, "_judged", judged)
+    settings = preparing.Settings(frames=15, spacing=0.1)
+    index = preparing.prepare(
+        (many,), tmp_path / "set", settings, shares=(0.1, 0.0), table={}, tick=lambda *told: None
+    )
+    (entry,) = index.entries.values()
+    clip = 15 * 160 * 192 * 3
+    before = [sum(number < index for number in entry.kept) for index in range(len(entry.clips))]
+    assert [size // clip for size in sizes] == before and before[-1] >= 3

@@ -5,10 +5,13 @@ import hashlib
 import itertools
 import json
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from vidgan.report import page
+from vidgan.errors import BadOutput
+from vidgan.report import page, places
 from vidgan.report.curves import Axis
 from vidgan.report.highest import Highest
 
@@ -60,3 +63,21 @@ def test_an_axis_draws_its_ends_at_its_ends():
     up = Axis(2.0, 4.0, 100, 0)
     assert [up(value) for value in (2.0, 3.0, 4.0)] == [100, 50, 0]
     assert Axis(2.0, 2.0, 10, 20)(2.0) == 10, "where there is one value alone"
+
+
+def test_a_place_where_nothing_can_be_written_is_said_before_the_work(tmp_path, monkeypatch):
+    def refused(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(places, "try_to_write", refused)
+    with pytest.raises(BadOutput, match="could not be written: Permission denied"):
+        places.check(Named(report=tmp_path / "page.html"), [])
+    places.check(Named(json=Path("-")), [])
+
+
+@dataclass(frozen=True)
+class Named:
+    report: Path | None = None
+    json: Path | None = None
+    csv: Path | None = None
+    quiet: bool = False

@@ -93,7 +93,9 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path, text):
 def test_why_it_stopped_is_the_first_thing_said(folder):
     with (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps({"step": 20, "event": "stopped", "why": "lpips has not gained"}) + "\n")
-    assert "Stopped at step 20: lpips has not gained." in page_of(folder)
+    page = page_of(folder)
+    assert "Stopped at step 20: lpips has not gained." in page
+    assert "best, step 15" in page  # the weights of the step at which it stopped were not kept
 
 
 def test_a_folder_without_a_log_is_an_error(tmp_path):

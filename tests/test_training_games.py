@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from test_training import FAITHFUL, folder, pack, play, recipe, stage
+from test_training import FAITHFUL, folder, pack, play, recipe, stage, weights_of
 from test_training_step import at_realistic, batch, drawn, table
 from vidgan.recipe import Game, Losses, Network
 from vidgan.training import descent, game
@@ -75,3 +75,15 @@ def test_the_game_climbs_its_ramp_and_fades():
     shares = [game.course(told, step, 500) for step in (0, 50, 100, 300, 500)]
     assert shares == pytest.approx([0, 0.5, 1, 0.625, 0.25])
     assert game.course(Game(ramp=0), 0, 10) == game.course(Game(ramp=0), 9, 10) == 1
+
+
+def test_how_often_is_validated_changes_nothing_of_the_training(folder):
+    """Spectral normalisation moves with every forward pass of a network in training."""
+    unet = Network(name="unet", config={"features": 8})
+    runs = []
+    for every in (2, 100):
+        place = folder.with_name(f"every {every}")
+        pack(place)
+        runs.append(play(recipe(discriminator=unet, validate_every=every), place))
+    for name, weight in weights_of(runs[0]).items():
+        assert torch.equal(weight, weights_of(runs[1])[name]), name

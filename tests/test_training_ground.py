@@ -9,7 +9,7 @@ from footage import moving as panned
 from test_prepare import video
 from test_training import FAITHFUL, REALISTIC, folder, recipe, stage, still
 from vidgan import recipe as recipes
-from vidgan.errors import BadOption
+from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Data
 from vidgan.training import ground, loop
 from vidgan.training import run as running
@@ -92,3 +92,32 @@ def test_videos_that_hold_the_run_or_its_judges_are_refused(two, tmp_path):
     for judge in (two / "va.mp4", two, tmp_path):
         with pytest.raises(BadOption, match="trained on as part of"):
             with_videos(tmp_path, two, val=judge)
+
+
+def test_videos_that_others_judge_are_all_trained_on(tmp_path):
+    for name in ("a", "b"):
+        video(tmp_path / "in" / f"{name}.mp4", panned(ord(name)))
+    video(tmp_path / "judge" / "c.mp4", panned(ord("c")))
+    for _ in range(2):  # also when it goes on
+        data = with_videos(tmp_path, tmp_path / "in", val=tmp_path / "judge")
+        store, judges = ground.stores(data, tmp_path / "run", quiet)
+        assert len(store.shapes) == 2 and len(judges.shapes) == 1
+
+
+def test_a_recipe_of_ours_takes_the_starts_generator_unless_another_is_asked_for(monkeypatch, tmp_path):
+    played = []
+    monkeypatch.setattr(train, "_train", lambda chosen, *rest: played.append(chosen.generator.config))
+    monkeypatch.setattr(train, "_describe", lambda chosen, *rest: played.append(chosen.generator.config))
+
+    def asked(*overrides):
+        told = train.Options(
+            recipe="default", overrides=("start=fast", *overrides), dry_run=True, out=tmp_path / "run"
+        )
+        train.run(told)
+        return played.pop()
+
+    assert asked()["features"] == asked("generator.config.features=48")["features"] == 48
+    with pytest.raises(BadRecipe, match="another generator than that of the start"):
+        asked("generator.config.features=32")
+    assert asked("generator.config.features=32", "partly=true")["features"] == 32
+    assert asked("generator.config.features=64", "grown=true")["features"] == 64

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from test_training import folder, pack, play, recipe
+from test_training import REALISTIC, folder, pack, play, recipe, stage
 from vidgan import checkpoint, runs
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.generators import recurrent
@@ -248,3 +248,16 @@ def test_an_opponent_that_cannot_be_is_refused(tmp_path):
         running.create(recipe(opponent="judge"))
     with pytest.raises(BadWeights, match="no training state"):
         running.create(recipe(opponent=str(tmp_path / "gone")))
+
+
+def test_settings_that_no_shape_tells_are_the_runs_all_the_same(folder):
+    play(recipe(), folder)
+    longer = stage(REALISTIC, steps=5)
+    other = Network(name="triplet", config={"features": 8, "own": 4})
+    with pytest.raises(BadRecipe, match=r"discriminator\.config\.own was 0, not 4"):
+        play(recipe(discriminator=other, realistic=longer), folder)
+    written_out = Network(name="triplet", config={"features": 8, "own": 0, "smaller": 1})
+    assert play(recipe(discriminator=written_out, realistic=longer), folder).step == 9
+    assert (
+        play(recipe(discriminator=other, realistic=stage(REALISTIC, steps=6)), folder, change=True).step == 10
+    )

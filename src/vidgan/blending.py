@@ -50,6 +50,15 @@ def load(
     return generator
 
 
+def check_alone(fidelity: float | None, restore: float | None, denoise: float | None = None) -> None:
+    """Raises BadOption for shares of other weights beside a generator that is passed in, which has none."""
+    if fidelity is not None or restore or denoise is not None:
+        raise BadOption(
+            "a generator that is passed in has no other weights to blend in",
+            "Give the path of a model file, or leave out fidelity, restore and denoise.",
+        )
+
+
 def load_twins(model: str | Path, *, option: str) -> tuple[VideoGenerator, VideoGenerator]:
     """A realistic model and its faithful twin.
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def try_to_write(folder: Path) -> None:
+    """Raises OSError where no file can be made in a folder: before hours of work, not after."""
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def short(name: str) -> str:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 an error, 2 a command that cannot be, 130 interrupted, 128
 """
 
 import errno
+import io
 import os
 import re
 import signal
@@ -40,6 +41,10 @@ def main(words: list[str] | None = None) -> int:
     """Run one command line, sys.argv unless words are given, and give back its exit code."""
     words = (sys.argv[1:] if words is None else words) or ["--help"]
     _clean_up_when_terminated()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # names need be no text, and not every terminal has arrows
     door = typer.main.get_group(app)
     command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
     try:

@@ -1,9 +1,6 @@
 """Folders of videos and photos -> a packed store: one safetensors file of decoded uint8 pictures.
 
-Frames are written as they are decoded, so that a film of hours needs no more memory than one frame of it; the header,
-which says where each clip lies, comes first in the file and is written last, into room that was left for it.
-
-Source of the format: https://huggingface.co/docs/safetensors, whose headers may end in spaces.
+Frames are written as they are decoded (growing.py), so that a film of hours needs no more memory than one frame of it.
 """
 
 import json
@@ -12,7 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import IO
 
@@ -20,11 +17,11 @@ from safetensors import SafetensorError, safe_open
 
 from vidgan import disk
 from vidgan.dataset import shards
+from vidgan.dataset.growing import Growing
 from vidgan.dataset.store import Store
 from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
 from vidgan.folders import is_photo, is_video, walked
 
-A_HEADER = 200  # bytes of the header that a clip takes beside its name, at most
 RATE = 25  # frames a second of what does not say: of folders of frames, and of some videos
 
 NUMBERED = re.compile(r"^(.*?)(\d+)$")
@@ -61,8 +58,8 @@ def pack(
     _check_room([file for _, file in found], path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with disk.replacing(path) as partial:
-            packed = _write(_named(found), partial, contents, say)
+        with disk.replacing(path) as unfinished:
+            packed = _write(_named(found), unfinished, contents, say)
             if not packed:
                 raise BadVideo(
                     f"no video or photo in {', '.join(map(str, folders))} could be read",
@@ -166,32 +163,17 @@ def _check_room(found: list[Path], path: Path) -> None:
 
 def _write(named: dict[str, Path], path: Path, contents: str, say: Say) -> int:
     """The number of clips that were written; a file that does not decode to its end leaves nothing behind."""
-    header: dict[str, object] = {"__metadata__": {"contents": contents}}
-    room = len(json.dumps(header)) + sum(len(json.dumps(name)) + A_HEADER for name in named)
-    room += -room % 8
     with path.open("wb") as out:
-        start = out.seek(8 + room)
+        growing = Growing(out, named, {"contents": contents})
         for name, file in named.items():
-            begins = out.tell()
             try:
-                shape = _decoded(file, out)
+                growing.add(name, partial(_decoded, file))
             except (VidganError, OSError) as error:
                 if isinstance(error, OSError) and error.filename != str(file):
                     raise  # of the store
                 say(f"left out: {error.found if isinstance(error, VidganError) else error}")
-                out.seek(begins)
-                continue
-            header[name] = {
-                "dtype": "U8",
-                "shape": shape,
-                "data_offsets": [begins - start, out.tell() - start],
-            }
-        out.truncate()
-        words = json.dumps(header).encode()
-        assert len(words) <= room, (len(words), room)
-        out.seek(0)
-        out.write(room.to_bytes(8, "little") + words.ljust(room))
-    return len(header) - 1
+        growing.finish()
+    return growing.num_clips
 
 
 def _decoded(file: Path, out: IO[bytes]) -> tuple[int, int, int, int]:

@@ -7,8 +7,9 @@ than twice as many each side are wanted.
 
 import math
 from pathlib import Path
+from typing import Any
 
-from vidgan import geometry
+from vidgan import blending, geometry
 from vidgan.geometry import Shape, Wish
 
 AUTO = "auto"
@@ -34,6 +35,13 @@ def choose(wish: Wish, source: Shape) -> str:
     (xx, xy, _), (yx, yy, _) = map.matrix
     scale = math.sqrt(abs(xx * yy - xy * yx) / source.sample_aspect)
     return LARGE if scale <= TWICE * ROUNDING else USUAL
+
+
+def for_large(restore: float | None, wish: Wish) -> dict[str, Any]:
+    """The settings of a large video: LARGE; or USUAL at the same size, where it is to repair what LARGE cannot."""
+    if not restore or blending.can_restore(LARGE):
+        return {"model": LARGE}
+    return {"scale": TWICE} if wish.scale is None and wish.size is None else {}
 
 
 def told(source: Shape) -> str:

@@ -218,10 +218,12 @@ def _cast(
     network, twin = _networks(options, generator)
     wish, source = wish_of(options), video.probe(options.input)
     if auto and choosing.choose(wish, source) == choosing.LARGE:
-        options = replace(options, model=choosing.LARGE)
+        options = replace(options, **choosing.for_large(options.restore, wish))
         network, twin = _networks(options, generator)
     if generator is None and options.restore is None and options.denoise is None:
-        options = replace(options, restore=_estimated(options, source))
+        can = blending.can_restore(options.model)
+        found = damage.estimate(source, start=options.start, duration=options.duration) if can else 0.0
+        options = replace(options, restore=found)
         network = _loaded(options) if options.restore else network
     return options, source, network, twin
 
@@ -234,16 +236,13 @@ def _tell_of_choices(asked: Options, options: Options, source: Source, say: Call
         say(damage.told(options.restore))
 
 
-def _estimated(options: Options, source: Source) -> float:
-    """How much is to be restored where nobody says so: nothing with a model that cannot."""
-    if not blending.can_restore(options.model):
-        return 0.0
-    return damage.estimate(source, start=options.start, duration=options.duration)
-
-
 def _networks(options: Options, generator: nn.Module | None) -> tuple[VideoGenerator, VideoGenerator | None]:
     """What makes the video, and its faithful twin where --trust asks for one."""
-    network = _loaded(options) if generator is None else stream.checked(generator)
+    if generator is None:
+        network = _loaded(options)
+    else:
+        blending.check_alone(options.fidelity, options.restore, options.denoise)
+        network = stream.checked(generator)
     return network, None if options.trust is None else _twin(options, generator)
 
 

@@ -94,7 +94,7 @@ def find(data: Path) -> Footage:
     if high and low:
         clips = _paired(_one(high, "large"), _one(low, "small"))
     else:
-        found = _clips(high[0] if high else data)
+        found = _clips(high[0] if high and list(data.iterdir()) == high else data)
         clips = [Clip(name=name, high=_reader(files), files=tuple(files)) for name, files in found.items()]
     if not clips:
         raise BadVideo(f"{data} holds no video, no frames and no picture", "Name a folder that holds some.")

@@ -11,7 +11,9 @@ from fractions import Fraction
 from vidgan import pipeline, video
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
+from vidgan.silence import ignore
 from vidgan.video import Source
+from vidgan.words import amount
 
 SAME_MOMENT = Fraction(1, 1000)  # seconds: two containers may each have rounded a time to milliseconds
 MOST_ALONE = 0.05  # share of a video's frames that the others may miss before they count as different
@@ -37,7 +39,7 @@ def joined(
         video.read(each.source, start=each.start, duration=each.duration, say=say) for each in stretches
     ]
     streams = [stack.enter_context(pipeline.ahead(each, depth=DEPTH)) for each in frames]
-    return Join(streams, [each.name for each in stretches], partial=partial)
+    return Join(streams, [each.name for each in stretches], partial=partial, say=say)
 
 
 class Join:
@@ -45,11 +47,19 @@ class Join:
 
     names    of the videos, for errors
     partial  whether any number of frames that the others do not show is passed over
+    say      is told at the end how many were passed over
     Raises BadVideo where there is no moment in common, and unless partial for another frame rate or length.
     """
 
-    def __init__(self, videos: Sequence[Iterator[Frame]], names: Sequence[str], *, partial: bool) -> None:
-        self._videos, self._names, self._partial = videos, names, partial
+    def __init__(
+        self,
+        videos: Sequence[Iterator[Frame]],
+        names: Sequence[str],
+        *,
+        partial: bool,
+        say: Callable[[str], None] = ignore,
+    ) -> None:
+        self._videos, self._names, self._partial, self._say = videos, names, partial, say
         self._seen = [0] * len(videos)
         self._alone = [0] * len(videos)
         self.num_moments = 0
@@ -107,14 +117,16 @@ class Join:
         if self._partial:
             return
         for index, head in enumerate(heads):
-            if head is not None:
-                rest = 1 + sum(1 for _ in self._videos[index])
-                if rest > max(1, MOST_ALONE * self.num_moments):
-                    raise BadVideo(
-                        f"{self._names[index]} goes on for {rest} frames after {self._names[ended[0]]} has ended "
-                        f"at frame {self._seen[ended[0]]}: another length",
-                        "Compare whole videos, or add --partial to take the part that all show.",
-                    )
+            rest = 0 if head is None else 1 + sum(1 for _ in self._videos[index])
+            if rest > max(1, MOST_ALONE * self.num_moments):
+                raise BadVideo(
+                    f"{self._names[index]} goes on for {rest} frames after {self._names[ended[0]]} has ended "
+                    f"at frame {self._seen[ended[0]]}: another length",
+                    "Compare whole videos, or add --partial to take the part that all show.",
+                )
+            if left := self._alone[index] + rest:
+                told = f"{amount(left, 'frame')} of {self._names[index]}"
+                self._say(f"{told} at times at which {self._others(index)} shows none: not compared")
 
     def _others(self, index: int) -> str:
         return " or ".join(name for other, name in enumerate(self._names) if other != index)

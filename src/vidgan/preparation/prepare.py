@@ -8,18 +8,21 @@ Letters: T frames, H W height and width.
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save
 
 from vidgan import disk
 from vidgan.dataset import shards
-from vidgan.errors import VidganError
+from vidgan.dataset.growing import Growing
+from vidgan.errors import BadOption, BadOutput, VidganError
 from vidgan.preparation import alike, judging, sources
 from vidgan.preparation.sides import sides
 from vidgan.progress import Tick
@@ -55,13 +58,18 @@ def prepare(
 
     shares  of validation and of test
     table   file -> group, over the name rule
-    Raises VidganError where a place is missing or the folder cannot be written; a source that cannot be read is
-    noted in the index, and the rest goes on.
+    Raises VidganError where a place is missing, the table names no source, or the folder cannot be written; a source
+    that cannot be read is noted in the index, and the rest goes on.
     """
     found = sources.find(places)
     if not found:
         raise VidganError(
             f"there is no video and no photo in {', '.join(map(str, places))}", "Name folders that hold some."
+        )
+    if table and len(strangers(table, [entry.name for entry in found])) == len(table):
+        raise BadOption(
+            f"the table of groups names none of the sources, but {next(iter(table))}",
+            f"Name files as the report does, such as {found[0].name}, or without their first folder.",
         )
     for name in ("clips", "thumbs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -90,11 +98,22 @@ def prepare(
     finally:
         if len(index.entries) < len(found):
             shards.write_index(index.model_copy(update={"entries": known | index.entries}), folder)
-    _group(index, shares, table, before)
+    _group(index, shares, table, before, keep_copies=settings.keep_all)
     index.shares = shares
     shards.write_index(index, folder)
     _tidy(index, folder)
     return index
+
+
+def strangers(table: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """The files of a table of groups that are none of the sources."""
+    known = {key for name in names for key in _keys(name)}
+    return [file for file in table if file not in known]
+
+
+def _keys(name: str) -> tuple[str, str]:
+    """By what a source may be named in a table: with the folder that it was found in, and without."""
+    return name, name.partition("/")[2]
 
 
 def _unchanged(known: Mapping[str, shards.Entry], entry: sources.Found, folder: Path) -> shards.Entry | None:
@@ -114,36 +133,53 @@ def _looked_at(
     made = shards.Entry(kind=entry.kind, size=entry.size, changed=entry.changed)
     if old is not None:
         made.group, made.split = old.group, old.split
-    tensors: dict[str, torch.Tensor] = {}
-    thumb: bytes | None = None
+    shard = shards.shard_of(entry.name, folder)
+    kept = _kept(entry, folder, settings, made)
+    if (first := next(kept, None)) is None:
+        shard.unlink(missing_ok=True)
+        return made
+    try:
+        with disk.replacing(shard) as unfinished, unfinished.open("wb") as out:
+            growing = Growing(out, map(_clip_name, range(settings.most)))
+            for number, frames in chain([first], kept):
+                growing.add(_clip_name(number), partial(_written, frames))
+            growing.finish()
+    except OSError as error:
+        raise shards.unwritable(shard, error) from None
+    return made
+
+
+def _kept(
+    entry: sources.Found, folder: Path, settings: Settings, made: shards.Entry
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(number, (T, H, W, 3)) of each clip that is kept; all are noted in the entry that is made."""
     try:
         length = sources.length(entry)
         for start, frames in _windows(entry, settings, length.seconds):
             clip, frames = _judged(frames, start, settings, entry, length)
-            if thumb is None:
-                thumb = _thumb(frames[0])
-            if clip.kept:
-                tensors[f"clip{len(made.clips)}"] = torch.from_numpy(np.ascontiguousarray(frames))
+            if not made.clips:
+                _write_thumb(_thumb(frames[0]), folder, entry.name)
             made.clips.append(clip)
+            if clip.kept:
+                yield len(made.clips) - 1, frames
             if len(made.clips) >= settings.most:
                 break
+    except BadOutput:  # of the thumbnail
+        raise
     except VidganError as error:
         made.broken = error.found
     except OSError as error:
         made.broken = f"{entry.files[0]} cannot be read: {error.strerror}"
         made.changed = 0  # the disk's fault or that of rights, and may be over the next time
-    if thumb is not None:
-        _write_thumb(thumb, folder, entry.name)
-    shard = shards.shard_of(entry.name, folder)
-    if tensors:
-        try:
-            with disk.replacing(shard) as partial:
-                partial.write_bytes(save(tensors))
-        except OSError as error:
-            raise shards.unwritable(shard, error) from None
-    else:
-        shard.unlink(missing_ok=True)
-    return made
+
+
+def _written(frames: np.ndarray, out: IO[bytes]) -> tuple[int, ...]:
+    out.write(np.ascontiguousarray(frames).data)
+    return frames.shape
+
+
+def _clip_name(number: int) -> str:
+    return f"clip{number}"
 
 
 def _write_thumb(thumb: bytes, folder: Path, name: str) -> None:
@@ -243,15 +279,15 @@ def _group(
     shares: tuple[float, float],
     table: Mapping[str, str],
     before: Mapping[str, alike.Split],
+    *,
+    keep_copies: bool,
 ) -> None:
     """Give every source its group and its side, and find the copies."""
     prints = {
         name: [mark for clip in entry.clips if clip.kept for mark in clip.prints]
         for name, entry in index.entries.items()
     }
-    named = {
-        name: table[key] for name in index.entries for key in (name, name.partition("/")[2]) if key in table
-    }
+    named = {name: table[key] for name in index.entries for key in _keys(name) if key in table}
     groups = alike.groups(list(index.entries), fingerprints=prints, table=named)
     # The better of two copies has the larger frames, and of equal ones the more bytes.
     weights = {
@@ -261,7 +297,7 @@ def _group(
     copies = alike.copies(prints, weights)
     for name, entry in index.entries.items():
         entry.group = groups[name]
-        entry.copy_of = copies.get(name, "")
+        entry.copy_of = "" if keep_copies else copies.get(name, "")
     footage = {
         name: sum(frames for frames, *_ in (entry.clips[number].shape for number in entry.kept) if frames > 1)
         for name, entry in index.entries.items()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from vidgan.disk import try_to_write
 from vidgan.errors import BadOutput
 from vidgan.report.page import write
 
@@ -48,6 +49,9 @@ def check(places: Places, inputs: Iterable[Path | None]) -> None:
             )
         if is_file and place in kept:
             raise BadOutput(f"{path} is one of the files that are read", "Choose another name.")
+        if is_file:
+            with _told(path):
+                try_to_write(place.parent)
         if place in taken:
             raise BadOutput(f"{path} is named for two results", "Give each a place of its own.")
         taken.add(place)

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ def write_report(folder: Path) -> Path:
     text = recipe_file.read_text("utf-8") if recipe_file.is_file() else ""
     recipe = _parsed(text)
     first_real = recipe.get("faithful", {}).get("steps")
-    sections = [page.paragraph(_state(ordered, events, recipe)), _summary(ordered, first_real)]
+    ended = [row["step"] for row in events if row["event"] == "stopped"]
+    sections = [page.paragraph(_state(ordered, events, recipe)), _summary(ordered, first_real, ended)]
     marks = curves.Marks(
         stage=first_real, events=[(row["step"], f"{row['event']}: {row['why']}") for row in events]
     )
@@ -107,14 +108,14 @@ def _state(rows: Sequence[Row], events: Sequence[Row], recipe: dict[str, Any]) -
     return f"Step {step}" + (f" of {total}." if total else ".")
 
 
-def _summary(rows: Sequence[Row], first_real: int | None) -> str:
+def _summary(rows: Sequence[Row], first_real: int | None, ended: Collection[int]) -> str:
     """The validations that count, side by side."""
     if not rows:
         return page.paragraph("No validation yet.")
     shown = {"at the start": rows[0]}
     if first_real and (faithful := next((row for row in rows if row["step"] == first_real), None)):
         shown["faithful stage"] = faithful
-    if (best := best_of(rows, first_real)) is not None:
+    if (best := best_of(rows, first_real, ended)) is not None:
         shown[f"best, step {best['step']}"] = best
     if rows[-1] is not rows[0]:
         shown[f"last, step {rows[-1]['step']}"] = rows[-1]
@@ -126,9 +127,13 @@ def _summary(rows: Sequence[Row], first_real: int | None) -> str:
     return page.table(["held-out clips", *shown, ""], table)
 
 
-def best_of(rows: Sequence[Row], first_real: int | None) -> Row | None:
-    """The validation of the realistic stage with the best looks, where any measures them."""
+def best_of(rows: Sequence[Row], first_real: int | None, ended: Collection[int] = ()) -> Row | None:
+    """The validation of the realistic stage with the best looks, where any measures them.
+
+    ended  steps at which it was stopped: their weights were not kept, unless there were no others
+    """
     real = [row for row in rows if first_real and row["step"] > first_real]
+    real = [row for row in real if row["step"] not in ended] or real
     for name in ("val_lpips", "val_features"):
         if found := [row for row in real if name in row]:
             return min(found, key=lambda row: float(row[name]))

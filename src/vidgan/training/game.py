@@ -185,9 +185,12 @@ def made(run: Run, low_BTCHW: Tensor, draw: Draw, table: Table) -> tuple[Tensor,
     frames = low_BTCHW.shape[1]
     both_ways = bool(run.stage.losses.ping_pong)
     recorded = table.recording if table.recording and table.recording.shape == low_BTCHW.shape else None
+    # Twice: of one context older torch keeps weights that were cast without gradients, also for the pass that is learnt
+    # from (pytorch issue 112583).
     with table.autocast:
         roll = recorded.rolls[draw.history] if recorded and draw.history else None
         memory = roll(low_BTCHW) if roll else rolled_in(run.generator, low_BTCHW, draw.history)
+    with table.autocast:
         shown = losses.there_and_back(low_BTCHW) if both_ways else low_BTCHW
         output: Tensor = recorded.clip(shown, memory) if recorded else run.generator(shown, memory)
     if not both_ways:

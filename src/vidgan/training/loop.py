@@ -249,7 +249,9 @@ def validate(run: Run, ground: Ground) -> Row:
     if run.realistic and run.stage_step:
         margins = {}
         for name, clips in (("held out", own), ("seen", ground.seen[distributed.own_share()])):
+            run.discriminator.eval()  # or judging would move what normalises a unet's weights
             verdicts = score.judged(run.ema, run.discriminator, clips, precision=precision)
+            run.discriminator.train()
             mean = distributed.mean_of_rows(verdicts)
             if name == "held out":
                 found |= {"accuracy": mean["accuracy"]}

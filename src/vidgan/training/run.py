@@ -220,6 +220,8 @@ def assemble(recipe: Recipe, generator: VideoGenerator, discriminator: nn.Module
     for name in ("faithful", "realistic"):
         _check_crop(recipe, name, generator.scale)
     _check_view(recipe.realistic, discriminator)
+    generator.train().requires_grad_(True)  # a model that was loaded is frozen
+    discriminator.train().requires_grad_(True)
     return Run(
         recipe=recipe,
         generator=generator,
@@ -315,7 +317,8 @@ def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
             f"{path} is not the training state of this version",
             "Use the version that it was made with, or train into another folder with --out.",
         ) from None
-    if run.step < run.recipe.steps and not run.stopped:  # a finished one is not gone on with
+    unfinished = run.step < run.recipe.steps and not run.stopped
+    if unfinished:
         same.check(run.recipe, before, run.step, folder, change=change)
     for name, scaler in run.scalers.items():
         if scaler.is_enabled() and (saved := scalers.get(name)):
@@ -328,6 +331,8 @@ def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
             f"{path} holds other networks than the recipe: {_first_fault(error)}",
             "Train into another folder with --out, or put the recipe's networks back.",
         ) from None
+    if unfinished:
+        same.check_networks(run.generator, run.discriminator, before, folder, change=change)
     run.generator_optimizer = _fresh(run.generator, run.stage.lr)
     run.discriminator_optimizer = _fresh(run.discriminator, run.recipe.game.lr, first=0.0)
     for name in ("generator_optimizer", "discriminator_optimizer"):

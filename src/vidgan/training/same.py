@@ -1,12 +1,15 @@
 """Whether a run goes on as it was begun: a forgotten --set would spoil it without a word."""
 
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from vidgan.errors import BadRecipe
 from vidgan.recipe import Recipe
 
-# What may differ. Networks are seen to fit when they are loaded; footage may have been moved.
+# What may differ. Networks are looked at when their weights are in; footage may have been moved.
 FREE = {
     "name", "start", "partly", "grown", "opponent", "validate_every", "save_every", "data.train", "data.val",
     "data.replay", "faithful.steps", "realistic.steps",
@@ -26,16 +29,36 @@ def check(recipe: Recipe, before: Recipe, step: int, folder: Path, *, change: bo
             f"{folder} is at step {step}, and its faithful stage of {begun} steps cannot become one of {asked}",
             f"Leave faithful.steps at {begun} (realistic.steps may be another), or name another folder.",
         )
-    if not change and (differences := _differences(before.model_dump(), recipe.model_dump())):
-        told = ", ".join(differences[:MOST_NAMED])
-        lpips = any(".perceptual " in difference for difference in differences)
-        why = "LPIPS's weights have come or gone since, perhaps. " if lpips else ""
-        more = f" and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
-        raise BadRecipe(
-            f"{folder} holds a run that was begun otherwise: {told}{more}",
-            f"{why}Give the settings of {folder / 'recipe.toml'}, name another --out, or add --change to go on with "
-            "these.",
-        )
+    if not change:
+        _refuse(_differences(before.model_dump(), recipe.model_dump()), folder)
+
+
+def check_networks(
+    generator: nn.Module, discriminator: nn.Module, before: Recipe, folder: Path, *, change: bool
+) -> None:
+    """As check, for the settings of networks into which the run's weights fit: not all of them show in a shape."""
+    if change:
+        return
+    differences = []
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        config, was = getattr(network, "config", None), getattr(before, name).config
+        if is_dataclass(config) and not isinstance(config, type):
+            settings = {field.name: was.get(field.name, field.default) for field in fields(config)}
+            differences += _differences(settings, asdict(config), f"{name}.config.")
+    _refuse(differences, folder)
+
+
+def _refuse(differences: list[str], folder: Path) -> None:
+    if not differences:
+        return
+    told = ", ".join(differences[:MOST_NAMED])
+    lpips = any(".perceptual " in difference for difference in differences)
+    why = "LPIPS's weights have come or gone since, perhaps. " if lpips else ""
+    more = f" and {len(differences) - MOST_NAMED} more" if len(differences) > MOST_NAMED else ""
+    raise BadRecipe(
+        f"{folder} holds a run that was begun otherwise: {told}{more}",
+        f"{why}Give the settings of {folder / 'recipe.toml'}, name another --out, or add --change to go on with these.",
+    )
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], section: str = "") -> list[str]:

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from vidgan import disk, hardware, progress, sidecar, video
 from vidgan.errors import BadOption, BadVideo
-from vidgan.geometry.affine import Matrix
 from vidgan.measuring import alignment, compare, measures, moments
 from vidgan.measuring.alignment import Aligned, Part
 from vidgan.report import comparison as page
@@ -165,6 +164,13 @@ def _setting(
         source=source is not None,
     )
     left_out = dict(chosen.left_out)
+    metrics = chosen.metrics
+    if options.every > 1:
+        for metric in (metric for metric in metrics if metric.meter is not None):
+            left_out[metric.name] = "needs every frame: leave --every out"
+        metrics = [metric for metric in metrics if metric.meter is None]
+        if not metrics:
+            raise BadOption("the metrics that are named need every frame", "Leave --every out.")
     if source is None:
         left_out[LANCZOS] = (
             "the small video that the outputs were made from is not known: name it with --input"
@@ -174,7 +180,7 @@ def _setting(
         reference=None if reference is None else alignment.straight_onto(reference, *canvas, "the reference"),
         source=None if source is None else alignment.part_of(source, part, *canvas),
         part=part,
-        metrics=chosen.metrics,
+        metrics=metrics,
         every=options.every,
         device=hardware.device_of(options.device),
     )
@@ -197,9 +203,12 @@ def _was_enlarged(first: Source, outputs: dict[str, Source], made: dict[str, sid
         told = made[name]
         if told is not None:
             digest = digest or disk.sha256(first.path)
-            if told.input.sha256 != digest:
+            if told.input.sha256 == digest:
+                continue
+            # Another file of its size may be the same video, with another title or in another container.
+            if (first.width, first.height) != (told.geometry.source_width, told.geometry.source_height):
                 return False
-        elif output.width * output.height < ENLARGED**2 * first.width * first.height:
+        if output.width * output.height < ENLARGED**2 * first.width * first.height:
             return False
     return True
 
@@ -234,7 +243,7 @@ def _canvas(
         factor = max(large.width / shown.width, large.height / shown.height)
     else:
         (a, b, _), (d, e, _) = told.geometry.matrix
-        factor = abs(a * e - b * d) ** 0.5
+        factor = float(abs(a * e - b * d) / source.sample_aspect) ** 0.5  # square pixels, as they are shown
     # A whole factor where the codec's even sides allow for one.
     factor = (
         float(round(factor)) if abs(factor - round(factor)) * shown.width <= 2 and factor >= 1 else factor
@@ -251,13 +260,9 @@ def _placed(
     if told is None:
         return alignment.straight_onto(output, *canvas, str(output.path))
     reference, source = known
-    shown: Matrix
-    if source is not None:
-        shown = alignment.shown_as(source, *canvas)
-    else:
-        assert reference is not None
-        shown = alignment.shown_like(reference, told, *canvas)
-    return alignment.undone(output, told, shown, *canvas)
+    like = reference if source is None else source
+    assert like is not None
+    return alignment.undone(output, told, alignment.shown_like(like, told, *canvas), *canvas)
 
 
 def _cut(made: dict[str, sidecar.Sidecar | None]) -> tuple[float, float | None]:

@@ -54,7 +54,9 @@ def run(options: Options, generator: nn.Module | None = None) -> Exported:
     """Write the file; a generator takes the model's place. Raises VidganError, and leaves what was there."""
     _check_place(options)
     origin = _origin(options) if generator is None else None
-    if generator is None:
+    if generator is not None:
+        blending.check_alone(options.fidelity, options.restore)
+    else:
         generator = blending.load(options.model, fidelity=options.fidelity, restore=options.restore)
     # A copy: theirs stays as it is.
     network = ready(stream.checked(generator), device=CPU, precision=torch.float32)

@@ -13,7 +13,7 @@ from vidgan import lock, progress
 from vidgan.dataset import shards
 from vidgan.errors import BadOption, BadOutput, BadVideo
 from vidgan.preparation import alike
-from vidgan.preparation.prepare import Settings, prepare
+from vidgan.preparation.prepare import Settings, prepare, strangers
 from vidgan.report import prepared
 from vidgan.words import amount
 
@@ -57,6 +57,8 @@ def run(options: Options) -> shards.Index:
             tick=tick,
         )
         report = prepared.write_report(index, options.dataset)
+    if unknown := strangers(table, index.entries):
+        progress.say(console)(f"--groups names files that are none of the sources: {', '.join(unknown)}")
     if options.json:
         print(as_json.dumps(_told(index, report)))
     elif not options.quiet:

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from vidgan import hardware, progress, recipe, runs
 from vidgan.dataset import shards
-from vidgan.errors import BadOption
-from vidgan.recipe import Recipe
+from vidgan.errors import BadOption, BadRecipe
+from vidgan.recipe import Network, Recipe
 from vidgan.training import calibrating, distributed, ground, loop, planning
 from vidgan.training import run as running
 from vidgan.training.folder import alone, writable
@@ -52,8 +52,13 @@ def run(options: Options) -> Path:
         state = runs.state_of(folder)
         source = str(state) if state.is_file() else chosen.start
         found = running.networks_of(source)
-        if chosen.grown:
+        if chosen.grown or chosen.partly:
             del found["generator"]  # it is to become another
+        elif _names_another(options.overrides, chosen.generator, found["generator"]):
+            raise BadRecipe(
+                f"--set names another generator than that of the start, {chosen.start}",
+                "Add --set grown=true for a larger one that begins as it does, --set partly=true to take what fits.",
+            )
         chosen = chosen.model_copy(update=found)
     with distributed.joined(device), progress.bar(console, quiet=distributed.rank() > 0) as tick:
         setup = loop.Setup(
@@ -72,6 +77,19 @@ def run(options: Options) -> Path:
         with alone(folder) if distributed.rank() == 0 else nullcontext():
             _train(chosen, folder, options, setup)
     return folder
+
+
+def _names_another(overrides: tuple[str, ...], asked: Network, start: Network) -> bool:
+    """Whether --set asks for another generator than the start's; what else the recipe has may differ."""
+    entries = {override.partition("=")[0].strip() for override in overrides}
+    settings = {
+        entry.removeprefix("generator.config.") for entry in entries if entry.startswith("generator.config.")
+    }
+    if "generator.config" in entries:
+        settings |= asked.config.keys()
+    return ("generator.name" in entries and asked.name != start.name) or any(
+        asked.config.get(setting) != start.config.get(setting) for setting in settings
+    )
 
 
 def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) -> None:
@@ -126,6 +144,10 @@ def _with_videos(chosen: Recipe, options: Options, folder: Path, setup: loop.Set
         crop = max(chosen.faithful.crop, chosen.realistic.crop)
         settings = Settings(min_side=crop + crop // 4)  # with its margin
         index = prepare(videos, place, settings, shares=SHARES, table={}, tick=setup.tick)
+        if names_val:  # nothing needs to be held out
+            for entry in index.entries.values():
+                entry.split = "train"
+            shards.write_index(index, place)
         report = write_report(index, place)
         clips = sum(len(entry.kept) for entry in index.entries.values())
         setup.say(

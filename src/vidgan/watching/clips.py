@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from vidgan import video
+from vidgan.disk import try_to_write
 from vidgan.errors import BadOutput
 from vidgan.score import Event
 from vidgan.video import CONTAINERS, Encoding, Source, Writer
@@ -24,6 +25,10 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise BadOutput(f"{folder} is a file", "Name a folder for the clips.")
     if not folder.is_dir() and not folder.resolve().parent.is_dir():
         raise BadOutput(f"{folder.resolve().parent} is no folder", "Make it first, or choose another.")
+    try:
+        try_to_write(folder if folder.is_dir() else folder.resolve().parent)
+    except OSError as error:
+        raise BadOutput(f"{folder} cannot be written: {error.strerror}", "Choose another folder.") from None
     if not overwrite and folder.is_dir() and any(OURS.fullmatch(file.name) for file in folder.iterdir()):
         raise BadOutput(f"{folder} holds clips already", "Add --overwrite, or choose another folder.")
 
@@ -87,6 +92,10 @@ def _part(source: Source, event: Event) -> tuple[float, float]:
 def _form(source: Source) -> tuple[str, Encoding]:
     """The suffix and the encoding that keep most: the source's own container, where it takes any times."""
     suffix = source.path.suffix.lower()
+    if source.sample_aspect != 1 and (source.width % 2 or source.height % 2):
+        return ".mp4", Encoding(codec="vp9")  # which Matroska and WebM hold with square pixels only
+    if source.sample_aspect != 1 and suffix == ".webm":
+        return ".mkv", Encoding()
     if source.width % 2 or source.height % 2:  # H.264 in 4:2:0 would have to lose a column or a row
         return (".webm" if suffix == ".webm" else ".mkv"), Encoding(codec="vp9")
     return (suffix if suffix in CONTAINERS and suffix != ".avi" else ".mkv"), Encoding()
