@@ -105,6 +105,13 @@ def test_of_a_free_turn_that_cuts_corners_the_middle_is_compared(small, large):
     assert 100 < found.width < 2 * WIDTH and first(found)["psnr_rgb"] > 30
 
 
+@pytest.mark.parametrize("crop", ["64x48+4+4", "64x48+60+44"])
+def test_of_a_crop_that_was_turned_freely_no_more_than_the_crop_is_compared(small, large, crop):
+    output = enhanced(small, "output.mkv", crop=crop, rotate=20)
+    found = vidgan.compare(large, output, metrics="psnr-rgb")
+    assert 60 < found.width <= 128 and 45 < found.height <= 96 and first(found)["psnr_rgb"] > 30
+
+
 def test_a_shift_by_one_pixel_would_be_noticed(small, large):
     """The control of the tests above."""
     doubled = moving(1, FRAMES, HEIGHT, WIDTH).repeat(2, 1).repeat(2, 2)

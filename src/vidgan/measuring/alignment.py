@@ -6,7 +6,7 @@ output is. An output that was turned or cropped shows only a part of it: then on
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +44,16 @@ class Part:
         return Part(x, y, max(right - x, 0), max(bottom - y, 0))
 
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
 @dataclass(frozen=True)
 class Aligned:
     """A video and the way onto the canvas."""
 
     source: Source
     way: Map
+    within: Box | None = None  # of the canvas, what a crop has left; None for all
 
     def picture(self, frame: Frame, part: Part | None, device: torch.device) -> Tensor:
         """(3, H, W) in about [0, 1]: the part of the canvas, or all of it."""
@@ -140,7 +144,8 @@ def undone(source: Source, made: sidecar.Sidecar, shown: Matrix, width: int, hei
         matrix=tidied(after(shown, geometry.inverse)),
         content=content,
     )
-    return Aligned(source, way)
+    left = replace(forward, width=width, height=height, matrix=shown).boxes(np.array([geometry.content]))[0]
+    return Aligned(source, way, (left[0], left[1], left[2], left[3]))
 
 
 def part_of(source: Source, part: Part, width: int, height: int) -> Aligned:
@@ -174,8 +179,11 @@ def part_of(source: Source, part: Part, width: int, height: int) -> Aligned:
     )
 
 
-def covered(way: Map) -> Part:
-    """The part of the canvas that the video shows: all of it, or the largest upright rectangle about its middle."""
+def covered(way: Map, within: Box | None = None) -> Part:
+    """The part of the canvas that the video shows: all of it, or the largest upright rectangle about its middle.
+
+    within  of the canvas, what a crop has left: its middle then, and no more than it
+    """
     left, top, right, bottom = way.content
     whole = Part(0, 0, way.width, way.height)
     (a, b, _), (d, e, _) = way.matrix
@@ -184,8 +192,8 @@ def covered(way: Map) -> Part:
         x, y = math.ceil(box[0] - WHOLE), math.ceil(box[1] - WHOLE)
         part = Part(x, y, math.floor(box[2] + WHOLE) - x, math.floor(box[3] + WHOLE) - y)
         return part.meets(whole)
-    centre = np.array([way.width / 2, way.height / 2])
-    half = np.array([way.width / 2, way.height / 2])
+    box = np.array(within or (0.0, 0.0, way.width, way.height))
+    centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
     back = way.inverse()
 
     def inside(share: float) -> bool:
@@ -194,7 +202,7 @@ def covered(way: Map) -> Part:
         near, far = np.array([left, top]) - WHOLE, np.array([right, bottom]) + WHOLE
         return bool((points >= near).all() and (points <= far).all())
 
-    if inside(1.0):
+    if np.abs(box - (0, 0, way.width, way.height)).max() <= WHOLE and inside(1.0):
         return whole
     low, high = 0.0, 1.0
     for _ in range(30):

@@ -152,7 +152,7 @@ def _setting(
     reference, source = known
     part = Part(0, 0, *canvas)
     for aligned in placed.values():
-        part = part.meets(alignment.covered(aligned.way))
+        part = part.meets(alignment.covered(aligned.way, aligned.within))
         if min(part.width, part.height) < alignment.SMALLEST_SIDE:
             raise BadVideo(
                 f"{aligned.source.path} shows next to nothing of what the others show", "Compare it alone."
