@@ -87,9 +87,8 @@ def measure(join: Join, setting: Setting, watch: Callable[[Moment], None]) -> Nu
         asked = {metric.name for metric in setting.metrics}
         for name, meter in meters:
             found = {metric: values for metric, values in meter.finish().items() if metric in asked}
-            numbers.values.setdefault(name, {}).update(
-                found
-            )  # nothing is there where meters alone were asked for
+            # Nothing is there yet where metrics with a meter alone were asked for.
+            numbers.values.setdefault(name, {}).update(found)
     return numbers
 
 

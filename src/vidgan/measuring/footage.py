@@ -94,7 +94,8 @@ def find(data: Path) -> Footage:
     if high and low:
         clips = _paired(_one(high, "large"), _one(low, "small"))
     else:
-        found = _clips(high[0] if high and list(data.iterdir()) == high else data)
+        alone = high and high == [entry for entry in data.iterdir() if not entry.name.startswith(".")]
+        found = _clips(high[0] if alone else data)
         clips = [Clip(name=name, high=_reader(files), files=tuple(files)) for name, files in found.items()]
     if not clips:
         raise BadVideo(f"{data} holds no video, no frames and no picture", "Name a folder that holds some.")
