@@ -28,7 +28,7 @@ PLACE = methods.Place(device=torch.device("cpu"), precision=torch.float32, threa
 @pytest.fixture(autouse=True)
 def told_footprint(monkeypatch) -> None:
     """A process of its own for every method takes seconds: tests/test_footprint.py is about those."""
-    monkeypatch.setattr(evaluate.footprint, "of", lambda name, size, place: float(len(name)))
+    monkeypatch.setattr(evaluate.footprint, "of", lambda name, size, scale, place: float(len(name)))
 
 
 @pytest.fixture
@@ -341,3 +341,23 @@ def test_a_folder_that_is_called_like_a_side_is_one_among_others(folder, tmp_pat
     frames_of(tmp_path / "set" / "GT" / "000", 4)
     frames_of(tmp_path / "set" / "GT" / "001", 5)
     assert [clip.name for clip in footage.find(tmp_path / "set").clips] == ["000", "001"]
+
+
+def test_numbered_pictures_on_both_sides_are_one_pair(tmp_path):
+    frames_of(tmp_path / "GT", 4)
+    frames_of(tmp_path / "LR", 4, height=HEIGHT // 4, width=WIDTH // 4)
+    (clip,) = footage.find(tmp_path).clips
+    assert clip.low is not None and len(clip.high(None)) == len(clip.low(None)) == 3
+
+
+def test_sets_take_some_of_every_clip_and_say_where_there_are_too_few(monkeypatch):
+    monkeypatch.setattr(evaluate, "has_efficientnet", lambda: True)
+    monkeypatch.setattr(evaluate.distribution, "frame_features", lambda clip: clip)
+    found = evaluate.Findings()
+    for frames in (200, 1, 200, 2, 200):
+        clip = torch.zeros(frames, 4)
+        evaluate._remember(found, clip, {"fast": clip}, 5)
+    assert [len(clip) for clip in found.features[""]] == [80, 80, 80]
+    del found.features[""][1:]
+    assert evaluate.distances(found, []) == {}
+    assert "3 clips of 3 frames or more, there are 1" in found.left_out["distances between sets"]

@@ -16,14 +16,15 @@ def test_it_is_a_whole_process_and_holds_the_enlarged_pictures():
     height, width = 1000, 1200
     pictures_mb = 2 * 3 * 4 * height * 4 * width * 4 / (1 << 20)  # two, 4 times larger, in float32
     assert pictures_mb > 400
-    assert pictures_mb + 100 < footprint.of("bicubic", (height, width), PLACE) < pictures_mb + 2000
+    assert pictures_mb + 100 < footprint.of("bicubic", (height, width), 4, PLACE) < pictures_mb + 2000
 
 
 def test_a_network_s_own_layers_count():
-    fast, bicubic = (footprint.of(name, (96, 128), PLACE) for name in ("fast", "bicubic"))
+    assert footprint.of("bicubic", (300, 300), 8, PLACE) > footprint.of("bicubic", (300, 300), 1, PLACE) + 100
+    fast, bicubic = (footprint.of(name, (96, 128), 4, PLACE) for name in ("fast", "bicubic"))
     assert fast > bicubic + 10
 
 
 def test_a_process_that_does_not_end_in_time_tells_nothing(monkeypatch):
     monkeypatch.setattr(footprint, "PATIENCE", 0.05)
-    assert footprint.of("bicubic", (8, 8), PLACE) is None
+    assert footprint.of("bicubic", (8, 8), 4, PLACE) is None

@@ -15,7 +15,7 @@ import vidgan
 from test_compare import exact
 from vidgan import anomaly, cli
 from vidgan.errors import BadAnalyser, BadOption, BadVideo, MissingExtra, VidganError
-from vidgan.measuring.lookers import from_file
+from vidgan.measuring.lookers import choose, from_file
 from vidgan.report.impact import rows
 
 LEFT, TOP, SIDE = 16, 12, 12  # of the yellow square in the source
@@ -351,3 +351,21 @@ def test_the_anomaly_score_is_a_number_of_every_version(source, large):
 def test_a_model_that_enhances_knows_nothing_of_what_is_normal(source, large, capsys):
     assert door(source, large, "--normal", "fast") == 1
     assert "enhances frames and predicts none" in capsys.readouterr().err
+
+
+def test_a_plug_in_may_draw_on_its_picture_and_no_other_sees_it():
+    def scribbles(pixels):
+        pixels[:] = 0
+        return []
+
+    ((looker,), _) = choose(None, [("scribbles", scribbles)])
+    pixels = np.full((8, 8, 3), 200, np.uint8)
+    assert looker.load()(pixels) == []
+    assert (pixels == 200).all()
+
+
+def test_a_plug_in_that_ends_the_program_is_an_error_of_its_own(tmp_path):
+    place = tmp_path / "script.py"
+    place.write_text("import sys\n\ndef find(pixels):\n    return []\n\nsys.exit(0)\n")
+    with pytest.raises(BadAnalyser, match="failed: SystemExit: 0"):
+        from_file(f"{place}:find")

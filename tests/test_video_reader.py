@@ -7,6 +7,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import av
+import av.filter
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from vidgan import ffmpeg
 from vidgan.errors import BadOption, BadVideo
 from vidgan.video.probe import probe
 from vidgan.video.reader import Seen, read, read_after
+from vidgan.video.writer import Writer
 
 MILLISECONDS = Fraction(1, 1000)
 
@@ -313,3 +315,77 @@ def test_a_clock_that_jumps_back_can_be_mended_as_the_error_says(tmp_path, suffi
     seconds = [frame.seconds for frame in read(probe(tmp_path / "OUT.mkv"))]
     steps = [later - sooner for sooner, later in pairwise(seconds)]
     assert steps == [Fraction(1, 25)] * 79
+
+
+def test_frames_without_the_flag_are_left_alone_wherever_one_begins(tmp_path):
+    """A film that is interlaced at first and progressive then, stripes and all."""
+    path = tmp_path / "mixed.mkv"
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[::2] = 220
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        container.start_encoding()
+        for first, mode in ((0, "tff"), (20, "prog")):
+            coder = av.CodecContext.create("mpeg2video", "w")
+            coder.width, coder.height, coder.pix_fmt, coder.framerate = 64, 64, "yuv420p", Fraction(25)
+            coder.time_base, coder.gop_size, coder.max_b_frames, coder.qmin, coder.qmax = (
+                Fraction(1, 25),
+                5,
+                0,
+                2,
+                2,
+            )
+            if mode == "tff":
+                coder.flags |= 1 << 18 | 1 << 29  # interlaced transforms and motion
+            made = []
+            for index in range(first, first + 20):
+                moved = stripes.copy()
+                moved[:, 2 * index % 56 :][:, :8] = 120
+                picture = flagged(
+                    av.VideoFrame.from_ndarray(moved, format="rgb24").reformat(format="yuv420p"), mode
+                )
+                picture.pts, picture.time_base = index, Fraction(1, 25)
+                made += coder.encode(picture)
+            for packet in [*made, *coder.encode(None)]:
+                packet.stream, packet.time_base = stream, Fraction(1, 25)
+                container.mux(packet)
+    source = probe(path)
+    whole = {frame.pts: frame.pixels for frame in read(source)}
+    later = {frame.pts: frame.pixels for frame in read(source, start=1.4)}
+    assert source.interlaced and len(later) == 5
+    for pts, pixels in later.items():
+        assert np.array_equal(pixels, whole[pts])
+        assert np.abs(np.diff(pixels[..., 1].astype(int), axis=0)).mean() > 100
+
+
+def flagged(picture: av.VideoFrame, mode: str) -> av.VideoFrame:
+    graph = av.filter.Graph()
+    given = graph.add_buffer(
+        width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 25)
+    )
+    graph.link_nodes(given, graph.add("setfield", mode=mode), graph.add("buffersink")).configure()
+    graph.vpush(picture)
+    return graph.vpull()
+
+
+@pytest.mark.parametrize("first", range(129010, 129019))
+def test_a_stream_may_begin_between_two_microseconds(tmp_path, first):
+    """FFmpeg says where a file begins in whole microseconds, rounded up or down."""
+    path = tmp_path / "in.ts"
+    with av.open(str(path), "w", options={"muxdelay": "0", "mpegts_copyts": "1"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
+        for index in range(10):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = first + 3600 * index, Fraction(1, 90000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    source = probe(path)
+    assert len(list(read(source, duration=0.2))) == 5
+    assert [round(frame.pixels.mean() / 20) for frame in read(source, start=0.2)] == [5, 6, 7, 8, 9]
+    with Writer(tmp_path / "out.mp4", source=source, width=64, height=48) as writer:
+        for frame in read(source):
+            writer.write(frame)
+    assert next(read(probe(tmp_path / "out.mp4"))).seconds == 0

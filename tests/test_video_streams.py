@@ -160,7 +160,7 @@ def test_a_part_is_cut_at_one_instant_in_every_stream(tmp_path, target):
     assert clicks_of(out) == pytest.approx([0.1, 0.6], abs=0.003)
     assert texts_of(out) == [
         (0.0, pytest.approx(0.3), "Good morning"),
-        (pytest.approx(0.6), pytest.approx(1.2), "Zwei\nZeilen \u00fc"),
+        (pytest.approx(0.6), pytest.approx(0.9), "Zwei\nZeilen \u00fc"),
     ]
     with av.open(str(out)) as container:
         spans = [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in container.chapters()]
@@ -285,3 +285,15 @@ def test_late_sound_stays_late_and_is_told_where_it_does_not(tmp_path, monkeypat
     monkeypatch.setattr(Companions, "carried", expecting_it_sooner)
     said = copy(path, tmp_path / f"again{target}")
     assert any("begins at 0.70" in line and "should at 0.000 s" in line for line in said)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_text_that_is_shown_beyond_the_part_ends_with_it(tmp_path, suffix):
+    path = videos.write_in_company(tmp_path / "in.mkv")
+    begin, end, _ = max(WORDS, key=lambda words: words[1] - words[0])
+    middle = round((begin + end) / 2, 2)
+    out = tmp_path / f"out{suffix}"
+    copy(path, out, duration=middle)
+    assert max(until for number in (0, 1) for _, until, _ in texts_of(out, number)) == pytest.approx(
+        middle, abs=0.01
+    )

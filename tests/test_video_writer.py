@@ -331,3 +331,16 @@ def test_the_least_and_longest_pictures_that_an_encoder_takes_are_written(tmp_pa
     path = videos.write(tmp_path / "in.mkv", film, [np.full((height, width, 3), 90, np.uint8)] * 4)
     copy(path, tmp_path / "out.mkv", encoding=video.Encoding(codec=codec))
     assert len(presented(tmp_path / "out.mkv")) == 4
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mov", "prores"), (".mkv", "prores"), (".mp4", "mpeg4"), (".mkv", "ffv1")]
+)
+def test_full_range_is_kept_or_made_limited_where_nothing_could_say_it(tmp_path, suffix, codec):
+    grey = [np.full((64, 64, 3), value, np.uint8) for value in (6, 129, 251)]
+    film = Film(width=64, height=64, times=(0, 1, 2), full_range=True, options={"crf": "4"})
+    out = tmp_path / f"out{suffix}"
+    copy(videos.write(tmp_path / "in.mp4", film, grey), out, encoding=video.Encoding(codec=codec))
+    frames = [frame.pixels for frame in video.read(video.probe(out))]
+    codes = [pixels.mean() / (np.iinfo(pixels.dtype).max / 255) for pixels in frames]
+    assert codes == pytest.approx([6, 129, 251], abs=2)

@@ -88,7 +88,7 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
             if task.footage.layout is not None:
                 values[score.FIELD] = task.footage.layout.psnr(made[method.name], high)
             found.rows.append(Row(method=method.name, clip=clip.name, values=values))
-        _remember(found, high, made)
+        _remember(found, high, made, len(task.footage.clips))
         tell(clip.name, low, high, made)
     if not found.rows:
         raise BadVideo(
@@ -122,7 +122,7 @@ def opened(clip: Clip, task: Task) -> tuple[Tensor, Tensor]:
     return floats_of(low).contiguous(), floats_of(high).contiguous()
 
 
-def efficiency(method: Method, found: Findings, place: Place) -> Efficiency:
+def efficiency(method: Method, found: Findings, scale: int, place: Place) -> Efficiency:
     """Milliseconds and energy are medians over clips; operations are for the mean of their sizes."""
     joules = found.joules.get(method.name)
     pixels = sum(found.pixels) / len(found.pixels)
@@ -130,7 +130,7 @@ def efficiency(method: Method, found: Findings, place: Place) -> Efficiency:
         device=method.device,
         precision=method.precision,
         network_ms=round(1000 * median(found.seconds[method.name]), 3),
-        peak_memory_mb=footprint.of(method.name, found.size, place),
+        peak_memory_mb=footprint.of(method.name, found.size, scale, place),
         parameters=method.parameters,
         gflop=None if method.gflop_per_pixel is None else round(method.gflop_per_pixel * pixels, 3),
         joules=round(median(joules), 3) if joules else None,
@@ -140,7 +140,10 @@ def efficiency(method: Method, found: Findings, place: Place) -> Efficiency:
 def distances(found: Findings, methods: Sequence[Method]) -> dict[str, dict[str, distribution.Distance]]:
     """How far each method's footage is from the true one as sets of frames and of motion, where that can be told."""
     truth = found.features.get("", [])
-    if len(truth) < distribution.LEAST_CLIPS or min(map(len, truth)) < LEAST_SET_FRAMES:
+    if len(truth) < distribution.LEAST_CLIPS:
+        if has_efficientnet():
+            least = f"{distribution.LEAST_CLIPS} clips of {LEAST_SET_FRAMES} frames or more"
+            found.left_out["distances between sets"] = f"need {least}, there are {len(truth)}"
         return {}
     return {
         method.name: {
@@ -202,12 +205,13 @@ def _chained(clip: Tensor, begins: Sequence[bool]) -> Iterator[metrics.Picture]:
         yield before
 
 
-def _remember(found: Findings, high: Tensor, made: dict[str, Tensor]) -> None:
-    """Features of some frames, for the distances between sets."""
-    if not has_efficientnet() or sum(map(len, found.features.get("", []))) >= MOST_SET_FRAMES:
+def _remember(found: Findings, high: Tensor, made: dict[str, Tensor], num_clips: int) -> None:
+    """Features of a clip's first frames, for the distances between sets: all clips have the same share of them."""
+    if not has_efficientnet() or len(high) < LEAST_SET_FRAMES:
         return
+    most = max(MOST_SET_FRAMES // num_clips, LEAST_SET_FRAMES)
     for name, clip in {"": high, **made}.items():
-        found.features.setdefault(name, []).append(distribution.frame_features(clip))
+        found.features.setdefault(name, []).append(distribution.frame_features(clip[:most]))
 
 
 def check_judge(generator: VideoGenerator, task: Task) -> None:

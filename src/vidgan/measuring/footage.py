@@ -137,7 +137,7 @@ def _one(folders: list[Path], what: str) -> Path:
 
 
 def _paired(high: Path, low: Path) -> list[Clip]:
-    large, small = _clips(high), _clips(low)
+    large, small = (_clips(side, high.parent.name) for side in (high, low))
     if alone := sorted(large.keys() ^ small.keys()):
         raise BadVideo(
             f"{', '.join(alone[:5])} {'are' if len(alone) > 1 else 'is'} in only one of {high} and {low}",
@@ -149,8 +149,10 @@ def _paired(high: Path, low: Path) -> list[Clip]:
     ]
 
 
-def _clips(place: Path) -> dict[str, list[Path]]:
+def _clips(place: Path, root: str = "") -> dict[str, list[Path]]:
     """Name -> the files of its frames.
+
+    root  the name of what lies in the place itself, where it is not the place's own
 
     A folder whose pictures are numbered is a clip, also a linked one; other pictures are clips of one frame. Files that
     differ in their suffix alone keep it in their names.
@@ -166,7 +168,7 @@ def _clips(place: Path) -> dict[str, list[Path]]:
         if len(pictures) > 1 and all(map(numbered, pictures)):
             found.append(
                 (
-                    below if below != "." else place.name,
+                    below if below != "." else root or place.name,
                     sorted(pictures, key=lambda file: numbered(file) or ("", 0)),
                 )
             )

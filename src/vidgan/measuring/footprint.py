@@ -1,6 +1,6 @@
 """How much memory a method takes: a process of its own enlarges two frames, and tells the most that it held.
 
-python -m vidgan.measuring.footprint METHOD HEIGHT WIDTH DEVICE PRECISION THREADS
+python -m vidgan.measuring.footprint METHOD HEIGHT WIDTH SCALE DEVICE PRECISION THREADS
 """
 
 import subprocess
@@ -15,14 +15,16 @@ from vidgan.measuring.methods import Place
 PATIENCE = 300  # seconds
 
 
-def of(method: str, size: tuple[int, int], place: Place) -> float | None:
+def of(method: str, size: tuple[int, int], scale: int, place: Place) -> float | None:
     """MB of the whole process, of the accelerator where it runs on one; None where the system does not tell.
 
-    size  height and width of the small frames
+    size   height and width of the small frames
+    scale  how many times larger they become
     """
     words = [
         method,
         *map(str, size),
+        str(scale),
         str(place.device),
         hardware.word_of(place.precision),
         str(place.threads),
@@ -38,11 +40,11 @@ def of(method: str, size: tuple[int, int], place: Place) -> float | None:
 
 
 def main() -> None:
-    word, height, width, device, precision, threads = sys.argv[1:]
+    word, height, width, scale, device, precision, threads = sys.argv[1:]
     torch.set_num_threads(int(threads))
     place = Place(device=torch.device(device), precision=hardware.PRECISIONS[precision], threads=int(threads))
     method = methods.method(word, place)
-    method.enlarge(torch.zeros(2, 3, int(height), int(width)), method.scale or 4)
+    method.enlarge(torch.zeros(2, 3, int(height), int(width)), int(scale))
     peak = hardware.peak_memory_mb(place.device)
     print("unknown" if peak is None else peak)
 

@@ -110,7 +110,7 @@ def from_file(word: str) -> tuple[str, Plug]:
     sys.modules[spec.name] = module  # dataclasses look there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that ends itself must not end us
         raise _failed(str(path), error) from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -122,10 +122,10 @@ def from_file(word: str) -> tuple[str, Plug]:
 def _plugged(name: str, function: Plug) -> Looker:
     def look(pixels: np.ndarray) -> Sequence[Finding] | float:
         try:
-            given = function(pixels)
+            given = function(pixels.copy())  # detectors like to draw on what they look at
             if isinstance(given, Iterator):
                 given = list(given)  # a generator fails where it is read
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _failed(name, error) from error
         if isinstance(given, numbers.Real):
             if math.isinf(given):
@@ -155,7 +155,7 @@ def _finding(row: Finding | Iterable[Any]) -> Finding:
     return Finding((left, top, right, bottom), score, str(values[5]) if len(values) == 6 else "")
 
 
-def _failed(name: str, error: Exception) -> BadAnalyser:
+def _failed(name: str, error: BaseException) -> BadAnalyser:
     return BadAnalyser(f"{name} failed: {type(error).__name__}: {error}", "Mend it; --debug shows where.")
 
 

@@ -65,7 +65,9 @@ def run(options: Options) -> Evaluation:
         scale=task.scale,
         titles={method.name: method.title for method in task.methods},
         rows=found.rows,
-        efficiency={method.name: evaluate.efficiency(method, found, place) for method in task.methods},
+        efficiency={
+            method.name: evaluate.efficiency(method, found, task.scale, place) for method in task.methods
+        },
         protocol=_protocol(task),
         left_out=found.left_out,
         sets=evaluate.distances(found, task.methods),

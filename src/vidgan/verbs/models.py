@@ -77,4 +77,8 @@ def _pull(options: Options) -> None:
 def _agreed() -> bool:
     if not sys.stdin.isatty():
         raise BadOption("nobody is there to agree to the download", "Add --yes.")
-    return input("Fetch them? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        return input("Fetch them? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print()
+        return False

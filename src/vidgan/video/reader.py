@@ -21,7 +21,7 @@ from vidgan.frame import Frame
 from vidgan.silence import ignore
 from vidgan.video.colour import Converter
 from vidgan.video.files import MAX_PIXELS, open_video, packets
-from vidgan.video.probe import Source
+from vidgan.video.probe import HEADER_ONLY_INTERLACE, Source
 from vidgan.video.timing import origin_of, segment
 from vidgan.words import amount
 
@@ -296,8 +296,9 @@ def _deinterlaced(
 ) -> Iterator[av.VideoFrame]:
     """Frames made of two moments become one, by bwdif; others pass untouched. One out for each in."""
     graph: Graph | None = None
+    by_header = source.interlaced and source.codec in HEADER_ONLY_INTERLACE
     for picture in pictures:
-        if graph is None and not (source.interlaced or picture.interlaced_frame):
+        if graph is None and not (by_header or picture.interlaced_frame):
             yield picture
             continue
         if graph is None:

@@ -67,6 +67,9 @@ class Copy:
         if self._target.type == "subtitle" and packet.pts is not None and packet.pts < 0:
             packet.duration = (packet.duration or 0) + packet.pts
             packet.pts = packet.dts = 0
+        if self._target.type == "subtitle" and packet.pts is not None and part.end is not None:
+            rest = int((part.end - part.zero) / packet.time_base) - packet.pts
+            packet.duration = min(packet.duration or 0, rest)  # or the file would last as long as the text
         assert packet.dts is not None
         if not self._may_be_negative and packet.dts < 0:
             return
@@ -101,7 +104,8 @@ class Text:
         begin = seconds_of(packet)
         if part.holds(begin) or _is_shown_across(packet, part):
             shown = max(begin, part.zero if part.begin is not None else begin)
-            left = begin + (packet.duration or 0) * packet.time_base - shown
+            until = begin + (packet.duration or 0) * packet.time_base
+            left = (until if part.end is None else min(until, part.end)) - shown
             yield from self._converter.convert(packet, shown - part.zero, left)
 
     def rest(self) -> Iterator[av.Packet]:

@@ -31,6 +31,7 @@ def origin_of(source: Source) -> Fraction:
 
 
 LONGEST_SECONDS = 1e9  # thirty years: more is a slip of the pen
+_ROUNDED = Fraction(1, 2_000_000)  # half of the microsecond to which FFmpeg rounds where a file starts
 
 
 def segment(source: Source, start: float = 0.0, duration: float | None = None) -> Segment:
@@ -57,4 +58,4 @@ def segment(source: Source, start: float = 0.0, duration: float | None = None) -
 
 
 def _next_tick(seconds: Fraction, time_base: Fraction) -> Fraction:
-    return ceil(seconds / time_base) * time_base
+    return ceil((seconds - _ROUNDED) / time_base) * time_base

@@ -272,6 +272,8 @@ class Writer:
         source, container, colour = self.source, self._container, self.source.colour.as_yuv()
         if not container.colour_tags:
             colour = colour.untagged(self.width, self.height)
+        elif choice.codec == "prores" or (choice.codec == "mpeg4" and container.format in ("mp4", "mov")):
+            colour = replace(colour, full_range=False)  # which these cannot say, so nobody would know
         return Coding(
             path=self.path,
             container=container,
