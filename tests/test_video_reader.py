@@ -17,7 +17,6 @@ from vidgan import ffmpeg
 from vidgan.errors import BadOption, BadVideo
 from vidgan.video.probe import probe
 from vidgan.video.reader import Seen, read, read_after
-from vidgan.video.writer import Writer
 
 MILLISECONDS = Fraction(1, 1000)
 
@@ -367,25 +366,3 @@ def flagged(picture: av.VideoFrame, mode: str) -> av.VideoFrame:
     graph.link_nodes(given, graph.add("setfield", mode=mode), graph.add("buffersink")).configure()
     graph.vpush(picture)
     return graph.vpull()
-
-
-@pytest.mark.parametrize("first", range(129010, 129019))
-def test_a_stream_may_begin_between_two_microseconds(tmp_path, first):
-    """FFmpeg says where a file begins in whole microseconds, rounded up or down."""
-    path = tmp_path / "in.ts"
-    with av.open(str(path), "w", options={"muxdelay": "0", "mpegts_copyts": "1"}) as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
-        for index in range(10):
-            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
-            picture.pts, picture.time_base = first + 3600 * index, Fraction(1, 90000)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    source = probe(path)
-    assert len(list(read(source, duration=0.2))) == 5
-    assert [round(frame.pixels.mean() / 20) for frame in read(source, start=0.2)] == [5, 6, 7, 8, 9]
-    with Writer(tmp_path / "out.mp4", source=source, width=64, height=48) as writer:
-        for frame in read(source):
-            writer.write(frame)
-    assert next(read(probe(tmp_path / "out.mp4"))).seconds == 0

@@ -230,8 +230,8 @@ class _Decoded:
                     self._turns.popleft()
                 self._note_bad(packet)
             for frame in frames:
-                if self._turns:
-                    frame.pts = self._turns.popleft()
+                if self._turns is not None:
+                    self._give_time(frame)
                 self._check(frame)
                 yield frame
             if packet is None:
@@ -272,6 +272,14 @@ class _Decoded:
             seconds = f"{float(self._shown_until or 0):.2f} s"
             length = "" if expected is None else f" of {float(expected):.2f} s"
             self._say(f"{path} is cut off or damaged: it can be read up to {seconds}{length}")
+
+    def _give_time(self, frame: av.VideoFrame) -> None:
+        assert self._turns is not None
+        turn = self._turns.popleft() if self._turns else None
+        # A packet may hold no picture, where an encoder dropped one, and its turn would go to the next. Where no frame
+        # is reordered, the packet's own time, which the frame knows, is right.
+        in_order = not self._stream.codec_context.has_b_frames and frame.dts is not None
+        frame.pts = frame.dts if in_order else frame.pts if turn is None else turn
 
     def _check(self, frame: av.VideoFrame) -> None:
         source = self._source

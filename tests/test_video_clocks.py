@@ -1,0 +1,62 @@
+"""Files whose clock is another than it seems: frames keep the times at which they were shown."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from vidgan.video.probe import probe
+from vidgan.video.reader import read
+from vidgan.video.writer import Writer
+
+
+@pytest.mark.parametrize("first", range(129010, 129019))
+def test_a_stream_may_begin_between_two_microseconds(tmp_path, first):
+    """FFmpeg says where a file begins in whole microseconds, rounded up or down."""
+    path = tmp_path / "in.ts"
+    with av.open(str(path), "w", options={"muxdelay": "0", "mpegts_copyts": "1"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 90000)
+        for index in range(10):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = first + 3600 * index, Fraction(1, 90000)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    source = probe(path)
+    assert len(list(read(source, duration=0.2))) == 5
+    assert [round(frame.pixels.mean() / 20) for frame in read(source, start=0.2)] == [5, 6, 7, 8, 9]
+    with Writer(tmp_path / "out.mp4", source=source, width=64, height=48) as writer:
+        for frame in read(source):
+            writer.write(frame)
+    assert next(read(probe(tmp_path / "out.mp4"))).seconds == 0
+
+
+def test_a_frame_that_an_encoder_dropped_moves_no_other(tmp_path):
+    """MPEG-4 in AVI, as Xvid writes it: a packet that says "as before" has a time and no picture."""
+    coder = av.CodecContext.create("mpeg4", "w")
+    coder.width, coder.height, coder.pix_fmt, coder.time_base = 64, 64, "yuv420p", Fraction(1, 25)
+    coder.framerate, coder.gop_size, coder.max_b_frames = Fraction(25), 12, 0
+    made = []
+    for index in range(40):
+        grey = np.full((64, 64, 3), 4 * index + 20, np.uint8)
+        picture = av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format="yuv420p")
+        picture.pts, picture.time_base = index, Fraction(1, 25)
+        made += coder.encode(picture)
+    made += coder.encode(None)
+    with av.open(str(tmp_path / "in.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        container.start_encoding()
+        for index, packet in enumerate(made):
+            if 15 <= index < 23:
+                # Type P, no second more, a marker, the time in 5 bits, a marker, "not coded"; then padding.
+                bits = f"0101{index:05b}100".ljust(16, "1")
+                packet = av.Packet(b"\0\0\1\xb6" + int(bits, 2).to_bytes(2, "big"))
+                packet.pts = packet.dts = index
+                packet.time_base = Fraction(1, 25)
+            packet.stream = stream
+            container.mux(packet)
+    shown = {frame.pts: round((frame.pixels[5, 5, 1] - 20) / 4) for frame in read(probe(tmp_path / "in.avi"))}
+    assert shown == {index: index for index in range(40) if not 15 <= index < 23}
