@@ -366,3 +366,29 @@ def flagged(picture: av.VideoFrame, mode: str) -> av.VideoFrame:
     graph.link_nodes(given, graph.add("setfield", mode=mode), graph.add("buffersink")).configure()
     graph.vpush(picture)
     return graph.vpull()
+
+
+def test_pixels_that_change_their_shape_on_the_way_are_said(tmp_path):
+    path = tmp_path / "in.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        container.start_encoding()
+        for first, aspect in ((0, Fraction(4, 3)), (20, Fraction(1))):
+            coder = av.CodecContext.create("mpeg2video", "w")
+            coder.width, coder.height, coder.pix_fmt, coder.time_base = 64, 64, "yuv420p", Fraction(1, 25)
+            coder.framerate, coder.gop_size, coder.max_b_frames = Fraction(25), 5, 0
+            coder.sample_aspect_ratio = aspect
+            made = []
+            for index in range(first, first + 20):
+                picture = av.VideoFrame(64, 64, "yuv420p")
+                picture.pts, picture.time_base = index, Fraction(1, 25)
+                made += coder.encode(picture)
+            for packet in [*made, *coder.encode(None)]:
+                packet.stream, packet.time_base = stream, Fraction(1, 25)
+                container.mux(packet)
+    said: list[str] = []
+    assert len(list(read(probe(path), say=said.append))) == 40
+    assert [line for line in said if "change their shape" in line] == [
+        f"{path}: its pixels change their shape on the way; 4/3 counts for all"
+    ]

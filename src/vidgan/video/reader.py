@@ -204,6 +204,7 @@ class _Decoded:
         self._first_bad: Fraction | None = None
         self._stopped_by: Exception | None = None
         self._shown_until: Fraction | None = None
+        self._aspect: Fraction | None = None  # of a pixel, as the decoder last said
 
     def pictures(self) -> Iterator[av.VideoFrame]:
         waiting = packets(self._container, self._stream)
@@ -293,6 +294,12 @@ class _Decoded:
                 f"Split it there, and enhance the parts one by one: ffmpeg -i IN -map 0 -c copy -f segment "
                 f"-segment_times {at} -reset_timestamps 1 PART%d.mkv",
             )
+        aspect = self._stream.codec_context.sample_aspect_ratio or self._aspect
+        if self._aspect not in (None, aspect):
+            self._say(
+                f"{source.path}: its pixels change their shape on the way; {source.sample_aspect} counts for all"
+            )
+        self._aspect = aspect
         if frame.pts is not None:
             self._num_bad_frames += frame.is_corrupt and self._matters(frame.pts)
             end = (frame.pts + (frame.duration or 0)) * source.time_base
