@@ -6,8 +6,10 @@ import av
 import numpy as np
 import pytest
 
+import videos
+from videos import Film
 from vidgan.video.probe import probe
-from vidgan.video.reader import read
+from vidgan.video.reader import Seen, read, read_after
 from vidgan.video.writer import Writer
 
 
@@ -60,3 +62,36 @@ def test_a_frame_that_an_encoder_dropped_moves_no_other(tmp_path):
             container.mux(packet)
     shown = {frame.pts: round((frame.pixels[5, 5, 1] - 20) / 4) for frame in read(probe(tmp_path / "in.avi"))}
     assert shown == {index: index for index in range(40) if not 15 <= index < 23}
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        ({}, [(0, 0, 4), (4, 1, 4), (8, 2, 4), (12, 3, 4), (16, 4, None)]),
+        ({"start": 5}, [(5, 1, 3), (8, 2, 4), (12, 3, 4), (16, 4, None)]),
+        ({"start": 5, "duration": 2}, [(5, 1, 2)]),
+        ({"start": 13}, [(13, 3, 3), (16, 4, None)]),
+        ({"duration": 5}, [(0, 0, 4), (4, 1, 1)]),
+        ({"start": 8, "duration": 4}, [(8, 2, 4)]),
+        ({"start": 3.9}, [(4, 1, 4), (8, 2, 4), (12, 3, 4), (16, 4, None)]),
+    ],
+    ids=str,
+)
+def test_a_picture_that_is_shown_for_seconds_is_shown_in_part(tmp_path, part, shown):
+    """As in slide shows and recorded screens; what is left of one by a fifth of a second is not."""
+    film = Film(times=(0, 100, 200, 300, 400), options={"crf": "4", "g": "1"})
+    frames = [np.full((48, 64, 3), 50 * number + 20, np.uint8) for number in range(5)]
+    source = probe(videos.write(tmp_path / "in.mp4", film, frames))
+    found = list(read(source, **part))
+    ticks = float(source.time_base)
+    told = [
+        (float(frame.seconds), round((frame.pixels.mean() - 20) / 50), frame.duration * ticks)
+        for frame in found
+    ]
+    for (seconds, number, lasts), (at, which, expected) in zip(told, shown, strict=True):
+        assert (seconds, number) == (pytest.approx(at), which)
+        assert expected is None or lasts == pytest.approx(expected)
+    known = [Seen.of(frame.pixels, frame.pts) for frame in found]
+    for number in range(len(found)):
+        again = list(read_after(source, known[number : number + 1], **part))
+        assert [frame.pts for frame in again] == [frame.pts for frame in found[number + 1 :]]

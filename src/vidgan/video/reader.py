@@ -13,15 +13,15 @@ from zlib import crc32
 import av
 import numpy as np
 from av.container import InputContainer
-from av.filter import Graph
 from av.video.stream import VideoStream
 
 from vidgan.errors import BadVideo
 from vidgan.frame import Frame
 from vidgan.silence import ignore
 from vidgan.video.colour import Converter
+from vidgan.video.deinterlacing import deinterlaced
 from vidgan.video.files import MAX_PIXELS, open_video, packets
-from vidgan.video.probe import HEADER_ONLY_INTERLACE, Source
+from vidgan.video.probe import Source
 from vidgan.video.timing import origin_of, segment
 from vidgan.words import amount
 
@@ -29,6 +29,9 @@ _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one e
 # Containers whose packets lack some or all presentation times. FFmpeg guesses these correctly when it reads from the
 # beginning; after a seek among reordered pictures, the first ones are lost and the others shown too early.
 _READ_FROM_THE_BEGINNING = ("avi", "mpeg")
+_LONG = Fraction(
+    1, 5
+)  # seconds; a picture that is shown for longer than a part's edge may lie in is shown in part
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
 
 _Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the source
@@ -52,7 +55,7 @@ def read(
     Raises BadVideo where nothing can be decoded there, or the pictures change size or format on the way.
     """
     begin, end = _ticks_of(source, start, duration)
-    frames = _frames(source, _pictures_from(source, begin, end, say, threads), begin)
+    frames = _frames(source, _pictures_from(source, begin, end, say, threads), begin, end)
     first = next(frames, None)
     if first is None:
         length = "" if source.duration_seconds is None else f"; it is {source.duration_seconds:.2f} s long"
@@ -97,7 +100,7 @@ def read_after(
     if can_be_sought(source):
         ways.insert(0, _pictures(source, (first, end), say, threads, seek=True))
     for pictures in ways:
-        frames = _frames(source, pictures, first)
+        frames = _frames(source, pictures, first, end)
         if all(_is(next(frames, None), known) for known in seen):
             yield from frames
             return
@@ -119,14 +122,31 @@ def _ticks_of(source: Source, start: float, duration: float | None) -> tuple[int
     return begin, None if part.end is None else int(part.end / source.time_base)
 
 
-def _frames(source: Source, pictures: Iterator[_Timed], begin: int | None) -> Iterator[Frame]:
-    """The pictures shown from `begin` on, converted."""
+def _frames(
+    source: Source, pictures: Iterator[_Timed], begin: int | None, end: int | None
+) -> Iterator[Frame]:
+    """The pictures shown from `begin` to `end`, converted; of one that is shown for long, what of it falls between."""
     converter, deep = Converter(source.colour), source.bit_depth > 8
+    most = _LONG / source.time_base
+
+    def frame(picture: av.VideoFrame, pts: int, until: int) -> Frame:
+        until = end if end is not None and until - end > most else until
+        pixels = converter.to_rgb(picture, deep=deep)
+        return Frame(pixels=pixels, pts=pts, duration=until - pts, time_base=source.time_base)
+
+    before: _Timed | None = None
     for pts, picture in pictures:
         if begin is not None and pts < begin:
+            before = pts, picture
             continue
-        pixels = converter.to_rgb(picture, deep=deep)
-        yield Frame(pixels=pixels, pts=pts, duration=picture.duration or 0, time_base=source.time_base)
+        if begin is not None and before is not None and pts - begin > most:
+            yield frame(before[1], begin, pts)
+        before = None
+        yield frame(picture, pts, pts + (picture.duration or 0))
+    if begin is not None and before is not None:  # no other came
+        until = before[0] + (before[1].duration or 0)
+        if until - begin > most:
+            yield frame(before[1], begin, until)
 
 
 def _pictures_from(
@@ -164,7 +184,7 @@ def _pictures(
             except av.FFmpegError:
                 return
         decoded = _Decoded(container, stream, source, part, say)
-        for pts, picture in _in_order(_deinterlaced(decoded.pictures(), source, say), source, say):
+        for pts, picture in _in_order(deinterlaced(decoded.pictures(), source, say), source, say):
             if end is not None and pts >= end:
                 decoded.report_damage()
                 return
@@ -304,58 +324,6 @@ class _Decoded:
             self._num_bad_frames += frame.is_corrupt and self._matters(frame.pts)
             end = (frame.pts + (frame.duration or 0)) * source.time_base
             self._shown_until = max(end, self._shown_until or end)
-
-
-def _deinterlaced(
-    pictures: Iterator[av.VideoFrame], source: Source, say: Callable[[str], None]
-) -> Iterator[av.VideoFrame]:
-    """Frames made of two moments become one, by bwdif; others pass untouched. One out for each in."""
-    graph: Graph | None = None
-    by_header = source.interlaced and source.codec in HEADER_ONLY_INTERLACE
-    for picture in pictures:
-        if graph is None and not (by_header or picture.interlaced_frame):
-            yield picture
-            continue
-        if graph is None:
-            graph = _bwdif(picture, source)
-            say(f"{source.path} is interlaced: its frames are deinterlaced by bwdif")
-        graph.vpush(picture)
-        yield from _pull(graph, source)
-    if graph is not None:
-        graph.vpush(None)
-        yield from _pull(graph, source)
-
-
-def _bwdif(picture: av.VideoFrame, source: Source) -> Graph:
-    graph = Graph()
-    by_header = {"top": "tff", "bottom": "bff", None: "auto"}[source.field_order]
-    parity = "auto" if picture.interlaced_frame else by_header
-    which = "interlaced" if picture.interlaced_frame else "all"  # headers may know what frames do not say
-    nodes = (
-        graph.add_buffer(
-            width=picture.width, height=picture.height, format=picture.format, time_base=source.time_base
-        ),
-        graph.add("bwdif", mode="send_frame", parity=parity, deint=which),
-        graph.add("format", pix_fmts=picture.format.name),
-        graph.add("buffersink"),
-    )
-    graph.link_nodes(*nodes).configure()
-    return graph
-
-
-def _pull(graph: Graph, source: Source) -> Iterator[av.VideoFrame]:
-    while True:
-        try:
-            picture = graph.vpull()
-        except (BlockingIOError, EOFError):
-            return
-        assert picture.time_base is not None
-        ticks = picture.time_base / source.time_base  # bwdif counts in half ticks
-        if picture.pts is not None:
-            picture.pts = round(picture.pts * ticks)
-        picture.duration = round((picture.duration or 0) * ticks)
-        picture.time_base = source.time_base
-        yield picture
 
 
 def _in_order(
