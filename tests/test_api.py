@@ -214,3 +214,10 @@ def test_a_generator_that_was_loaded_learns(clip, tmp_path):
         faithful_steps=1, realistic_steps=1, crop=64, batch=1,
     )  # fmt: skip
     assert any(not torch.equal(tensor, before[name]) for name, tensor in weights_of(generator).items())
+    generator.head.requires_grad_(False)  # by who wants it to stay
+    head = generator.head.weight.clone()
+    vidgan.train(
+        generator, discriminator, clip, out=tmp_path / "again",
+        faithful_steps=1, realistic_steps=1, crop=64, batch=1,
+    )  # fmt: skip
+    assert torch.equal(generator.head.weight, head)

@@ -14,7 +14,7 @@ import videos
 import vidgan
 from videos import Film
 from vidgan import cli
-from vidgan.errors import BadVideo
+from vidgan.errors import BadOption, BadVideo
 from vidgan.score import REFERENCE
 
 TEN_CODES = 20 * math.log10(255 / (10 * 219 / 255))  # dB: ten codes of grey, in luma of 16 to 235
@@ -230,6 +230,10 @@ def test_metrics_that_tell_at_the_end_may_be_asked_for_alone(tmp_path):
         for by in (0, 10)
     )
     assert numbers(reference, lighter, metrics="vmaf_neg").keys() == {"frames", "vmaf_neg"}
+    found = vidgan.compare(reference, lighter, metrics="psnr-y,vmaf-neg", every=2)
+    assert "every frame" in found.left_out["vmaf_neg"] and found.contenders[0].means().keys() == {"psnr_y"}
+    with pytest.raises(BadOption, match="need every frame"):
+        vidgan.compare(reference, lighter, metrics="vmaf-neg", every=2)
 
 
 def test_frames_that_are_passed_over_are_counted_and_said(tmp_path, capsys):

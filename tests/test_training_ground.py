@@ -117,7 +117,8 @@ def test_a_recipe_of_ours_takes_the_starts_generator_unless_another_is_asked_for
         return played.pop()
 
     assert asked()["features"] == asked("generator.config.features=48")["features"] == 48
-    with pytest.raises(BadRecipe, match="another generator than that of the start"):
-        asked("generator.config.features=32")
+    for other in ("generator.config.features=32", "generator.config.depth=3", "generator.name=compact"):
+        with pytest.raises(BadRecipe, match="another generator than that of the start"):
+            asked(other)
     assert asked("generator.config.features=32", "partly=true")["features"] == 32
     assert asked("generator.config.features=64", "grown=true")["features"] == 64

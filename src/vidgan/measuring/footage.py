@@ -137,7 +137,7 @@ def _one(folders: list[Path], what: str) -> Path:
 
 
 def _paired(high: Path, low: Path) -> list[Clip]:
-    large, small = (_clips(side, high.parent.name) for side in (high, low))
+    large, small = (_clips(side, high.resolve().parent.name) for side in (high, low))
     if alone := sorted(large.keys() ^ small.keys()):
         raise BadVideo(
             f"{', '.join(alone[:5])} {'are' if len(alone) > 1 else 'is'} in only one of {high} and {low}",

@@ -51,7 +51,7 @@ def check(places: Places, inputs: Iterable[Path | None]) -> None:
             raise BadOutput(f"{path} is one of the files that are read", "Choose another name.")
         if is_file:
             with _told(path):
-                try_to_write(place.parent)
+                try_to_write(path.parent)
         if place in taken:
             raise BadOutput(f"{path} is named for two results", "Give each a place of its own.")
         taken.add(place)

@@ -220,8 +220,11 @@ def assemble(recipe: Recipe, generator: VideoGenerator, discriminator: nn.Module
     for name in ("faithful", "realistic"):
         _check_crop(recipe, name, generator.scale)
     _check_view(recipe.realistic, discriminator)
-    generator.train().requires_grad_(True)  # a model that was loaded is frozen
-    discriminator.train().requires_grad_(True)
+    for network in (generator.train(), discriminator.train()):
+        if not any(weight.requires_grad for weight in network.parameters()):
+            network.requires_grad_(
+                True
+            )  # a model that was loaded is frozen; who freezes a part of one means it
     return Run(
         recipe=recipe,
         generator=generator,

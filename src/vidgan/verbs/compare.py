@@ -105,7 +105,7 @@ def _scene(options: Options) -> Scene:
     outputs = {name: video.probe(path) for name, path in files.items()}
     made = {name: alignment.read_sidecar(files[name], source) for name, source in outputs.items()}
     first = video.probe(options.reference)
-    alone = options.no_reference or _was_enlarged(first, outputs, made)
+    alone = options.no_reference or _was_enlarged(first, outputs, made, _knows_input(options, files, made))
     if alone and options.input is not None:
         raise BadOption("--input is named, and the first video is the input itself", "Leave one of them out.")
     reference, source = (None, first) if alone else (first, _input(options, files, made))
@@ -196,7 +196,17 @@ def _named(paths: tuple[Path, ...]) -> dict[str, Path]:
     return {f"{index + 1}: {path}": path for index, path in enumerate(paths)}
 
 
-def _was_enlarged(first: Source, outputs: dict[str, Source], made: dict[str, sidecar.Sidecar | None]) -> bool:
+def _knows_input(options: Options, files: dict[str, Path], made: dict[str, sidecar.Sidecar | None]) -> bool:
+    """Whether the input is named, or lies beside an output, so that the first video need not be it."""
+    return options.input is not None or any(
+        told is not None and alignment.input_beside(files[name], told) is not None
+        for name, told in made.items()
+    )
+
+
+def _was_enlarged(
+    first: Source, outputs: dict[str, Source], made: dict[str, sidecar.Sidecar | None], knows_input: bool
+) -> bool:
     """Whether the first video is what the outputs were made from, rather than what they should be."""
     digest = ""
     for name, output in outputs.items():
@@ -206,7 +216,8 @@ def _was_enlarged(first: Source, outputs: dict[str, Source], made: dict[str, sid
             if told.input.sha256 == digest:
                 continue
             # Another file of its size may be the same video, with another title or in another container.
-            if (first.width, first.height) != (told.geometry.source_width, told.geometry.source_height):
+            size = told.geometry.source_width, told.geometry.source_height
+            if knows_input or (first.width, first.height) != size:
                 return False
         if output.width * output.height < ENLARGED**2 * first.width * first.height:
             return False

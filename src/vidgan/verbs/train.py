@@ -2,14 +2,14 @@
 
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from vidgan import hardware, progress, recipe, runs
+from vidgan import checkpoint, hardware, progress, recipe, runs, shelf
 from vidgan.dataset import shards
 from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Network, Recipe
@@ -52,7 +52,7 @@ def run(options: Options) -> Path:
         state = runs.state_of(folder)
         source = str(state) if state.is_file() else chosen.start
         found = running.networks_of(source)
-        if chosen.grown or chosen.partly:
+        if (chosen.grown or chosen.partly) and not state.is_file():
             del found["generator"]  # it is to become another
         elif _names_another(options.overrides, chosen.generator, found["generator"]):
             raise BadRecipe(
@@ -85,11 +85,16 @@ def _names_another(overrides: tuple[str, ...], asked: Network, start: Network) -
     settings = {
         entry.removeprefix("generator.config.") for entry in entries if entry.startswith("generator.config.")
     }
+    if asked.name != start.name:
+        return "generator.name" in entries or bool(settings)
     if "generator.config" in entries:
         settings |= asked.config.keys()
-    return ("generator.name" in entries and asked.name != start.name) or any(
-        asked.config.get(setting) != start.config.get(setting) for setting in settings
-    )
+    config = shelf.take(checkpoint.GENERATORS, start.name).Config
+    try:
+        wanted, there = (asdict(config(**network.config)) for network in (asked, start))
+    except TypeError:  # a setting that this network has not got
+        return True
+    return any(wanted[setting] != there[setting] for setting in settings)
 
 
 def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) -> None:

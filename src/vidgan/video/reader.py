@@ -97,7 +97,8 @@ def read_after(
     begin, end = _ticks_of(source, start, duration)
     first = seen[0].pts
     ways = [_pictures_from(source, begin, end, say, threads)]
-    if can_be_sought(source):
+    # What becomes of interlaced frames depends on when the first of them was met, which may be long ago.
+    if can_be_sought(source) and not source.interlaced:
         ways.insert(0, _pictures(source, (first, end), say, threads, seek=True))
     for pictures in ways:
         frames = _frames(source, pictures, first, end)
