@@ -91,7 +91,7 @@ def read_after(
     seen  the last few of them, consecutive; the more, the surer that the place is right
 
     The file is sought to the first of these. Where that leads elsewhere or to other pixels, as bad indices and streams
-    without key frames can cause, everything is decoded from the beginning.
+    without key frames can cause, everything is decoded from the beginning; and so is an interlaced film always.
     Raises BadVideo where the pixels differ then as well.
     """
     begin, end = _ticks_of(source, start, duration)
