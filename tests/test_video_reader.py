@@ -7,7 +7,6 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import av
-import av.filter
 import numpy as np
 import pytest
 
@@ -239,29 +238,6 @@ def test_a_film_that_changes_its_size_is_refused(tmp_path):
         list(read(probe(path)))
 
 
-def test_interlaced_frames_are_deinterlaced_one_for_one(tmp_path):
-    """Two moments woven into a frame make a comb at every edge; it goes, and no frame does."""
-    film = Film(width=96, height=96, times=tuple(range(12)), options={"crf": "8", "x264-params": "tff=1"})
-    woven = []
-    for index in range(12):
-        pixels = np.full((96, 96, 3), 40, np.uint8)
-        for field in (0, 1):
-            left = 10 + 3 * (2 * index + field)
-            pixels[field::2, left : left + 12] = 200
-        woven.append(pixels)
-    path = videos.write(tmp_path / "a.mp4", film, woven)
-    said: list[str] = []
-    frames = list(read(probe(path), say=said.append))
-    assert [frame.seconds for frame in frames] == [Fraction(i, 25) for i in range(12)]
-    assert said == [f"{path} is interlaced: its frames are deinterlaced by bwdif"]
-
-    def comb(pixels: np.ndarray) -> float:
-        luma = pixels[..., 1].astype(float)
-        return float(np.abs(2 * luma[1:-1] - luma[:-2] - luma[2:]).mean())
-
-    assert comb(frames[6].pixels) < 0.2 * comb(woven[6])
-
-
 def test_a_file_that_was_exchanged_meanwhile_is_noticed(tmp_path):
     source = probe(videos.write(tmp_path / "a.mkv"))
     videos.write(tmp_path / "a.mkv", Film(width=96))
@@ -314,58 +290,6 @@ def test_a_clock_that_jumps_back_can_be_mended_as_the_error_says(tmp_path, suffi
     seconds = [frame.seconds for frame in read(probe(tmp_path / "OUT.mkv"))]
     steps = [later - sooner for sooner, later in pairwise(seconds)]
     assert steps == [Fraction(1, 25)] * 79
-
-
-def test_frames_without_the_flag_are_left_alone_wherever_one_begins(tmp_path):
-    """A film that is interlaced at first and progressive then, stripes and all."""
-    path = tmp_path / "mixed.mkv"
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[::2] = 220
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        container.start_encoding()
-        for first, mode in ((0, "tff"), (20, "prog")):
-            coder = av.CodecContext.create("mpeg2video", "w")
-            coder.width, coder.height, coder.pix_fmt, coder.framerate = 64, 64, "yuv420p", Fraction(25)
-            coder.time_base, coder.gop_size, coder.max_b_frames, coder.qmin, coder.qmax = (
-                Fraction(1, 25),
-                5,
-                0,
-                2,
-                2,
-            )
-            if mode == "tff":
-                coder.flags |= 1 << 18 | 1 << 29  # interlaced transforms and motion
-            made = []
-            for index in range(first, first + 20):
-                moved = stripes.copy()
-                moved[:, 2 * index % 56 :][:, :8] = 120
-                picture = flagged(
-                    av.VideoFrame.from_ndarray(moved, format="rgb24").reformat(format="yuv420p"), mode
-                )
-                picture.pts, picture.time_base = index, Fraction(1, 25)
-                made += coder.encode(picture)
-            for packet in [*made, *coder.encode(None)]:
-                packet.stream, packet.time_base = stream, Fraction(1, 25)
-                container.mux(packet)
-    source = probe(path)
-    whole = {frame.pts: frame.pixels for frame in read(source)}
-    later = {frame.pts: frame.pixels for frame in read(source, start=1.4)}
-    assert source.interlaced and len(later) == 5
-    for pts, pixels in later.items():
-        assert np.array_equal(pixels, whole[pts])
-        assert np.abs(np.diff(pixels[..., 1].astype(int), axis=0)).mean() > 100
-
-
-def flagged(picture: av.VideoFrame, mode: str) -> av.VideoFrame:
-    graph = av.filter.Graph()
-    given = graph.add_buffer(
-        width=picture.width, height=picture.height, format=picture.format, time_base=Fraction(1, 25)
-    )
-    graph.link_nodes(given, graph.add("setfield", mode=mode), graph.add("buffersink")).configure()
-    graph.vpush(picture)
-    return graph.vpull()
 
 
 def test_pixels_that_change_their_shape_on_the_way_are_said(tmp_path):

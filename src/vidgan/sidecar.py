@@ -87,9 +87,7 @@ class Cost(Part):
     """What the output cost to make; None where it was not measured."""
 
     fps: float | None = None  # from file to file, start-up left out
-    network_ms: float | None = (
-        None  # a frame: the network, its memory's moving and --steady, without its twin
-    )
+    network_ms: float | None = None  # a frame: the network, moving its memory, --steady; not its twin
     peak_memory_mb: float | None = None
     parameters: int | None = None
     gflop: float | None = None  # a frame, counted; a multiplication and an addition are two

@@ -41,9 +41,7 @@ class Settings:
     device: torch.device
     precision: torch.dtype
     tile: int | None = None  # small pixels; None for whole frames until memory runs out
-    steady: float = (
-        0.0  # share of the frame before, moved along the motion, in the next; 0 is the network alone
-    )
+    steady: float = 0.0  # share of the frame before, moved along the motion, in the next; 0 for none
     backend: backends.Name = "torch"
 
 
@@ -122,9 +120,7 @@ class Upscaler:
         self.tile = settings.tile
         self.say = say
         self.num_repaired = 0  # frames computed again in float32
-        self.network_seconds = (
-            0.0  # of all frames so far, with moving the memory and --steady, and waiting for the device
-        )
+        self.network_seconds = 0.0  # of all frames: with moving the memory, --steady, waiting for the device
         self.num_frames = 0
         self._left: Memory | None = None  # the network's memory of the last frame; None where a shot begins
         self._before: steady.Before | None = None  # the last frame, to be mixed into the next; likewise

@@ -42,9 +42,8 @@ def main(words: list[str] | None = None) -> int:
     words = (sys.argv[1:] if words is None else words) or ["--help"]
     _clean_up_when_terminated()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(
-            errors="backslashreplace"
-        )  # names need be no text, and not every terminal has arrows
+        # Names need be no text, and not every terminal has arrows.
+        sys.stdout.reconfigure(errors="backslashreplace")
     door = typer.main.get_group(app)
     command = " ".join(["vidgan", *(word for word in words[:1] if word in door.commands)])
     try:

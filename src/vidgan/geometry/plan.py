@@ -27,9 +27,7 @@ from vidgan.geometry.affine import (
 from vidgan.geometry.map import Map
 from vidgan.geometry.wish import Canvas, Crop, Flip, Orientation, ShortSide, Wish
 
-LARGEST_SIDE = (
-    16384  # what H.264 and HEVC encoders take; AV1 of the width, and of the height 8704 (video.encoders)
-)
+LARGEST_SIDE = 16384  # what H.264 and HEVC encoders take; AV1 only of the width (video.encoders)
 LARGEST_AREA = 1 << 28  # of a picture with a border of 64 pixels: FFmpeg allocates no larger one
 
 _FLIPS = {Flip(0): 1, Flip.H: 2, Flip.V: 4, Flip.H | Flip.V: 3}  # as EXIF codes

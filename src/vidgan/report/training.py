@@ -127,7 +127,7 @@ def _summary(rows: Sequence[Row], first_real: int | None, ended: Collection[int]
     return page.table(["held-out clips", *shown, ""], table)
 
 
-def best_of(rows: Sequence[Row], first_real: int | None, ended: Collection[int] = ()) -> Row | None:
+def best_of(rows: Sequence[Row], first_real: int | None, ended: Collection[int]) -> Row | None:
     """The validation of the realistic stage with the best looks, where any measures them.
 
     ended  steps at which it was stopped: their weights were not kept, unless there were no others

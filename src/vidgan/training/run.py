@@ -221,10 +221,9 @@ def assemble(recipe: Recipe, generator: VideoGenerator, discriminator: nn.Module
         _check_crop(recipe, name, generator.scale)
     _check_view(recipe.realistic, discriminator)
     for network in (generator.train(), discriminator.train()):
+        # A model that was loaded is frozen; who freezes a part of one means it.
         if not any(weight.requires_grad for weight in network.parameters()):
-            network.requires_grad_(
-                True
-            )  # a model that was loaded is frozen; who freezes a part of one means it
+            network.requires_grad_(True)
     return Run(
         recipe=recipe,
         generator=generator,

@@ -29,9 +29,8 @@ _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one e
 # Containers whose packets lack some or all presentation times. FFmpeg guesses these correctly when it reads from the
 # beginning; after a seek among reordered pictures, the first ones are lost and the others shown too early.
 _READ_FROM_THE_BEGINNING = ("avi", "mpeg")
-_LONG = Fraction(
-    1, 5
-)  # seconds; a picture that is shown for longer than a part's edge may lie in is shown in part
+# Seconds: a picture that is shown for longer around an edge of a part is shown in part.
+_LONG = Fraction(1, 5)
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
 
 _Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the source

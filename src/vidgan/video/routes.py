@@ -69,9 +69,8 @@ class Copy:
             packet.pts = packet.dts = 0
         if self._target.type == "subtitle" and packet.pts is not None and part.end is not None:
             rest = int((part.end - part.zero) / packet.time_base) - packet.pts
-            packet.duration = max(
-                min(packet.duration or 0, rest), 0
-            )  # or the file would last as long as the text
+            # Or the file would last as long as the text.
+            packet.duration = max(min(packet.duration or 0, rest), 0)
         assert packet.dts is not None
         if not self._may_be_negative and packet.dts < 0:
             return
