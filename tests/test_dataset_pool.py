@@ -111,4 +111,11 @@ def test_upright_footage_stays_upright():
 @pytest.mark.parametrize(("batch", "reuse", "size", "held"), [(8, 4, 6, 3), (8, 4, 7, 4), (32, 8, 768, 192)])
 def test_as_many_steps_of_clips_are_held_as_fill_the_pool(batch, reuse, size, held):
     plan = recipe(reuse=reuse, pool=size)
-    assert dataset.chunks_held(plan, plan.faithful.model_copy(update={"batch": batch})) == held
+    assert dataset.chunks_held(plan, plan.faithful.model_copy(update={"batch": batch, "steps": 99})) == held
+
+
+def test_a_short_stage_holds_no_more_clips_than_it_shows():
+    plan = recipe(reuse=4, pool=512)  # nine steps of eight clips, two of them new
+    assert dataset.chunks_held(plan, plan.faithful) == 36
+    one = plan.faithful.model_copy(update={"steps": 1})
+    assert dataset.chunks_held(plan, one) == 4

@@ -29,8 +29,9 @@ def feed(recipe: Recipe, stage: Stage) -> Stage:
 
 
 def chunks_held(recipe: Recipe, stage: Stage) -> int:
-    """How many steps' new clips a pool holds."""
-    return -(-recipe.data.pool // feed(recipe, stage).batch)
+    """How many steps' new clips a pool holds: no more clips than the stage shows in all."""
+    clips = min(recipe.data.pool, stage.steps * stage.batch)
+    return -(-clips // feed(recipe, stage).batch)
 
 
 @dataclass(frozen=True, kw_only=True)

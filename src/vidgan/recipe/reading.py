@@ -60,7 +60,7 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
                 section[split] = [
                     str(folder / place) if isinstance(place, str) else place for place in places
                 ]
-    for key in ("start", "opponent"):
+    for key in ("start", "opponent", "teacher"):
         named = tree.get(key)
         if isinstance(named, str) and ("/" in named or named.endswith((".safetensors", ".pth", ".pt"))):
             tree[key] = str(folder / named)  # else it is a name

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from vidgan.recipe.data import Augment, Damage, Data
+from vidgan.recipe.data import Augment, Damage, Data, Share
 from vidgan.recipe.part import Part
 from vidgan.recipe.stages import Game, Stage, Stopping, Supervisor
 
@@ -22,6 +22,9 @@ class Recipe(Part):
     grown: bool = False  # the start is a smaller or simpler network: begin as it, with room to learn more
     # Judge, or a run: whose discriminator the game begins with where the start brings none. Empty: a new one.
     opponent: str = ""
+    # The name or the file of a model whose pictures are a share of what is learnt: see vidgan/training/teaching.py.
+    teacher: str = ""
+    taught: Share = 0.5  # that share; the rest is the truth
     generator: Network
     discriminator: Network
     data: Data

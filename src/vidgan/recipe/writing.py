@@ -26,7 +26,7 @@ def anchored(recipe: Recipe, folder: Path) -> Recipe:
 
     data = recipe.data
     places = {split: [seen(place) for place in getattr(data, split)] for split in ("train", "val", "replay")}
-    named = {"start": recipe.start, "opponent": recipe.opponent}
+    named = {"start": recipe.start, "opponent": recipe.opponent, "teacher": recipe.teacher}
     for key, name in named.items():
         if name and _is_place(Path(name), run=key == "opponent"):
             named[key] = str(Path(name).absolute())

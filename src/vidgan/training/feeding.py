@@ -8,12 +8,13 @@ from torch.utils.data import DataLoader
 
 from vidgan import dataset, interrupt
 from vidgan.recipe import Stage
-from vidgan.training import distributed
+from vidgan.training import distributed, teaching
 from vidgan.training.ground import Ground
 from vidgan.training.run import Run
+from vidgan.training.teaching import Pair
 
 
-def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(run: Run, ground: Ground, steps: range) -> Iterator[Pair]:
     """The small and the large clips of each step, uint8. Raises BadVideo where no clip is large enough.
 
     Closed as soon as nobody reads on, so that no process is left to be killed.
@@ -23,7 +24,7 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
     gc.collect()
     recipe, stage, scale = run.recipe, run.stage, run.generator.scale
     if recipe.data.reuse == 1:
-        return iter(_loader(run, ground, stage, steps))
+        return teaching.taught(_loader(run, ground, stage, steps), ground.table.teacher)
     pool = dataset.Pool(
         recipe=recipe,
         stage=stage,
@@ -36,7 +37,20 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[tuple[Tensor, Te
     feed, size = dataset.feed(recipe, stage), distributed.world()
     # Every process has a pool of its own: what is new in a step must be shared out equally, too.
     feed = feed.model_copy(update={"batch": -(-feed.batch // size) * size})
-    return pool.batches(_loader(run, ground, feed, chunks), steps)
+    fresh = teaching.taught(_loader(run, ground, feed, chunks), ground.table.teacher)
+    if ground.table.teacher and ground.journal is not None:
+        fresh = _told(fresh, dataset.chunks_held(recipe, stage), steps, ground)
+    return pool.batches(fresh, steps)
+
+
+def _told(fresh: Iterator[Pair], count: int, steps: range, ground: Ground) -> Iterator[Pair]:
+    """Of a pool that a teacher fills, which takes minutes before the first step."""
+    for number, pair in enumerate(fresh):
+        if number < count:
+            ground.setup.tick(
+                steps.start, steps.stop, f"the teacher looks at clips first: {number} of {count}"
+            )
+        yield pair
 
 
 def _loader(run: Run, ground: Ground, stage: Stage, steps: range) -> DataLoader[tuple[Tensor, Tensor]]:

@@ -23,6 +23,7 @@ from vidgan.training import distributed, spoiling
 from vidgan.training.cuda_graphs import Recording, recording
 from vidgan.training.descent import descend, discriminator_rate, learning_rate, update_average
 from vidgan.training.run import MARGIN, Run
+from vidgan.training.teaching import Teacher
 
 Numbers = dict[str, Tensor]
 PIXEL_LOSSES = (
@@ -38,6 +39,7 @@ class Table:
     """What the game is played with beside the run itself."""
 
     perceptual: Lpips | None = None
+    teacher: Teacher | None = None
     precision: torch.dtype = torch.float32  # of convolutions
     device: torch.device = torch.device("cpu")  # noqa: RUF009 - it does not change
     recording: Recording | None = None  # of the generator's passes in this stage, on a GPU

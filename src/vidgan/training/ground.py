@@ -14,7 +14,7 @@ from vidgan.journal import Journal
 from vidgan.progress import Tick
 from vidgan.recipe import Data, Losses, Recipe
 from vidgan.silence import ignore
-from vidgan.training import distributed, game
+from vidgan.training import distributed, game, teaching
 from vidgan.training.run import Run
 
 VALIDATION_FRAMES = 8
@@ -64,6 +64,9 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
     say = setup.say if first else ignore
     if not first:
         distributed.wait()
+    table = table_of(run.recipe, setup)
+    if table.teacher:
+        table.teacher.check(run.generator)
     data = run.recipe.data
     store, judges = stores(data, folder, say)
     replay = None
@@ -83,7 +86,7 @@ def prepared(run: Run, folder: Path, setup: Setup) -> Ground:
         held_out=held_out,
         seen=_pairs(store, _judgeable(store, run, side)[0], run, most=len(held_out)),
         metrics=_with_motion(taken, held_out, say),
-        table=table_of(run.recipe, setup),
+        table=table,
         journal=Journal(folder) if first else None,
         asked=Asked(),
     )
@@ -105,11 +108,12 @@ def stores(data: Data, folder: Path, say: Tell) -> tuple[dataset.Store, dataset.
 
 
 def table_of(recipe: Recipe, setup: Setup) -> game.Table:
-    """Raises BadWeights if the recipe weighs LPIPS and its weights are missing."""
+    """Raises BadWeights if the recipe weighs LPIPS and its weights are missing, or if its teacher is no model."""
     network = None
     if recipe.faithful.losses.perceptual or recipe.realistic.losses.perceptual:
         network = features.load_lpips("vgg", taps=4).to(setup.device)
-    return game.Table(perceptual=network, precision=setup.precision, device=setup.device)
+    teacher = teaching.teacher_of(recipe, precision=setup.precision, device=setup.device)
+    return game.Table(perceptual=network, teacher=teacher, precision=setup.precision, device=setup.device)
 
 
 def playable(recipe: Recipe, say: Tell) -> Recipe:

@@ -288,6 +288,8 @@ def _keep(run: Run, ground: Ground, name: str, results: Row) -> None:
     if ground.journal is None:
         return
     told = run.recipe.model_dump(mode="json", exclude={"data": {"train", "val", "replay"}})
+    # The card travels, and folders are nobody else's concern.
+    told |= {key: Path(told[key]).name for key in ("start", "opponent", "teacher") if told[key]}
     card = checkpoint.card_of(run.ema, recipe=told, results=results, step=run.step)
     checkpoint.save_generator(run.ema, card, runs.weights_of(ground.folder, name))
 

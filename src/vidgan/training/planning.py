@@ -8,7 +8,7 @@ from statistics import median
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from vidgan import hardware
+from vidgan import dataset, hardware
 from vidgan.errors import BadOption
 from vidgan.recipe import Recipe, Stage
 from vidgan.training import distributed, game
@@ -33,6 +33,8 @@ class Cost:
 def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bool = False) -> Cost:
     """Play steps of a stage on noise, with networks that are thrown away. Without counting its gflop is 0."""
     run = running.create(recipe.model_copy(update={"start": None, "opponent": ""}))
+    if table.teacher:
+        table.teacher.check(run.generator)
     running.place(run, table.device, table.precision)
     chosen: Stage = getattr(recipe, stage)
     if stage == "realistic":
@@ -43,19 +45,34 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
     batch = len(distributed.own_samples(chosen.batch))
     low = torch.rand(batch, chosen.frames, 3, chosen.crop // scale, chosen.crop // scale)
     high = torch.rand(batch, chosen.frames, 3, chosen.crop, chosen.crop)
+
+    def step() -> float:
+        if table.teacher:
+            table.teacher.taught(_fresh(recipe, chosen, scale))
+        return float(play(run, low, high, table)["generator_slope"])  # waits for an accelerator
+
     gflop, taken = 0.0, []
     if count:
         with FlopCounterMode(display=False) as counter:
-            play(run, low, high, table)
+            step()
         gflop = counter.get_total_flops() / 1e9
     table = game.recorded(run, table)
     for _ in range(steps):
         started = time.perf_counter()
-        float(play(run, low, high, table)["generator_slope"])  # waits for an accelerator
+        step()
         taken.append(time.perf_counter() - started)
         run.accuracy = 0.5  # noise is told apart at once, and a resting discriminator would cost nothing
     seconds = distributed.means({"seconds": torch.tensor(median(taken[min(WARM, steps - 1) :]))})
     return Cost(seconds["seconds"], gflop)
+
+
+def _fresh(recipe: Recipe, stage: Stage, scale: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a step brings that a teacher has not seen, in black: its whole batch, or what is new in a pool."""
+    feed = stage if recipe.data.reuse == 1 else dataset.feed(recipe, stage)
+    clips = len(distributed.own_samples(feed.batch))
+    sides = (feed.crop // scale, feed.crop)
+    low, high = (torch.zeros(clips, stage.frames, 3, side, side, dtype=torch.uint8) for side in sides)
+    return low, high
 
 
 def planned(

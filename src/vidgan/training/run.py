@@ -239,6 +239,11 @@ def _check_view(stage: Stage, discriminator: nn.Module) -> None:
     view = getattr(discriminator, "config", None)
     if not isinstance(view, discriminators.View) or not stage.steps:
         return
+    if view.own > stage.crop - MARGIN:
+        raise BadRecipe(
+            f"discriminator.config.own is {view.own}, and a crop of {stage.crop} has too few pixels for that",
+            f"Take {stage.crop - MARGIN} or less; 4 is usual.",
+        )
     least = discriminators.BLOCK * view.smaller + MARGIN
     if stage.crop < least:
         raise BadRecipe(
