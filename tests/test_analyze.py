@@ -373,3 +373,11 @@ def test_a_signal_ends_the_video_there_and_what_was_seen_is_told(tmp_path, film,
     assert found["num_frames"] == len(calls) == 70 and not found["complete"]
     assert "Stopped at 2.8 s" in found["verdict"] and "Stopped at 2.8 s" in report.read_text()
     assert next(e for e in found["events"] if e["kind"] == "frozen")["end"] == pytest.approx(2.8)
+
+
+def test_clips_and_a_result_have_places_of_their_own(film, tmp_path):
+    place = tmp_path / "found"
+    for kind in ("report", "json", "csv"):
+        with pytest.raises(BadOption, match="for the clips and for a result"):
+            analyze.run(analyze.Options(video=film, clips=place, **{kind: place}))
+    assert not place.exists()

@@ -323,3 +323,16 @@ def test_no_runtime_is_imported_before_it_is_asked_for():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_wrong_variable_is_named_and_no_option_that_nobody_gave(monkeypatch):
+    monkeypatch.setenv("VIDGAN_BACKEND", "onnx")
+    asked = quickest.Asked(backend="auto", precision="auto", device=CPU)
+    with pytest.raises(BadOption, match="VIDGAN_BACKEND=onnx is not known"):
+        quickest.able(asked)
+
+
+def test_a_network_in_the_middle_of_its_training_stays_there(other):
+    network = lively("recurrent").train()
+    upscaler(network, other)
+    assert network.training and all(part.training for part in network.modules())

@@ -1,5 +1,6 @@
 """One video against another: the same moments, as they are shown, in numbers known by hand."""
 
+import csv
 import io
 import math
 import os
@@ -253,3 +254,15 @@ def test_a_terminal_that_has_no_arrows_and_a_name_that_is_no_text(reference, tmp
     assert cli.main(["compare", str(reference), str(output), "--metrics", "psnr-y"]) == 0
     told = terminal.buffer.getvalue().decode("latin-1")
     assert "PSNR-Y" in told and "out\\udcff.mkv" in told
+
+
+def test_numbers_on_standard_output_are_alone_and_a_page_goes_to_a_file(
+    reference, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", str(reference), str(reference), "--metrics", "psnr-y"]
+    assert cli.main([*words, "--csv", "-"]) == 0
+    rows = list(csv.reader(capsys.readouterr().out.splitlines()))
+    assert len(rows) > 2 and {len(row) for row in rows} == {len(rows[0])}
+    assert cli.main([*words, "--report", "-"]) == 2
+    assert "--report - names no file" in capsys.readouterr().err and not Path("-").exists()

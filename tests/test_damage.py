@@ -1,5 +1,6 @@
 """How damaged a video looks: real footage that the estimate was not trained on, and what has nothing to tell."""
 
+import warnings
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,18 @@ def test_a_part_that_shows_nothing_is_an_error():
     source = video.probe(BUNNY)
     with pytest.raises(BadVideo, match="shows no frame"):
         damage.estimate(source, start=1e4)
+
+
+def test_a_picture_one_pixel_wide_has_nothing_to_tell(estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert damage.share_of(estimator, [torch.rand(1, 2, 1, 1), torch.rand(1, 2, 90, 1)]) == 0
+
+
+def test_a_start_beyond_the_end_is_told_as_it_is_without_the_estimate():
+    source = video.probe(BUNNY)
+    with pytest.raises(BadVideo) as plain:
+        next(video.read(source, start=1000))
+    with pytest.raises(BadVideo) as caught:
+        damage.estimate(source, start=1000)
+    assert str(caught.value) == str(plain.value) and "s long" in str(plain.value)

@@ -1,9 +1,13 @@
 """What the queue of a folder makes of processes that end."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from enhancing import door, make_models, shown, write_soft
+from videos import Film
 from vidgan.enhancing import naming, queue
 
 
@@ -24,3 +28,18 @@ def test_only_what_was_asked_to_stop_has_stopped(code, was_asked, status):
     entry = queue.Entry(naming.Task(Path("a.mp4"), Path("b.mp4")), status="running")
     queue._close(entry, Ended(code, was_asked=was_asked))
     assert entry.status == status
+
+
+def test_what_lies_beside_the_videos_is_not_run(tmp_path, monkeypatch, capsys):
+    """A stranger's folder may hold an av.py; and a user's own a random.py."""
+    models = make_models(tmp_path)
+    (tmp_path / "films").mkdir()
+    monkeypatch.chdir(tmp_path / "films")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(place for place in sys.path if place))
+    for name in ("av", "random", "numpy"):
+        Path(f"{name}.py").write_text("raise SystemExit('this was run')\n")
+    write_soft("a.mp4", Film(times=range(0, 120, 40)))
+    assert door(models)(".", "../out", "--scale", 1) == 0
+    assert "this was run" not in capsys.readouterr().err
+    (made,) = Path("../out").iterdir()
+    assert len(shown(made).pixels) == 3

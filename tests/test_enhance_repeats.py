@@ -9,6 +9,7 @@ import pytest
 import videos
 from enhancing import door, make_models, shown, soft
 from videos import Film
+from vidgan import hardware
 from vidgan.enhancing import making
 from vidgan.generators.recurrent import Generator
 
@@ -126,3 +127,9 @@ def test_another_precision_than_it_was_begun_with_is_said_to_be_that(enhance, co
     assert "begun otherwise" in told and "the precision was fp32, not bf16" in told
     assert "--start-over" in told
     assert enhance(*WORDS, "--precision", "bf16", "--start-over") == 0
+
+
+def test_energy_is_shared_out_among_all_frames_and_the_network_among_those_it_made(enhance, monkeypatch):
+    monkeypatch.setattr(hardware.Energy, "joules", lambda self: 220.0)
+    assert enhance(*WORDS) == 0
+    assert told()["cost"]["joules"] == 220 / FRAMES

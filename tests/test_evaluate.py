@@ -361,3 +361,16 @@ def test_sets_take_some_of_every_clip_and_say_where_there_are_too_few(monkeypatc
     del found.features[""][1:]
     assert evaluate.distances(found, []) == {}
     assert "3 clips of 3 frames or more, there are 1" in found.left_out["distances between sets"]
+
+
+def test_a_name_that_is_no_text_draws_damage_too():
+    frames = moving(1, 2, 48, 64)
+    drawn = [footage.shrunk(frames, "mild", 4, name=name) for name in ("a\udcff", "a\udcff", "a")]
+    assert (drawn[0] == drawn[1]).all() and (drawn[0] != drawn[2]).any()
+
+
+def test_a_metric_that_some_clips_are_too_small_for_says_how_many(tmp_path):
+    for seed, (height, width) in enumerate(((192, 256), (48, 64))):
+        exact(tmp_path / f"{seed}.mkv", list(moving(seed, 2, height, width)))
+    found = vidgan.evaluate("bicubic", data=tmp_path, metrics="psnr-y,ms-ssim", frames=2)
+    assert found.left_out["ms_ssim"].startswith("of 1 of 2 clips: needs sides of")

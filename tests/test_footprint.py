@@ -28,3 +28,9 @@ def test_a_network_s_own_layers_count():
 def test_a_process_that_does_not_end_in_time_tells_nothing(monkeypatch):
     monkeypatch.setattr(footprint, "PATIENCE", 0.05)
     assert footprint.of("bicubic", (8, 8), 4, PLACE) is None
+
+
+def test_what_lies_in_the_folder_where_it_is_run_is_not_run(tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('this was run')\n")
+    monkeypatch.chdir(tmp_path)
+    assert footprint.of("bicubic", (8, 8), 4, PLACE) > 10

@@ -369,3 +369,11 @@ def test_a_plug_in_that_ends_the_program_is_an_error_of_its_own(tmp_path):
     place.write_text("import sys\n\ndef find(pixels):\n    return []\n\nsys.exit(0)\n")
     with pytest.raises(BadAnalyser, match="failed: SystemExit: 0"):
         from_file(f"{place}:find")
+
+
+def test_an_analyser_that_gives_numbers_finds_nothing_anywhere(source, large, plug, capsys):
+    plug.write_text(plug.read_text() + "\n\ndef mean(pixels):\n    return float(pixels.mean())\n")
+    assert door(source, large, "-q", "--plug", f"{plug}:mean", "--empty", "mean") == 2
+    assert "--empty mean: it gives numbers" in capsys.readouterr().err
+    found = vidgan.impact(source, large, analysers=[lambda pixels: float(pixels.mean())])
+    assert found.protocol["what is there"] == "nobody can tell without a reference"

@@ -1,6 +1,7 @@
 """`vidgan prepare` where the disk, rights or names are in the way: nothing is lost for good, nothing is silent."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,11 @@ def test_no_more_than_a_clip_of_a_source_is_in_memory(tmp_path, monkeypatch):
     clip = 15 * 160 * 192 * 3
     before = [sum(number < index for number in entry.kept) for index in range(len(entry.clips))]
     assert [size // clip for size in sizes] == before and before[-1] >= 3
+
+
+def test_a_name_that_is_no_text_is_written_out_and_the_set_can_be_read(clip, tmp_path):
+    (clip.parent / os.fsdecode(b"b\xff.mp4")).write_bytes(clip.read_bytes())
+    folder = tmp_path / "set"
+    assert cli.main(["prepare", str(clip.parent), str(folder), "--quiet", "--keep-all"]) == 0
+    assert list(shards.read_index(folder).entries) == ["in/a.mp4", "in/b\\udcff.mp4"]
+    assert cli.main(["prepare", str(clip.parent), str(folder), "--quiet", "--keep-all"]) == 0

@@ -3,6 +3,7 @@
 import json
 import re
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,3 +179,21 @@ def test_without_its_script_everything_but_the_readout_is_there(chromium, page):
     assert window.locator("svg.strip").count() == len(page[1].scales)
     assert window.locator("article").count() == 2
     window.close()
+
+
+def test_the_longest_video_has_times_below_its_strips():
+    for hours in (1, 13, 30, 240):
+        times = array("d", np.linspace(0, 3600 * hours, 50))
+        found = replace(long(50, 1), times=times, end=3600.0 * hours + 1)
+        assert 2 <= strips.axis(found).count("<span") <= 7
+
+
+@pytest.mark.browser
+def test_a_clock_never_shows_sixty_seconds(chromium, tmp_path):
+    times = array("d", [59.9983 + index / 25 for index in range(50)])
+    found = replace(long(50, 1), times=times, end=times[-1] + 0.04)
+    path = analysis.write_report(found, analysis.Recorder(), tmp_path / "long.html")
+    with opened_in(chromium, path) as window:
+        window.locator("#timeline").focus()
+        window.keyboard.press("Home")
+        assert window.locator("#clock").inner_text() == "1:00.00"

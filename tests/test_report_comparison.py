@@ -212,3 +212,25 @@ def test_its_numbers_are_those_that_were_measured(opened, page):
     facts = json.loads(opened.evaluate("document.getElementById('facts').textContent"))
     assert facts["rows"] == ["Lanczos", "output.mkv", "<b>awkward&.mkv", "reference"]
     assert facts["seconds"] == pytest.approx(page[1].seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [(67, 51), (63, 47), (65, 49), (64, 48), (66, 50)])
+def test_a_last_odd_column_goes_and_none_is_added(size):
+    with comparison.Recorder(*size, num_frames=3) as recorder:
+        recorder._begin(["out"])
+        assert recorder.row_size == (size[0] // 2 * 2, size[1] // 2 * 2)
+        picture = torch.ones(3, size[1], size[0])
+        fitted = recorder._fitted(picture)
+        assert fitted.shape[1:] == (recorder.row_size[1], recorder.row_size[0]) and (fitted > 0.99).all()
+
+
+@pytest.mark.browser
+def test_home_and_end_stay_at_the_timeline(opened):
+    chart = opened.locator("svg.timeline").first
+    chart.scroll_into_view_if_needed()
+    chart.focus()
+    place, last = opened.evaluate("scrollY"), int(opened.locator("#time").get_attribute("max"))
+    opened.keyboard.press("End")
+    assert (frame_of(opened), opened.evaluate("scrollY")) == (last, place)
+    opened.keyboard.press("Home")
+    assert (frame_of(opened), opened.evaluate("scrollY")) == (0, place)

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from test_training import FAITHFUL, folder, pack, play, recipe, stage, weights_of
+from test_training import FAITHFUL, REALISTIC, folder, pack, play, recipe, stage, weights_of
 from test_training_step import at_realistic, batch, drawn, table
+from vidgan import discriminators
+from vidgan.errors import BadRecipe
 from vidgan.recipe import Game, Losses, Network
 from vidgan.training import descent, game
 from vidgan.training import run as running
@@ -87,3 +89,10 @@ def test_how_often_is_validated_changes_nothing_of_the_training(folder):
         runs.append(play(recipe(discriminator=unet, validate_every=every), place))
     for name, weight in weights_of(runs[0]).items():
         assert torch.equal(weight, weights_of(runs[1])[name]), name
+
+
+def test_a_discriminator_that_shrinks_a_picture_to_nothing_is_refused():
+    told = Network(name="triplet", config={"features": 8, "own": 200})
+    with pytest.raises(BadRecipe, match=r"own is 200, and a crop of 64"):
+        running.create(recipe(discriminator=told, realistic=stage(REALISTIC, crop=64)))
+    assert discriminators.softened(torch.rand(1, 3, 48, 48), 200).shape == (1, 3, 48, 48)

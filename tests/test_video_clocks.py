@@ -95,3 +95,27 @@ def test_a_picture_that_is_shown_for_seconds_is_shown_in_part(tmp_path, part, sh
     for number in range(len(found)):
         again = list(read_after(source, known[number : number + 1], **part))
         assert [frame.pts for frame in again] == [frame.pts for frame in found[number + 1 :]]
+
+
+@pytest.mark.parametrize("rate", [
+    Fraction(10_000_000, 333_333), Fraction(10_000_000, 333_667), Fraction(10_000_000, 417_083),
+    Fraction(120_000, 1001),
+])  # fmt: skip
+def test_an_avi_counted_in_100_nanoseconds_becomes_another(tmp_path, rate):
+    """As capture tools write them; MPEG-4, which AVI holds if nothing else is said, has 16 bits for its clock."""
+    with av.open(str(tmp_path / "in.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for index in range(8):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 20 * index, np.uint8), format="rgb24")
+            picture.pts, picture.time_base = index, 1 / rate
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    source = probe(tmp_path / "in.avi")
+    with Writer(tmp_path / "out.avi", source=source, width=64, height=48) as writer:
+        for frame in read(source):
+            writer.write(frame)
+    there, made = (list(read(probe(tmp_path / name))) for name in ("in.avi", "out.avi"))
+    assert len(made) == 8
+    for one, other in zip(there, made, strict=True):
+        assert abs(one.seconds - other.seconds) < Fraction(1, 10_000)

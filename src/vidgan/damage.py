@@ -99,6 +99,8 @@ def share_of(estimator: Estimator, pairs: Iterable[Tensor]) -> float:
     found = []
     for pair in pairs:
         squares = _squares(pair)
+        if squares.shape[-1] == 1:  # a picture one pixel wide or high
+            continue
         telling = squares[:, 0].flatten(1).std(1) > FLAT
         if telling.any():
             found.append(estimator(squares[telling]).mean())
@@ -121,17 +123,18 @@ def _squares(pair: Tensor) -> Tensor:
 
 def _pairs(source: Source, start: float, duration: float | None) -> Iterator[Tensor]:
     """Two frames in a row at each place, or one twice: (1, 2, h, w), luma in [0, 1]."""
-    found = False
+    found, failed = False, None
     for place in _places(source, start, duration):
         try:
             with closing(video.read(source, start=place, threads=1)) as frames:
                 lumas = [_luma(frame.pixels) for frame in islice(frames, 2)]
-        except BadVideo:  # broken there: enhancing it will say so
+        except BadVideo as error:  # broken there: enhancing it will say so
+            failed = failed or error
             continue
         found = True
         yield torch.cat((lumas[0], lumas[-1]), 1)
-    if not found:
-        raise BadVideo(f"{source.path} shows no frame", "Check --start and --duration, or the file.")
+    if not found and failed is not None:
+        raise failed
 
 
 def _places(source: Source, start: float, duration: float | None) -> list[float]:

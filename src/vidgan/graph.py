@@ -7,6 +7,7 @@ needs the package onnx alone; torch's newer one needs two more. Opset 17 is what
 Letters: H W height and width of the small frame, S scale, M what one frame leaves for the next.
 """
 
+import copy
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Graph:
 
 def step(generator: VideoGenerator) -> Graph:
     """Generator.folded: frame (1, 3, H, W), M -> large (1, 3 * S * S, H, W), unclamped, M. For the backends."""
-    return _traced(generator, _Step(generator))
+    return _traced(generator, _Step)
 
 
 def film(generator: VideoGenerator, notes: dict[str, str]) -> Graph:
@@ -47,7 +48,7 @@ def film(generator: VideoGenerator, notes: dict[str, str]) -> Graph:
     notes   become the file's metadata
     """
     onnx = _onnx()
-    graph = _traced(generator, _Film(generator))
+    graph = _traced(generator, _Film)
     model = onnx.load_from_string(graph.model)
     onnx.helper.set_model_props(model, notes)
     large = next(value for value in model.graph.output if value.name == LARGE)
@@ -88,13 +89,15 @@ def says_how_a_shot_begins(generator: VideoGenerator) -> bool:
     return hasattr(generator, "fresh")
 
 
-def _traced(generator: VideoGenerator, wrapped: nn.Module) -> Graph:
+def _traced(generator: VideoGenerator, wrapper: "type[_Step | _Film]") -> Graph:
     _onnx()
     if not says_how_a_shot_begins(generator):
         raise BadOption(
             f"a {type(generator).__name__} has no 'fresh', the memory that a shot begins with",
             "Use a generator from vidgan's shelf; to enhance with this one, --backend torch.",
         )
+    generator = copy.deepcopy(generator).eval()  # it may be in the middle of its training
+    wrapped = wrapper(generator)
     frame = torch.rand(1, 3, *SAMPLE)
     with torch.no_grad():
         memory = tuple(part.clone() for part in generator.fresh(frame))
@@ -109,7 +112,7 @@ def _traced(generator: VideoGenerator, wrapped: nn.Module) -> Graph:
         warnings.simplefilter("ignore")
         file = Path(folder) / "traced.onnx"
         torch.onnx.export(
-            wrapped.eval(),
+            wrapped,
             given,
             str(file),
             dynamo=False,

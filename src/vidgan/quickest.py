@@ -83,6 +83,9 @@ def choose(
 def able(asked: Asked) -> dict[backends.Name, Choice]:
     """What may be chosen: the backend that was asked for or, for auto, all that are installed. Raises BadOption."""
     if asked.backend == "auto" and (named := os.environ.get("VIDGAN_BACKEND")):
+        if named not in ("auto", *backends.NAMES):
+            known = ", ".join(backends.NAMES)
+            raise BadOption(f"VIDGAN_BACKEND={named} is not known", f"Set it to auto or one of: {known}.")
         asked = replace(asked, backend=named)
     if asked.backend != "auto":
         only = _as_asked(asked)

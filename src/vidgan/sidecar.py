@@ -66,6 +66,7 @@ class Settings(Part):
     duration: float | None
     fidelity: float | None = None  # 0 realistic .. 1 faithful; None: the model as it is
     restore: float = 0.0  # 0 weights for clean .. 1 for damaged sources
+    denoise: float | None = None  # 0 keeps noise .. 1: between the two files of realesr-general-x4v3
     steady: float = 0.0  # how much of the frame before, along its motion, is in the next
     consistent: bool = False
     trust: bool = False  # whether the network was held against its faithful twin

@@ -54,6 +54,6 @@ def softened(picture_BCHW: Tensor, times: int) -> Tensor:
 
 
 def reduced(picture_BCHW: Tensor, times: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, H // times, W // times), antialiased, in float32."""
-    size = [side // times for side in picture_BCHW.shape[-2:]]
+    """(B, C, H, W) -> (B, C, H // times, W // times), antialiased, in float32; a pixel at least."""
+    size = [max(side // times, 1) for side in picture_BCHW.shape[-2:]]
     return F.interpolate(picture_BCHW.float(), size=size, mode="bicubic", antialias=True)

@@ -30,7 +30,7 @@ from vidgan import (
 )
 from vidgan.enhancing import budget, choosing, kept
 from vidgan.enhancing.options import Options, check_threads, encoding_of, wish_of
-from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError
+from vidgan.errors import BadOption, BadOutput, BadVideo, VidganError, printable
 from vidgan.generators import VideoGenerator
 from vidgan.video import Source
 
@@ -290,7 +290,7 @@ def _told(options: Options, settings: stream.Settings, writer: video.Writer) -> 
         "--denoise": options.denoise,
         "--steady": options.steady,
         "--consistent": options.consistent,
-        "--trust": None if options.trust is None else options.trust.resolve(),
+        "--trust": None if options.trust is None else printable(str(options.trust.resolve())),
         "--scale": options.scale,
         "--size": options.size,
         "--crop": options.crop,
@@ -318,6 +318,8 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
         how.append(f"fidelity {options.fidelity:g}")
     if options.restore:
         how.append(f"restore {options.restore:g}")
+    if options.denoise is not None:
+        how.append(f"denoise {options.denoise:g}")
     if options.steady:
         how.append(f"steady {options.steady:g}")
     if options.consistent:

@@ -101,7 +101,8 @@ class _Process:
         self._number, self._events = number, events
         self.was_asked = False  # to stop
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            # -P: what lies in the folder where it is run, perhaps called av.py, is not ours to run.
+            [sys.executable, "-P", "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

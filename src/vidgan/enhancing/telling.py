@@ -90,14 +90,15 @@ def _model_file(job: Job) -> sidecar.File:
 
 
 def _cost(job: Job, written: Written, result: Result) -> sidecar.Cost:
-    upscaler, count = job.upscaler, max(job.upscaler.num_frames, 1)
+    upscaler, computed = job.upscaler, job.upscaler.num_frames
+    made = len(written.pts) - written.num_kept  # the repeats among them were not computed
     return sidecar.Cost(
         fps=result.fps,
-        network_ms=round(1000 * upscaler.network_seconds / count, 3),
+        network_ms=round(1000 * upscaler.network_seconds / computed, 3) if computed else None,
         peak_memory_mb=result.peak_memory_mb,
         parameters=sum(weight.numel() for weight in job.generator.parameters()),
         gflop=round(stream.gflop_per_pixel(job.generator) * job.window[2] * job.window[3], 3),
-        joules=None if written.joules is None else round(written.joules / count, 3),
+        joules=None if written.joules is None or not made else round(written.joules / made, 3),
     )
 
 
@@ -119,6 +120,7 @@ def describe(job: Job, kept: Kept, written: Written, result: Result) -> sidecar.
             duration=options.duration,
             fidelity=options.fidelity,
             restore=options.restore or 0.0,
+            denoise=options.denoise,
             steady=options.steady,
             consistent=options.consistent,
             trust=options.trust is not None,

@@ -63,6 +63,7 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         small = torch.rand(2, 3, WARM_SIDE, WARM_SIDE, generator=torch.Generator().manual_seed(0))
         method.enlarge(small, task.scale)
     total = len(task.footage.clips) * len(task.methods)
+    without: dict[str, dict[str, str]] = {}  # metrics, the clips that they could not be taken of, and why
     for number, clip in enumerate(task.footage.clips):
         try:
             low, high = opened(clip, task)
@@ -74,7 +75,8 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         except BadOption as error:  # all are for larger pictures
             found.left_out[clip.name] = error.found
             continue
-        found.left_out |= chosen.left_out
+        for name, why in chosen.left_out.items():
+            without.setdefault(name, {})[clip.name] = why
         found.size = found.size if found.pixels else (low.shape[2], low.shape[3])
         found.pixels.append(low.shape[2] * low.shape[3])
         begins = _begins_shots(low)
@@ -94,6 +96,10 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         raise BadVideo(
             f"nothing can be measured: {next(iter(found.left_out.values()))}", "Give larger clips."
         )
+    clips = {row.clip for row in found.rows}
+    for name, whys in without.items():
+        part = f"of {len(whys)} of {len(clips)} clips: " if len(whys) < len(clips) else ""
+        found.left_out[name] = part + next(iter(whys.values()))
     return found
 
 

@@ -113,7 +113,7 @@ def shrunk(high: np.ndarray, how: str, scale: int, *, name: str) -> np.ndarray:
     if how == "bd":
         small = _blurred(frames)[..., ::scale, ::scale]
     else:
-        rng = np.random.default_rng([SEED, *name.encode()])
+        rng = np.random.default_rng([SEED, *name.encode("utf-8", "surrogatepass")])
         small = degraded(frames, PRESETS[how], scale, rng)
     return bytes_of(small)
 

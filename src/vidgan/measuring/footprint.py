@@ -31,7 +31,8 @@ def of(method: str, size: tuple[int, int], scale: int, place: Place) -> float | 
     ]
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "vidgan.measuring.footprint", *words],
+            # -P: nothing is imported from the folder where it is run.
+            [sys.executable, "-P", "-m", "vidgan.measuring.footprint", *words],
             capture_output=True, text=True, timeout=PATIENCE, check=True,
         )  # fmt: skip
         return float(done.stdout.split()[-1])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidgan.analysers import Finding, Look
-from vidgan.errors import BadAnalyser
+from vidgan.errors import BadAnalyser, BadOption
 from vidgan.measuring.arms import Stage
 from vidgan.measuring.lookers import Looker
 from vidgan.measuring.moments import Join
@@ -38,6 +38,10 @@ class _Notes:
     def study(self, empty: bool) -> Study:
         told = self.looker
         if self.values:
+            if empty:
+                raise BadOption(
+                    f"--empty {told.name}: it gives numbers, and finds nothing anywhere", "Leave it out."
+                )
             return Gauge(name=told.name, title=told.title, protocol=told.protocol, values=self.values)
         return Search(
             name=told.name, title=told.title, protocol=told.protocol, findings=self.findings, empty=empty

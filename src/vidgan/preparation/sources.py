@@ -5,7 +5,7 @@ Letters: H W height and width.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from vidgan.dataset import RATE, numbered, shards
-from vidgan.errors import BadOption, BadVideo, VidganError
+from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.folders import is_photo, is_video, walked
 from vidgan.preparation.alike import distance, fingerprint
 from vidgan.shots import CutDetector
@@ -74,7 +74,9 @@ def find(places: tuple[Path, ...]) -> list[Found]:
                 found.append(Found(name, "frames", tuple(run)))
             found += (Found(f"{below}/{file.name}", "photo", (file,)) for file in photos if file not in taken)
     by_name: dict[str, Found] = {}
-    for entry in found:
+    for entry in (
+        replace(entry, name=printable(entry.name)) for entry in found
+    ):  # bytes that are no text, too
         if entry.name in by_name and by_name[entry.name].files != entry.files:
             raise BadOption(
                 f"{entry.files[0]} and {by_name[entry.name].files[0]} would have one name, {entry.name}",

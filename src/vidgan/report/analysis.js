@@ -17,9 +17,9 @@
   });
 
   const time = (seconds) => {
-    const whole = Math.floor(seconds), two = (number) => String(number).padStart(2, "0");
+    const ticks = Math.round(seconds * 100), whole = Math.floor(ticks / 100), two = (number) => String(number).padStart(2, "0");
     const hours = Math.floor(whole / 3600), minutes = Math.floor(whole / 60) % 60;
-    const rest = (seconds % 60).toFixed(2).padStart(5, "0");
+    const rest = `${two(whole % 60)}.${two(ticks % 100)}`;
     return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
   };
 

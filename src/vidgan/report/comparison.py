@@ -93,7 +93,7 @@ class Recorder:
         self.rows = names
         width, height = self._size
         shrink = min(1.0, math.sqrt(MOST_PIXELS / (width * height * len(names))))
-        self.row_size = tuple(max(2, round(side * shrink / 2) * 2) for side in (width, height))  # type: ignore[assignment]
+        self.row_size = tuple(max(2, int(side * shrink / 2 + 1e-6) * 2) for side in (width, height))  # type: ignore[assignment]
         self._film = Film(self.row_size[0], self.row_size[1] * len(names))
 
     def _fitted(self, rgb: Tensor) -> Tensor:
@@ -214,7 +214,8 @@ shift and the pointer move the picture.{every} The film here is compressed (H.26
 
 
 def _is_drawn(metric: Metric, found: Comparison) -> bool:
-    return (len(found.seconds) > 1 and metric.against is not Against.NOTHING) or metric.name == "sharpness"
+    is_of_use = metric.against is not Against.NOTHING or metric.name == "sharpness"
+    return len(found.seconds) > 1 and is_of_use
 
 
 def _frames(found: Comparison, recorder: Recorder) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from vidgan.disk import try_to_write
-from vidgan.errors import BadOutput
+from vidgan.errors import BadOption, BadOutput
 from vidgan.report.page import write
 
 OWN = ("index.json", "clips/*", "checkpoints/*")  # what is read of a data set and of a run
@@ -30,7 +30,8 @@ class Places(Protocol):
 
 
 def check(places: Places, inputs: Iterable[Path | None]) -> None:
-    """Before any work: raises BadOutput for a place where no file can be written, or must not.
+    """Before any work: raises BadOutput for a place where no file can be written, or must not; BadOption for a page
+    to standard output.
 
     inputs  the files that are read, and data sets and runs: none of them is lost for a table
     """
@@ -38,6 +39,8 @@ def check(places: Places, inputs: Iterable[Path | None]) -> None:
     kept = {path.resolve() for path in named}
     kept |= {place.resolve() for path in named for part in OWN for place in path.glob(part)}
     taken: set[Path] = set()
+    if str(places.report) == "-":
+        raise BadOption("--report - names no file", "Name one; numbers can go to --json - or --csv -.")
     for path in (places.report, places.json, places.csv):
         if path is None:
             continue
@@ -80,7 +83,7 @@ def json_line(tree: object) -> str:
 
 def is_shown(places: Places) -> bool:
     """Whether people read along: standard output may be the JSON's."""
-    return not places.quiet and str(places.json) != "-"
+    return not places.quiet and "-" not in (str(places.json), str(places.csv))
 
 
 def say_last(places: Places, lines: Sequence[str]) -> None:

@@ -13,6 +13,24 @@ from vidgan.score import Analysis, Event, Kind, Scale
 
 POINTS = 1000
 WIDTH, HEIGHT = 1000.0, 56  # units of a strip
+STEPS = (
+    0.1,
+    0.2,
+    0.5,
+    1,
+    2,
+    5,
+    10,
+    20,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+)  # seconds between the axis' times
 LANE = 14  # of the height of a lane of events
 NARROWEST = 2.5  # units: a single frame of a long video must be seen
 COLOURS = {
@@ -103,11 +121,10 @@ def lane(found: Analysis, kind: Kind, numbers: Collection[int]) -> str:
 def axis(found: Analysis) -> str:
     """Round times below the strips."""
     length = found.end - found.times[0]
-    step = next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200, math.inf)
-                if length / step <= 6)  # fmt: skip
+    step = next((step for step in STEPS if length / step <= 6), math.ceil(length / 6 / STEPS[-1]) * STEPS[-1])
     first = math.ceil(found.times[0] / step - 1e-9)
     ticks = []
-    while math.isfinite(step) and (second := first * step) <= found.end - 0.06 * length:
+    while (second := first * step) <= found.end - 0.06 * length:
         share = _across(found, second) / WIDTH
         ticks.append(
             f'<span style="left:{100 * share:.2f}%">{clock(second, digits=1 if step < 1 else 0)}</span>'

@@ -89,7 +89,7 @@ def show(header: Sequence[str], lines: Iterable[Sequence[str]], *, fold: bool = 
     shown = Table(box=None, pad_edge=False)
     for index, name in enumerate(header):
         if index == 0:
-            shown.add_column(name)
+            shown.add_column(name, overflow="fold")
         else:
             shown.add_column(name, justify="right", overflow="fold" if fold else "ellipsis")
     for line in lines:

@@ -178,8 +178,8 @@
     chart.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
       if (by) { halt(); go(index + by); event.preventDefault(); }
-      if (event.key === "Home") go(0);
-      if (event.key === "End") go(facts.seconds.length - 1);
+      if (event.key === "Home") { halt(); go(0); event.preventDefault(); }
+      if (event.key === "End") { halt(); go(facts.seconds.length - 1); event.preventDefault(); }
     });
   });
   document.querySelectorAll("button[data-seconds]").forEach((button) => {

@@ -89,6 +89,11 @@ def _check(options: Options) -> None:
         raise BadOption("--realism-every is given without --realism", "Name a training run with --realism.")
     places.check(options, (options.video, sidecar.path_for(options.video), options.normal, options.realism))
     if options.clips is not None:
+        for place in (options.report, options.json, options.csv):
+            if place is not None and place.resolve() == options.clips.resolve():
+                raise BadOption(
+                    f"{place} is named for the clips and for a result", "Give each a place of its own."
+                )
         clips.check_folder(options.clips, overwrite=options.overwrite)
 
 

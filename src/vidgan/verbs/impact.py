@@ -133,8 +133,7 @@ def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str
         "the same thing": f"intersection over union of {SAME} or more, the nearest pairs first, each once; words must "
         "be the same but for capitals and spaces",
         "moved": f"the same thing after bicubic and after the network, overlapping by less than {MOVED}",
-        "what is there": "what the analyser finds in the reference"
-        + (f"; nothing for {', '.join(options.empty)}" if options.empty else ""),
+        "what is there": _what_is_there(options),
         "sizes": f"of the box in the source: small below {SMALL}x{SMALL} pixels, large from {LARGE}x{LARGE} on",
         "recovered gap": "(version - bicubic) / (reference - bicubic), of F1 or of the mean",
         "intervals": f"{CONFIDENCE:.0%}, bootstrap of {DRAWS} draws over blocks of {SECONDS:g} s",
@@ -142,6 +141,12 @@ def _protocol(options: Options, stage: Stage, looking: list[Looker]) -> dict[str
         "level corrected for the number of analysers (Bonferroni)",
         **{looker.title: looker.protocol for looker in looking},
     }
+
+
+def _what_is_there(options: Options) -> str:
+    nothing = [f"nothing for {', '.join(options.empty)}"] if options.empty else []
+    known = ["what the analyser finds in the reference"] if options.reference else []
+    return "; ".join([*known, *nothing]) or "nobody can tell without a reference"
 
 
 def _print(found: Impact, options: Options) -> None:

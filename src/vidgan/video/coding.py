@@ -15,6 +15,7 @@ from vidgan.video.colour import Colour, Converter, to_tags
 from vidgan.video.containers import Clock, Container
 from vidgan.video.encoders import Choice
 
+MPEG4_TICKS = 65535  # to the second: MPEG-4 writes its clock in 16 bits
 _VPX_TICKS = 10_000_000  # to the second, in which libvpx counts
 _SVT_RATE = Fraction(240)  # frames a second, the most that SVT-AV1 takes for a hint
 
@@ -86,9 +87,10 @@ def tick_for(
                 f"{path}: .avi needs one frame rate, and the source says none",
                 "End the output's name in .mkv or .mp4.",
             )
-        return 1 / rate
-    if choice.codec == "mpeg4" and tick.denominator > 65535:
-        return Fraction(1, 60000)  # MPEG-4 writes its clock in 16 bits; this one divides all usual rates
+        # The nearest clock that MPEG-4 can write is off by a second in a week where a rate is counted in 100 ns.
+        return (1 / rate).limit_denominator(MPEG4_TICKS) if choice.codec == "mpeg4" else 1 / rate
+    if choice.codec == "mpeg4" and tick.denominator > MPEG4_TICKS:
+        return Fraction(1, 60000)  # this one divides all usual rates
     if choice.codec == "vp9" and tick.denominator > _VPX_TICKS // 2:
         return Fraction(1, _VPX_TICKS)  # a finer one it would give back otherwise
     return tick
