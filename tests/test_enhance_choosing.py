@@ -118,3 +118,13 @@ def test_a_large_video_that_is_to_be_repaired_gets_the_network_that_can_at_the_s
     options = Options(input=large, output=large.with_name("out.mp4"), restore=0.5, quiet=True, **more)
     made = job.prepare(options, None)
     assert (made.options.model, made.plan.width) == ("fast", width)
+
+
+@pytest.mark.parametrize(
+    ("more", "lines"), [({}, 1), ({"size": "1280x720"}, 1), ({"scale": 3}, 0), ({"model": "fast"}, 0)]
+)
+def test_that_a_large_video_gets_the_network_that_can_repair_is_said(large, capsys, more, lines):
+    job.prepare(
+        Options(input=large, output=large.with_name("out.mp4"), restore=0.5, backend="torch", **more), None
+    )
+    assert capsys.readouterr().err.count("fast takes it all the same, as fast-x2 cannot restore") == lines

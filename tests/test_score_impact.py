@@ -235,6 +235,16 @@ def test_moments_without_a_number_in_one_version_count_in_none():
     assert outcome(gauge(bicubic=[math.nan], enhanced=[1.0], reference=[1.0]), 1) == "nothing"
 
 
+def test_a_source_too_small_for_a_number_takes_no_verdict_away():
+    found = gauge(source=[math.nan] * 8, bicubic=[0.2] * 8, enhanced=[0.5] * 8, reference=[0.6] * 8)
+    told = impact(found, num_frames=8)
+    assert outcome(found, 8) == "helped" and told.mean(found, "enhanced").value == pytest.approx(0.5)
+    assert told.mean(found, "source") is None
+    some = gauge(source=[math.nan, 0.1], bicubic=[0.2, math.nan], enhanced=[0.5, 0.9], reference=[0.6, 0.6])
+    told = impact(some, num_frames=2)
+    assert (told.mean(some, "source").value, told.mean(some, "enhanced").value) == (0.1, 0.5)
+
+
 def test_pooled_clips_keep_their_seconds_apart():
     found = search({"reference": [[at(0)]] * 2, "enhanced": [[at(0)], []]})
     clips = [impact(found, num_frames=2, per_block=2)] * 3

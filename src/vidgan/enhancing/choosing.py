@@ -44,6 +44,14 @@ def for_large(restore: float | None, wish: Wish) -> dict[str, Any]:
     return {"scale": TWICE} if wish.scale is None and wish.size is None else {}
 
 
+def told_of_repair(source: Shape) -> str:
+    """For whoever gets USUAL for a large video."""
+    return (
+        f"{source.width}x{source.height} is large: {USUAL} takes it all the same, as {LARGE} cannot restore, at four "
+        f"times the cost; --restore 0 is for {LARGE}"
+    )
+
+
 def told(source: Shape) -> str:
     """For whoever gets LARGE without having asked for it."""
     return (

@@ -232,6 +232,12 @@ def _tell_of_choices(asked: Options, options: Options, source: Source, say: Call
     """What was decided for whoever asked for nothing, and is not the usual."""
     if choosing.is_auto(asked.model) and options.model == choosing.LARGE:
         say(choosing.told(source))
+    elif (
+        choosing.is_auto(asked.model)
+        and options.model == choosing.USUAL
+        and choosing.choose(wish_of(asked), source) == choosing.LARGE
+    ):
+        say(choosing.told_of_repair(source))
     if asked.restore is None and options.restore:
         say(damage.told(options.restore))
 

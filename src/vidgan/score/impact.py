@@ -19,7 +19,7 @@ from vidgan.score.evaluation import Interval
 from vidgan.score.helped import PER, Verdict, f1, sentence, verdict
 from vidgan.score.matching import KINDS, SIZES, pairs, size
 from vidgan.score.results import REFERENCE, SCHEMA, versions
-from vidgan.score.studies import BICUBIC, Gauge, Search, Study
+from vidgan.score.studies import BICUBIC, SOURCE, Gauge, Search, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,9 @@ class Impact:
         )
 
     def mean(self, study: Gauge, arm: str) -> Interval | None:
-        """Over the moments at which all arms have a value."""
+        """Over the moments at which all arms have a value; the source's over its own."""
+        if arm == SOURCE:
+            return estimate(study.alone(arm), self.block, lambda sums: share(sums[..., 0], sums[..., 1]))
         index = study.arms.index(arm)
         return estimate(study.together, self.block, lambda sums: share(sums[..., index], sums[..., -1]))
 
