@@ -175,3 +175,21 @@ def test_a_name_that_is_no_text_is_written_out_and_the_set_can_be_read(clip, tmp
     assert cli.main(["prepare", str(clip.parent), str(folder), "--quiet", "--keep-all"]) == 0
     assert list(shards.read_index(folder).entries) == ["in/a.mp4", "in/b\\udcff.mp4"]
     assert cli.main(["prepare", str(clip.parent), str(folder), "--quiet", "--keep-all"]) == 0
+
+
+def test_pictures_that_may_not_be_read_end_nothing(clip, tmp_path, monkeypatch):
+    frames = clip.parent / "frames"
+    frames.mkdir()
+    for number in range(6):
+        Image.fromarray(moving(0)[number]).save(frames / f"{number:04}.png")
+    honest = sources.decode_all
+
+    def refused(path, **told):
+        if path.parent == frames:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return honest(path, **told)
+
+    monkeypatch.setattr(sources, "decode_all", refused)
+    found = prepared(clip.parent, tmp_path / "set")
+    assert sum("Permission denied" in entry.broken for entry in found.entries.values()) == 6
+    assert any(entry.clips for entry in found.entries.values())

@@ -96,3 +96,13 @@ def test_a_discriminator_that_shrinks_a_picture_to_nothing_is_refused():
     with pytest.raises(BadRecipe, match=r"own is 200, and a crop of 64"):
         running.create(recipe(discriminator=told, realistic=stage(REALISTIC, crop=64)))
     assert discriminators.softened(torch.rand(1, 3, 48, 48), 200).shape == (1, 3, 48, 48)
+
+
+def test_a_part_of_the_discriminator_that_somebody_froze_stays_as_it_is():
+    run = at_realistic()
+    first = next(run.discriminator.parameters()).requires_grad_(False)
+    before = [weight.clone() for weight in run.discriminator.parameters()]
+    for _ in range(3):
+        game.realistic_step(run, *batch(), table())
+    assert not first.requires_grad and torch.equal(first, before[0])
+    assert any(not torch.equal(*pair) for pair in zip(run.discriminator.parameters(), before, strict=True))

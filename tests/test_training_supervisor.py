@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from test_training import FAITHFUL, folder, play, recipe, stage
-from vidgan import dataset, losses
+from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage
+from vidgan import checkpoint, dataset, losses
 from vidgan.errors import VidganError
 from vidgan.recipe import Supervisor
 from vidgan.training import loop, supervisor
@@ -179,3 +179,44 @@ def test_other_samples_are_drawn_after_a_roll_back(folder, monkeypatch):
     sabotaged(monkeypatch, "charbonnier", 25, lambda loss: loss * float("nan"))
     play(long(), folder, workers=0)
     assert not torch.equal(seen[0][21], seen[1][21])
+
+
+def test_a_discriminator_that_goes_on_learning_by_heart_is_given_up_on(folder, monkeypatch):
+    """It takes three validations to be sure of, and the first two of them are no calm ones."""
+    honest = loop.validate
+    monkeypatch.setattr(loop, "validate", lambda run, ground: honest(run, ground) | {"val_overfit": 0.9})
+    with pytest.raises(VidganError, match="after 3 roll-backs in vain: the discriminator knows"):
+        play(recipe(validate_every=1, save_every=1, realistic=stage(REALISTIC, steps=60)), folder)
+    assert [row["event"] for row in events(folder)] == ["rolled back"] * 3 + ["gave up"]
+
+
+def test_a_look_that_is_no_number_is_trouble_and_never_the_best(folder, monkeypatch):
+    looked = iter([0.5, 0.5, 0.4, math.nan] + [0.3] * 20)
+    honest = loop.validate
+    monkeypatch.setattr(
+        loop, "validate", lambda run, ground: honest(run, ground) | {"val_lpips": next(looked)}
+    )
+    play(recipe(validate_every=1, save_every=1, faithful=stage(FAITHFUL, steps=1)), folder)
+    (rolled,) = events(folder)
+    assert rolled["why"].startswith("LPIPS: not a number on held-out clips")
+    assert checkpoint.card(folder / "checkpoints" / "best.safetensors").results["val_lpips"] == 0.3
+
+
+def test_what_is_best_is_known_after_a_roll_back(folder, monkeypatch):
+    """The look at step 7 is the best; the next state by the clock would be that of step 10, and trouble comes at 9."""
+    looks = iter([0.9, 0.9, 0.9, 0.3] + [0.35] * 20)
+    honest = loop.validate
+    monkeypatch.setattr(
+        loop, "validate", lambda run, ground: honest(run, ground) | {"val_lpips": next(looks)}
+    )
+    troubles = iter([""] * 8 + ["made up"] + [""] * 99)
+    monkeypatch.setattr(supervisor, "trouble_in_step", lambda watch, numbers, rule: next(troubles))
+    told = recipe(
+        faithful=stage(FAITHFUL, steps=2),
+        realistic=stage(REALISTIC, steps=18),
+        validate_every=3,
+        save_every=10,
+    )
+    run = play(told, folder)
+    assert len(events(folder)) == 1 and run.best["val_lpips"] == 0.3
+    assert checkpoint.card(folder / "checkpoints" / "best.safetensors").results["val_lpips"] == 0.3

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from test_training import FAITHFUL, Killed, folder, log_of, moving, play, recipe, stage, weights_of
+from test_training import FAITHFUL, REALISTIC, Killed, folder, log_of, moving, play, recipe, stage, weights_of
 from vidgan import checkpoint
 from vidgan.errors import BadRecipe, BadWeights
 from vidgan.generators import recurrent, rrdb
@@ -140,3 +140,21 @@ def test_a_plan_counts_what_the_teacher_does(teacher):
     alone = planning.cost(recipe(), "faithful", game.Table(), steps=1, count=True)
     taught = planning.cost(told, "faithful", ground.table_of(told, setup), steps=1, count=True)
     assert taught.gflop > alone.gflop
+
+
+def test_a_teacher_may_be_moved_and_another_is_refused(folder, teacher, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    play(recipe(teacher=Path(teacher).name), folder)
+    longer = stage(REALISTIC, steps=5)
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(Path(teacher).read_bytes())
+    with pytest.raises(BadRecipe, match=r"teacher was teacher\.safetensors, not other\.safetensors"):
+        play(recipe(teacher=str(other), realistic=longer), folder)
+    assert play(recipe(teacher=teacher, realistic=longer), folder).step == 9
+
+
+def test_a_plan_shares_out_what_is_new_in_a_pool_as_the_run_does(teacher, monkeypatch):
+    monkeypatch.setattr(planning.distributed, "world", lambda: 2)
+    told = recipe(data=pooled(8), faithful=stage(FAITHFUL, batch=8))
+    low, high = planning._fresh(told, told.faithful, 4)
+    assert len(low) == len(high) == 1

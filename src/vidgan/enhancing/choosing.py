@@ -44,17 +44,17 @@ def for_large(restore: float | None, wish: Wish) -> dict[str, Any]:
     return {"scale": TWICE} if wish.scale is None and wish.size is None else {}
 
 
-def told_of_repair(source: Shape) -> str:
-    """For whoever gets USUAL for a large video."""
-    return (
-        f"{source.width}x{source.height} is large: {USUAL} takes it all the same, as {LARGE} cannot restore, at four "
-        f"times the cost; --restore 0 is for {LARGE}"
-    )
-
-
-def told(source: Shape) -> str:
-    """For whoever gets LARGE without having asked for it."""
-    return (
-        f"{source.width}x{source.height} is large: {LARGE} takes it, for twice the size at most, at a quarter of the "
-        f"cost; --model {USUAL} is for up to four times"
-    )
+def told(chosen: str, wish: Wish, source: Shape) -> str:
+    """For whoever named no network and gets LARGE, or USUAL for a large video; else nothing."""
+    large = f"{source.width}x{source.height} is large"
+    if chosen == LARGE:
+        return (
+            f"{large}: {LARGE} takes it, for twice the size at most, at a quarter of the cost; --model {USUAL} is for "
+            "up to four times"
+        )
+    if chosen == USUAL and choose(wish, source) == LARGE:
+        return (
+            f"{large}: {USUAL} takes it all the same, as {LARGE} cannot restore, at four times the cost; --restore 0 "
+            f"is for {LARGE}"
+        )
+    return ""

@@ -230,14 +230,8 @@ def _cast(
 
 def _tell_of_choices(asked: Options, options: Options, source: Source, say: Callable[[str], None]) -> None:
     """What was decided for whoever asked for nothing, and is not the usual."""
-    if choosing.is_auto(asked.model) and options.model == choosing.LARGE:
-        say(choosing.told(source))
-    elif (
-        choosing.is_auto(asked.model)
-        and options.model == choosing.USUAL
-        and choosing.choose(wish_of(asked), source) == choosing.LARGE
-    ):
-        say(choosing.told_of_repair(source))
+    if choosing.is_auto(asked.model) and (line := choosing.told(str(options.model), wish_of(asked), source)):
+        say(line)
     if asked.restore is None and options.restore:
         say(damage.told(options.restore))
 
@@ -320,14 +314,13 @@ def _mark(options: Options, source: Source, map: geometry.Map, weights: str) -> 
     """That the video was altered by a network, which, and how."""
     model = Path(options.model).name
     how = [f"from {source.width}x{source.height} to {map.width}x{map.height}"]
-    if options.fidelity is not None:
-        how.append(f"fidelity {options.fidelity:g}")
-    if options.restore:
-        how.append(f"restore {options.restore:g}")
-    if options.denoise is not None:
-        how.append(f"denoise {options.denoise:g}")
-    if options.steady:
-        how.append(f"steady {options.steady:g}")
+    shares = {
+        "fidelity": options.fidelity,
+        "restore": options.restore or None,
+        "denoise": options.denoise,
+        "steady": options.steady or None,
+    }
+    how += [f"{name} {share:g}" for name, share in shares.items() if share is not None]
     if options.consistent:
         how.append("made consistent with the source")
     return (

@@ -162,7 +162,7 @@ def _one_scene(files: list[Path]) -> bool:
     detector = CutDetector()
     try:
         looks = [decode_all(file, limit=1)[0] for file in files]
-    except VidganError:
+    except (VidganError, OSError):  # told of each by itself, as a photo
         return False
     if len({look.shape for look in looks}) > 1:
         return False

@@ -331,12 +331,16 @@ def game_terms(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table)
     if not (weights.game or weights.feature_matching):
         return {}
     real, fake, hint = shown(run, output, piece, draw)
-    run.discriminator.requires_grad_(False)
+    # What somebody has frozen stays frozen.
+    learning = [weight for weight in run.discriminator.parameters() if weight.requires_grad]
+    for weight in learning:
+        weight.requires_grad_(False)
     with table.autocast:
         fake_logits, fake_activations = run.discriminator(fake, hint)
         with torch.no_grad():
             real_logits, real_activations = run.discriminator(real, hint)
-    run.discriminator.requires_grad_(True)
+    for weight in learning:
+        weight.requires_grad_(True)
     return {
         "game": losses.generator_loss(run.recipe.game.kind, real_logits=real_logits, fake_logits=fake_logits),
         "feature_matching": losses.feature_matching(fake_activations, real_activations),

@@ -141,7 +141,8 @@ def _play_stage(run: Run, ground: Ground) -> None:
         ended = run.step == stop or bool(run.stopped)
         if ended:
             _keep(run, ground, "faithful" if stop == recipe.faithful.steps else "last", _results(said.row))
-        if ended or asked or (run.step % recipe.save_every == 0 and supervisor.calm(run.watch)):
+        # After a look, too: what it kept as best must be known to whoever comes back here.
+        if ended or asked or ((due or run.step % recipe.save_every == 0) and supervisor.calm(run.watch)):
             _save(run, ground)
         if asked:
             _tell(
@@ -157,13 +158,15 @@ def _play_stage(run: Run, ground: Ground) -> None:
 def _look(run: Run, ground: Ground, row: Row) -> None:
     """Validate, judge whether to go on, and keep what is best. Raises Trouble."""
     row |= validate(run, ground)
+    if broken := [words for name, words in SHOWN.items() if math.isnan(row.get(name, 0.0))]:
+        raise Trouble(f"{', '.join(broken)}: not a number on held-out clips")
     _judge_end(run, ground, row)
     _note(run, ground, row)
     if trouble := supervisor.trouble_in_validation(run.watch, row, run.recipe.supervisor):
         raise Trouble(trouble)
     _keep_best(run, ground, row)
-    if run.step > run.troubled_at:
-        run.tries = 0
+    if run.step > run.troubled_at and not run.watch.streaks.get("overfit"):
+        run.tries = 0  # that which takes three validations to be sure of may still be going on
 
 
 def _roll_back(run: Run, ground: Ground, why: str) -> None:

@@ -69,7 +69,7 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
 def _fresh(recipe: Recipe, stage: Stage, scale: int) -> tuple[torch.Tensor, torch.Tensor]:
     """What a step brings that a teacher has not seen, in black: its whole batch, or what is new in a pool."""
     feed = stage if recipe.data.reuse == 1 else dataset.feed(recipe, stage)
-    clips = len(distributed.own_samples(feed.batch))
+    clips = -(-feed.batch // distributed.world())
     sides = (feed.crop // scale, feed.crop)
     low, high = (torch.zeros(clips, stage.frames, 3, side, side, dtype=torch.uint8) for side in sides)
     return low, high

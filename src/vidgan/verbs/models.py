@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass
 
 from vidgan import checkpoint, progress
-from vidgan.errors import BadOption
-from vidgan.features import Net, has_lpips
+from vidgan.errors import BadOption, BadWeights
+from vidgan.features import Net, find_lpips, has_lpips, load_lpips
 from vidgan.features.fetch import ORIGINS, fetch
 from vidgan.features.lpips import PLANS, cache
 
@@ -59,7 +59,7 @@ def _pull(options: Options) -> None:
         )
         raise BadOption(found, f"Use one of: {', '.join(FETCHED)}.")
     net = FETCHED[options.name]
-    if has_lpips(net):
+    if has_lpips(net) and not _is_damaged(net, options.name):
         print(f"{options.name} is at hand already")
         return
     origin = ORIGINS[net]
@@ -72,6 +72,18 @@ def _pull(options: Options) -> None:
     with progress.bar(progress.console()) as tick:
         path = fetch(net, tick)
     print(f"{options.name}: {path}")
+
+
+def _is_damaged(net: Net, name: str) -> bool:
+    """Whether what was fetched has to be fetched again. Raises BadWeights for a file that somebody put elsewhere."""
+    try:
+        load_lpips(net)
+    except BadWeights as damage:
+        if find_lpips(net).parent != cache():
+            raise BadWeights(damage.found, "Take that file away, and give the command again.") from None
+        print(f"{name}: {damage.found}")
+        return True
+    return False
 
 
 def _agreed() -> bool:
