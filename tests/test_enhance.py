@@ -298,6 +298,7 @@ def test_the_sidecar_says_where_the_output_comes_from(enhance, models):
         "duration": None,
         "fidelity": None,
         "restore": 0.0,
+        "denoise": None,
         "steady": 0.0,
         "consistent": False,
         "trust": False,

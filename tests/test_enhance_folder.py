@@ -382,8 +382,13 @@ def test_dn_is_taken_on_the_command_line_and_changes_the_video(enhance, pair, ca
             "1",
             "--codec",
             "ffv1",
+            "--sidecar",
         )
         assert cli.main(["enhance", *words]) == 0
     assert (shown("0.mkv").pixels != shown("1.mkv").pixels).any()
+    told = [
+        json.loads(Path(f"{strength}.mkv.json").read_text())["settings"]["denoise"] for strength in (0, 1)
+    ]
+    assert told == [0, 1]
     assert cli.main(["enhance", "in.mkv", "x.mkv", "-n", str(pair), "-dn", "0.5", "--fidelity", "0.5"]) == 2
     assert "Leave one of them out" in capsys.readouterr().err
