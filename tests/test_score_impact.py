@@ -240,9 +240,13 @@ def test_a_source_too_small_for_a_number_takes_no_verdict_away():
     told = impact(found, num_frames=8)
     assert outcome(found, 8) == "helped" and told.mean(found, "enhanced").value == pytest.approx(0.5)
     assert told.mean(found, "source") is None
-    some = gauge(source=[math.nan, 0.1], bicubic=[0.2, math.nan], enhanced=[0.5, 0.9], reference=[0.6, 0.6])
+    assert told.recovered(found, "source") is None
+    some = gauge(source=[math.nan, 0.1], bicubic=[0.2, 0.2], enhanced=[0.5, 0.3], reference=[0.6, 0.6])
     told = impact(some, num_frames=2)
-    assert (told.mean(some, "source").value, told.mean(some, "enhanced").value) == (0.1, 0.5)
+    assert (told.mean(some, "source").value, told.mean(some, "enhanced").value) == (0.1, 0.4)
+    assert told.recovered(some, "source").value == pytest.approx(
+        -0.25
+    )  # of the one moment at which it has a value
 
 
 def test_pooled_clips_keep_their_seconds_apart():

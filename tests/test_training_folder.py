@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import footage
+from test_prepare import video
 from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage, still
 from vidgan import checkpoint, runs
-from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights
+from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights, VidganError
 from vidgan.generators import recurrent
 from vidgan.recipe import Data, Losses, Recipe, read
 from vidgan.training import folder as place
@@ -222,3 +224,42 @@ def test_a_planned_run_keeps_its_plan_and_says_what_else_is_another(folder):
     found = train._as_planned(asked, folder)
     assert (found.faithful.steps, found.realistic.steps) == (planned.faithful.steps, planned.realistic.steps)
     assert (found.validate_every, found.realistic.lr) == (2, 1e-7)
+
+
+def test_the_page_is_written_once_more_when_the_last_weights_are_there(folder, monkeypatch):
+    pytest.importorskip("av")
+    play(recipe(validate_every=100), folder, after=train._report)
+    html = (folder / "report.html").read_text()
+    assert "best.safetensors" in html and "last.safetensors" in html
+
+
+def test_a_page_of_a_run_that_was_given_up_on_says_so(folder, monkeypatch):
+    pytest.importorskip("av")
+    honest = loop.validate
+    monkeypatch.setattr(
+        loop, "validate", lambda run, ground: honest(run, ground) | {"val_temporal": float("nan")}
+    )
+    with pytest.raises(VidganError, match="gave up"):
+        play(recipe(), folder, after=train._report)
+    assert "gave up" in (folder / "report.html").read_text()
+
+
+def test_other_videos_do_not_replace_the_data_of_a_finished_run(tmp_path, capsys):
+    pytest.importorskip("av")
+    for seed, name in enumerate(("one", "other")):
+        video(tmp_path / name / f"{name}.mp4", footage.moving(seed))
+    small = [
+        *(f"{part}.{key}" for part in ("faithful", "realistic") for key in ("batch=1", "frames=3", "crop=32")),
+        "faithful.steps=1", "realistic.steps=0", "generator.config={features=16, blocks=1}",
+    ]  # fmt: skip
+
+    def trained(name: str, *more: str) -> None:
+        train.run(train.Options(videos=(tmp_path / name,), overrides=(*small, *more), out=tmp_path / "run"))
+
+    trained("one")
+    index = (tmp_path / "run" / "data" / "index.json").read_bytes()
+    trained("other")
+    assert "this run is finished" in capsys.readouterr().err
+    with pytest.raises(BadRecipe, match="begun otherwise"):
+        trained("other", "faithful.steps=2", "seed=9")
+    assert (tmp_path / "run" / "data" / "index.json").read_bytes() == index

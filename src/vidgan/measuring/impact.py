@@ -20,12 +20,18 @@ class _Notes:
 
     looker: Looker
     looks: dict[str, Look]
+    empty: bool  # whether it is known that there is nothing to find
     findings: dict[str, list[list[Finding]]] = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
 
     def look(self, stage: Stage, arm: str, pixels: np.ndarray) -> None:
         said = self.looks[arm](pixels)
         if isinstance(said, float):
+            if self.empty:
+                raise BadOption(
+                    f"--empty {self.looker.name}: it gives numbers, and finds nothing anywhere",
+                    "Leave it out.",
+                )
             self.values.setdefault(arm, []).append(said)
         else:
             self.findings.setdefault(arm, []).append(stage.placed(arm, said))
@@ -35,16 +41,12 @@ class _Notes:
                 "Give one kind only.",
             )
 
-    def study(self, empty: bool) -> Study:
+    def study(self) -> Study:
         told = self.looker
         if self.values:
-            if empty:
-                raise BadOption(
-                    f"--empty {told.name}: it gives numbers, and finds nothing anywhere", "Leave it out."
-                )
             return Gauge(name=told.name, title=told.title, protocol=told.protocol, values=self.values)
         return Search(
-            name=told.name, title=told.title, protocol=told.protocol, findings=self.findings, empty=empty
+            name=told.name, title=told.title, protocol=told.protocol, findings=self.findings, empty=self.empty
         )
 
 
@@ -64,7 +66,9 @@ def look(
     watch  is shown every moment that is
     Gives the moments in seconds, from the first frame on, and a study for each analyser.
     """
-    notes = [_Notes(looker, {arm: looker.load() for arm in stage.arms}) for looker in lookers]
+    notes = [
+        _Notes(looker, {arm: looker.load() for arm in stage.arms}, looker.name in empty) for looker in lookers
+    ]
     seconds: list[float] = []
     start = None
     for index, frames in enumerate(join):
@@ -83,7 +87,7 @@ def look(
         }
         told = {name: _differences(found, name in empty) for name, found in findings.items()}
         watch(Sight(seconds=seconds[-1], pictures=pictures, findings=findings, differences=told))
-    return seconds, [note.study(note.looker.name in empty) for note in notes]
+    return seconds, [note.study() for note in notes]
 
 
 def _differences(found: Mapping[str, Sequence[Finding]], empty: bool) -> list[Difference]:

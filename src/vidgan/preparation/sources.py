@@ -74,9 +74,8 @@ def find(places: tuple[Path, ...]) -> list[Found]:
                 found.append(Found(name, "frames", tuple(run)))
             found += (Found(f"{below}/{file.name}", "photo", (file,)) for file in photos if file not in taken)
     by_name: dict[str, Found] = {}
-    for entry in (
-        replace(entry, name=printable(entry.name)) for entry in found
-    ):  # bytes that are no text, too
+    for entry in found:
+        entry = replace(entry, name=printable(entry.name))  # also of bytes that are no text
         if entry.name in by_name and by_name[entry.name].files != entry.files:
             raise BadOption(
                 f"{entry.files[0]} and {by_name[entry.name].files[0]} would have one name, {entry.name}",

@@ -13,24 +13,8 @@ from vidgan.score import Analysis, Event, Kind, Scale
 
 POINTS = 1000
 WIDTH, HEIGHT = 1000.0, 56  # units of a strip
-STEPS = (
-    0.1,
-    0.2,
-    0.5,
-    1,
-    2,
-    5,
-    10,
-    20,
-    30,
-    60,
-    120,
-    300,
-    600,
-    1800,
-    3600,
-    7200,
-)  # seconds between the axis' times
+# Seconds between the times of an axis.
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200)  # fmt: skip
 LANE = 14  # of the height of a lane of events
 NARROWEST = 2.5  # units: a single frame of a long video must be seen
 COLOURS = {

@@ -125,8 +125,9 @@ def _of_alarms(study: Search, judge: _Judge) -> Verdict:
 
 def _of_gauge(study: Gauge, judge: _Judge) -> Verdict:
     """Nearer to the reference's number, frame by frame, is better."""
-    ours, base, best = (study.together[:, study.arms.index(arm)] for arm in (ENHANCED, BICUBIC, REFERENCE))
-    there = study.together[:, -1]
+    whole = study.together()
+    ours, base, best = (whole[:, study.arms.index(arm)] for arm in (ENHANCED, BICUBIC, REFERENCE))
+    there = whole[:, -1]
     counts = np.stack([abs(ours - best), abs(base - best), there], axis=1)
     found = judge.estimate(counts, lambda sums: share(sums[..., 0] - sums[..., 1], sums[..., 2]))
     if found is None:
@@ -138,9 +139,8 @@ def _of_gauge(study: Gauge, judge: _Judge) -> Verdict:
 
 def _unjudged(study: Study) -> Verdict:
     if isinstance(study, Gauge):
-        ours, base, number = (
-            study.together[:, index].sum() for index in (*map(study.arms.index, (ENHANCED, BICUBIC)), -1)
-        )
+        sums = study.together().sum(axis=0)
+        ours, base, number = sums[study.arms.index(ENHANCED)], sums[study.arms.index(BICUBIC)], sums[-1]
         if not number:
             return Verdict("nothing", "no frame has a value in all versions")
         return Verdict("unknown", f"mean {ours / number:.3f}, after bicubic {base / number:.3f}")

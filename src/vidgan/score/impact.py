@@ -19,7 +19,7 @@ from vidgan.score.evaluation import Interval
 from vidgan.score.helped import PER, Verdict, f1, sentence, verdict
 from vidgan.score.matching import KINDS, SIZES, pairs, size
 from vidgan.score.results import REFERENCE, SCHEMA, versions
-from vidgan.score.studies import BICUBIC, SOURCE, Gauge, Search, Study
+from vidgan.score.studies import BICUBIC, Gauge, Search, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +94,15 @@ class Impact:
             return estimate(counts, self.block, of_search)
         ours, base, best = (study.arms.index(name) for name in (arm, BICUBIC, REFERENCE))
         return estimate(
-            study.together,
+            study.together(arm),
             self.block,
             lambda sums: share(sums[..., ours] - sums[..., base], sums[..., best] - sums[..., base]),
         )
 
     def mean(self, study: Gauge, arm: str) -> Interval | None:
-        """Over the moments at which all arms have a value; the source's over its own."""
-        if arm == SOURCE:
-            return estimate(study.alone(arm), self.block, lambda sums: share(sums[..., 0], sums[..., 1]))
+        """Over the moments at which all arms have a value; only the source's own waits for that of the source."""
         index = study.arms.index(arm)
-        return estimate(study.together, self.block, lambda sums: share(sums[..., index], sums[..., -1]))
+        return estimate(study.together(arm), self.block, lambda sums: share(sums[..., index], sums[..., -1]))
 
     def rates(self, study: Search) -> dict[str, dict[str, Interval | None]]:
         """Kind of difference -> "all", small, medium, large -> so many in PER frames."""

@@ -98,25 +98,16 @@ class Gauge:
     def arms(self) -> list[str]:
         return [arm for arm in ARMS if arm in self.values]
 
-    @cached_property
-    def together(self) -> np.ndarray:
+    def together(self, asked: str = ENHANCED) -> np.ndarray:
         """(M, arms + 1): the values, then a 1, of moments at which all arms have one; else zeros throughout.
 
-        The source, which may be too small to have one, is not waited for: 0 where it has none.
+        asked  an arm; only where it is the source is that waited for, which may be too small to have a value
         """
-        columns = [np.array(self.values[arm], np.float64) for arm in self.arms]
-        columns = [
-            np.nan_to_num(column) if arm == SOURCE else column
-            for arm, column in zip(self.arms, columns, strict=True)
-        ]
-        whole = np.stack([*columns, np.ones_like(columns[0])], axis=1)
-        whole[np.isnan(whole).any(axis=1)] = 0
+        values = np.array([self.values[arm] for arm in self.arms], np.float64).T.reshape(-1, len(self.arms))
+        awaited = [arm != SOURCE or asked == SOURCE for arm in self.arms]
+        whole = np.concatenate([np.nan_to_num(values), np.ones((len(values), 1))], axis=1)
+        whole[np.isnan(values[:, awaited]).any(axis=1)] = 0
         return whole
-
-    def alone(self, arm: str) -> np.ndarray:
-        """(M, 2): the arm's values, and a 1 where there is one; else zeros."""
-        values = np.array(self.values[arm], np.float64)
-        return np.stack([np.nan_to_num(values), ~np.isnan(values)], axis=1)
 
 
 Study = Search | Gauge

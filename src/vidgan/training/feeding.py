@@ -39,17 +39,17 @@ def batches(run: Run, ground: Ground, steps: range) -> Iterator[Pair]:
     feed = feed.model_copy(update={"batch": -(-feed.batch // size) * size})
     fresh = teaching.taught(_loader(run, ground, feed, chunks), ground.table.teacher)
     if ground.table.teacher and ground.journal is not None:
-        fresh = _told(fresh, dataset.chunks_held(recipe, stage), steps, ground)
+        fresh = _told(fresh, dataset.chunks_held(recipe, stage), steps.start, ground)
     return pool.batches(fresh, steps)
 
 
-def _told(fresh: Iterator[Pair], count: int, steps: range, ground: Ground) -> Iterator[Pair]:
-    """Of a pool that a teacher fills, which takes minutes before the first step."""
+def _told(fresh: Iterator[Pair], held: int, step: int, ground: Ground) -> Iterator[Pair]:
+    """Of a pool that a teacher fills, which takes minutes before the first step: they say nothing of a step's time."""
     for number, pair in enumerate(fresh):
-        if number < count:
-            ground.setup.tick(
-                steps.start, steps.stop, f"the teacher looks at clips first: {number} of {count}"
-            )
+        if number < held:
+            clips = len(pair[0])
+            done, total = (number + 1) * clips, held * clips
+            ground.setup.tick(step, None, f"the teacher looks at clips first: {done} of {total}")
         yield pair
 
 

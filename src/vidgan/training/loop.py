@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vidgan import checkpoint, interrupt, runs, score
 from vidgan.errors import VidganError
+from vidgan.journal import LOG
 from vidgan.silence import ignore
 from vidgan.training import distributed, feeding, game, planning, stopping, strips, supervisor
 from vidgan.training.folder import writable, write_recipe
@@ -71,6 +72,9 @@ def train(run: Run, folder: Path, setup: Setup) -> Run:
         finally:
             if ground.journal is not None:
                 ground.journal.close()
+                if (folder / LOG).is_file():
+                    with contextlib.suppress(OSError, VidganError):  # of what went wrong the first is told
+                        setup.after(folder)  # the last weights and events came after the last look
     return run
 
 
@@ -222,19 +226,26 @@ class _Said:
 
     def __init__(self, stop: int) -> None:
         self.stop = stop  # the last step of the stage
-        self.started, self.steps = time.perf_counter(), 0
+        # Counted from the end of the first step on: before it loaders start, and a teacher may fill a pool.
+        self.first: float | None = None
+        self.steps = 0
         self.row: Row = {}
 
     def step(self, run: Run, ground: Ground, numbers: Mapping[str, float]) -> None:
-        self.steps += 1
-        rate = self.steps / (time.perf_counter() - self.started)
+        now = time.perf_counter()
+        if self.first is None:
+            self.first = now
+        else:
+            self.steps += 1
         weights = run.stage.losses.model_dump()
         # At the end of a stage the run is in the next one already, whose losses are others.
         terms = [name for name in numbers if weights.get(name)]
         shown = [f"{name.replace('_', ' ')} {numbers[name]:.3g}" for name in terms]
         if "accuracy" in numbers:
             shown.append(f"D right {run.accuracy:.0%}")
-        shown.append(f"{rate:.2g} steps/s" if rate >= 1 else f"{1 / rate:.2g} s/step")
+        if self.steps:
+            rate = self.steps / (now - self.first)
+            shown.append(f"{rate:.2g} steps/s" if rate >= 1 else f"{1 / rate:.2g} s/step")
         names = ("val_psnr_y", stopping.looks(self.row))
         last = [f"{SHOWN[name]} {self.row[name]:.4g}" for name in names if name in self.row]
         stage = "faithful" if self.stop == run.recipe.faithful.steps else "realistic"

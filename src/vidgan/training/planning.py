@@ -24,10 +24,11 @@ VALIDATIONS = 32  # that a run is better for having, where they are that cheap
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one step of a stage."""
+    """Of a stage."""
 
-    seconds: float
-    gflop: float  # a multiplication and an addition are two
+    seconds: float  # a step
+    gflop: float  # a step; a multiplication and an addition are two
+    filling: float = 0.0  # seconds before the first step, in which a teacher looks at a pool
 
 
 def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bool = False) -> Cost:
@@ -62,8 +63,14 @@ def cost(recipe: Recipe, stage: str, table: game.Table, *, steps: int, count: bo
         step()
         taken.append(time.perf_counter() - started)
         run.accuracy = 0.5  # noise is told apart at once, and a resting discriminator would cost nothing
-    seconds = distributed.means({"seconds": torch.tensor(median(taken[min(WARM, steps - 1) :]))})
-    return Cost(seconds["seconds"], gflop)
+    filling = 0.0
+    if table.teacher and recipe.data.reuse > 1:
+        started = time.perf_counter()
+        table.teacher.taught(_fresh(recipe, chosen, scale))
+        filling = dataset.chunks_held(recipe, chosen) * (time.perf_counter() - started)
+    numbers = {"seconds": median(taken[min(WARM, steps - 1) :]), "filling": filling}
+    means = distributed.means({name: torch.tensor(number) for name, number in numbers.items()})
+    return Cost(gflop=gflop, **means)
 
 
 def _fresh(recipe: Recipe, stage: Stage, scale: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,14 +96,15 @@ def planned(
             "--minutes shares out the time between two stages, and realistic.steps is 0",
             "Give faithful.steps a number, or leave --minutes out.",
         )
-    costs = {stage: cost(recipe, stage, table, steps=PROBED).seconds for stage in ("faithful", "realistic")}
-    probing = sum(costs.values()) * PROBED
+    found = {stage: cost(recipe, stage, table, steps=PROBED) for stage in ("faithful", "realistic")}
+    costs = {stage: one.seconds for stage, one in found.items()}
+    before = sum(costs.values()) * PROBED + sum(one.filling for one in found.values())
     looks = min(max(int(minutes * 60 * VALIDATING_SHARE / max(own, 1e-3)), 2), VALIDATIONS)
-    left = minutes * 60 - looks * own - probing
+    left = minutes * 60 - looks * own - before
     shares = {"faithful": FAITHFUL_SHARE, "realistic": 1 - FAITHFUL_SHARE}
     steps = {stage: int(left * share / costs[stage]) for stage, share in shares.items()}
     if min(steps.values()) < FEWEST:
-        training = FEWEST * sum(costs[stage] / share for stage, share in shares.items()) + probing
+        training = FEWEST * sum(costs[stage] / share for stage, share in shares.items()) + before
         # Beside two validations; or, where they are cheap, beside as many as their share of the time holds.
         least = max(training + 2 * own, training / (1 - VALIDATING_SHARE)) / 60
         short = f"{_minutes(minutes)} {'is' if minutes == 1 else 'are'} too short"
@@ -144,5 +152,5 @@ def plan(recipe: Recipe, table: game.Table) -> Plan:
         for stage in ("faithful", "realistic")
         if getattr(recipe, stage).steps
     }
-    hours = sum(getattr(recipe, stage).steps * found.seconds for stage, found in costs.items()) / 3600
-    return Plan(parameters, costs, hardware.peak_memory_mb(table.device), hours)
+    seconds = [getattr(recipe, stage).steps * one.seconds + one.filling for stage, one in costs.items()]
+    return Plan(parameters, costs, hardware.peak_memory_mb(table.device), sum(seconds) / 3600)

@@ -1,8 +1,7 @@
 """A teacher: a larger network, trained already, that shows what a clip may look like.
 
 What damaged footage has lost can be drawn in many ways. A discriminator only says that one of them is not real; a
-teacher draws one, a function of the small clip alone, and a small network can learn that within few steps. A target
-that is partly the teacher's picture and partly the truth is drawn firmly, and keeps to the truth.
+teacher draws one, a function of the small clip alone. What came of x4plus as one stands in docs/experiments.md.
 
 Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network".
 """

@@ -13,6 +13,7 @@ from vidgan import checkpoint, hardware, progress, recipe, runs, shelf
 from vidgan.dataset import shards
 from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Network, Recipe
+from vidgan.silence import ignore
 from vidgan.training import calibrating, distributed, ground, loop, planning
 from vidgan.training import run as running
 from vidgan.training.folder import alone, writable
@@ -98,15 +99,17 @@ def _names_another(overrides: tuple[str, ...], asked: Network, start: Network) -
 
 
 def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) -> None:
-    if options.videos:
+    if options.minutes is not None:
+        chosen = _as_planned(chosen, folder)
+    if options.videos and _is_over(chosen, folder, change=options.change):  # its data set is not made anew
+        chosen = chosen.model_copy(update={"data": recipe.read(folder / runs.RECIPE).data})
+    elif options.videos:
         with writable(folder):
             chosen = _with_videos(chosen, options, folder, setup)
     if not chosen.data.train:
         raise BadOption(
             "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
         )
-    if options.minutes is not None:
-        chosen = _as_planned(chosen, folder)
     trained = loop.train(running.create(chosen, folder), folder, setup)
     if distributed.rank() == 0:
         made = "best" if chosen.realistic.steps else "faithful"
@@ -181,6 +184,14 @@ def _check_apart(videos: tuple[Path, ...], place: Path, val: list[Path]) -> None
                     f"{judge} is to be validated on, and is trained on as part of {video}",
                     "Put it elsewhere; or leave data.val out, and a tenth of the videos is held out.",
                 )
+
+
+def _is_over(chosen: Recipe, folder: Path, *, change: bool) -> bool:
+    """Whether the run in the folder has nothing left to do. Raises BadRecipe where it may not go on in this way."""
+    if not runs.state_of(folder).is_file() or not (folder / runs.RECIPE).is_file():
+        return False
+    run = running.resume(running.create(ground.playable(chosen, ignore), folder), folder, change=change)
+    return bool(run.stopped) or run.step >= run.recipe.steps
 
 
 def _as_planned(chosen: Recipe, folder: Path) -> Recipe:
