@@ -1,12 +1,14 @@
 """Plans: stages that fit the time, and what a recipe would cost."""
 
 import json
+import time
 
 import pytest
 import torch
 
 from test_training import FAITHFUL, folder, play, recipe, stage
 from vidgan.errors import BadOption
+from vidgan.recipe import Data
 from vidgan.training import game, planning
 
 __all__ = ["folder"]  # a fixture
@@ -93,3 +95,33 @@ def test_a_run_with_minutes_plans_itself_and_keeps_to_the_plan_when_it_goes_on(f
     events = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert events[0] == {"step": 0, "event": "planned", "why": "a plan"}
     assert "steps = 5" in (folder / "recipe.toml").read_text()
+
+
+def test_the_time_in_which_a_teacher_fills_the_pools_is_taken_off(monkeypatch):
+    def cost(filling: float):
+        return lambda recipe, stage, table, *, steps: planning.Cost(0.1, 0.0, filling)
+
+    plans = []
+    for filling in (0.0, 120.0):
+        monkeypatch.setattr(planning, "cost", cost(filling))
+        plans.append(planning.planned(recipe(), TABLE, 10.0, 0.01)[0].steps)
+    assert plans[0] - plans[1] == pytest.approx(2 * 120 / 0.1, abs=2)
+
+
+class Slow:
+    """A teacher that takes a tenth of a second for whatever it is shown."""
+
+    def check(self, pupil) -> None:
+        pass
+
+    def taught(self, pair):
+        time.sleep(0.1)
+        return pair
+
+
+def test_a_teacher_fills_as_many_chunks_as_the_pool_holds():
+    told = recipe(data=Data(train=[], val=[], reuse=2, pool=3), faithful=stage(FAITHFUL, batch=2))
+    found = planning.cost(told, "faithful", game.Table(teacher=Slow()), steps=1)
+    assert found.filling >= 0.3 and found.seconds >= 0.1
+    once = told.model_copy(update={"data": Data(train=[], val=[])})
+    assert planning.cost(once, "faithful", game.Table(teacher=Slow()), steps=1).filling == 0

@@ -1,6 +1,7 @@
 """The trust map: how much of each pixel is invented, over the output, and in numbers."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -118,6 +119,22 @@ def test_a_constant_offset_is_that_number_in_every_frame(offset):
         "in.mkv", "o.mkv", model="mine.safetensors", trust="t.mkv", precision="fp32"
     ).invented == pytest.approx(10)
     assert vidgan.enhance("in.mkv", "p.mkv", model="mine.safetensors").invented is None
+
+
+def test_a_map_may_have_a_name_that_is_no_text(offset):
+    place = os.fsdecode(b"t\xff.mkv")
+    told = [
+        "enhance",
+        "in.mkv",
+        "out.mkv",
+        "--trust",
+        place,
+        "--model",
+        "mine.safetensors",
+        "--codec",
+        "ffv1",
+    ]
+    assert cli.main(told) == 0 and len(shown(place).pixels) == 3
 
 
 def test_what_is_measured_is_the_frame_that_is_written(offset):
