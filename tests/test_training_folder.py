@@ -263,3 +263,11 @@ def test_other_videos_do_not_replace_the_data_of_a_finished_run(tmp_path, capsys
     with pytest.raises(BadRecipe, match="begun otherwise"):
         trained("other", "faithful.steps=2", "seed=9")
     assert (tmp_path / "run" / "data" / "index.json").read_bytes() == index
+
+
+@pytest.mark.parametrize("told", ["teacher=gone.safetensors", "teacher=fast-x2", "start=gone.safetensors"])
+def test_what_cannot_be_played_is_refused_before_the_videos_are_prepared(tmp_path, told):
+    video(tmp_path / "one" / "one.mp4", footage.moving(0))
+    with pytest.raises(VidganError):
+        train.run(train.Options(videos=(tmp_path / "one",), overrides=(told,), out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -14,7 +14,7 @@ from vidgan.dataset import shards
 from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Network, Recipe
 from vidgan.silence import ignore
-from vidgan.training import calibrating, distributed, ground, loop, planning
+from vidgan.training import calibrating, distributed, ground, loop, planning, teaching
 from vidgan.training import run as running
 from vidgan.training.folder import alone, writable
 
@@ -101,6 +101,11 @@ def _names_another(overrides: tuple[str, ...], asked: Network, start: Network) -
 def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) -> None:
     if options.minutes is not None:
         chosen = _as_planned(chosen, folder)
+    run = running.create(
+        chosen, folder
+    )  # what cannot be played is refused before hours of video are prepared
+    if teacher := teaching.teacher_of(chosen, precision=setup.precision, device=torch.device("cpu")):
+        teacher.check(run.generator)
     if options.videos and _is_over(chosen, folder, change=options.change):  # its data set is not made anew
         chosen = chosen.model_copy(update={"data": recipe.read(folder / runs.RECIPE).data})
     elif options.videos:
@@ -110,7 +115,8 @@ def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) ->
         raise BadOption(
             "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
         )
-    trained = loop.train(running.create(chosen, folder), folder, setup)
+    run.recipe = chosen
+    trained = loop.train(run, folder, setup)
     if distributed.rank() == 0:
         made = "best" if chosen.realistic.steps else "faithful"
         weights = runs.weights_of(folder, made)
