@@ -10,7 +10,8 @@ from PIL import Image
 from footage import moving
 from test_prepare import prepared, video
 from vidgan import cli
-from vidgan.dataset import shards
+from vidgan.dataset import Store, shards
+from vidgan.errors import BadVideo
 from vidgan.preparation import prepare as preparing
 from vidgan.preparation import sources
 
@@ -44,6 +45,21 @@ def test_a_set_that_was_copied_without_hidden_files_is_gone_on_with(clip, tmp_pa
     prepared(clip, tmp_path / "set")
     (tmp_path / "set" / ".lock").unlink()
     assert list(prepared(clip, tmp_path / "set").entries) == ["a.mp4"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut off", "empty"])
+def test_clips_that_were_lost_are_named_and_made_again(clip, tmp_path, damage):
+    prepared(clip, tmp_path / "set")
+    (shard,) = (tmp_path / "set" / "clips").iterdir()
+    whole = shard.read_bytes()
+    if damage == "gone":
+        shard.unlink()
+    else:
+        shard.write_bytes(whole[: len(whole) // 2] if damage == "cut off" else b"")
+    with pytest.raises(BadVideo, match=r"lacks what was prepared of a\.mp4"):
+        Store(tmp_path / "set")
+    prepared(clip, tmp_path / "set")
+    assert shard.read_bytes() == whole and len(Store(tmp_path / "set").shapes) == 1
 
 
 def test_a_disk_that_was_full_is_no_mark_on_the_source(clip, tmp_path, monkeypatch, capsys):

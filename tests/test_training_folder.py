@@ -181,6 +181,66 @@ def merged(tree: dict, changes: dict) -> dict:
     }
 
 
+def test_a_start_that_comes_too_late_is_told_and_is_not_what_the_recipe_tells(folder, tmp_path):
+    first = recipe(start=str(play(recipe(), folder) and runs.weights_of(folder, "last")))
+    run = interrupted(first, folder)
+    assert running.resume(running.create(first, folder), folder).taken == ""
+    moved = recipe(start=str(tmp_path / "elsewhere" / "last.safetensors"))
+    assert (
+        running.resume(running.create(moved, folder), folder).taken != ""
+    )  # the old one is there: another file
+    other, said = recipe(start="fast", opponent="judge"), []
+    loop.train(running.create(other, folder), folder, loop.Setup(say=said.append, tick=still))
+    (line,) = [line for line in said if "its own networks" in line]
+    assert line.endswith("start = fast, opponent = judge is not used") and said[
+        said.index(line) - 1
+    ].startswith("going on")
+    told = read(folder / runs.RECIPE)
+    assert (told.start, told.opponent) == (first.start, "") and run.step < first.steps
+
+
+def test_minutes_that_come_too_late_are_told(folder, monkeypatch, tmp_path):
+    interrupted(recipe(), folder)
+    place.write_recipe(recipe(), folder)
+    said, played = [], []
+    monkeypatch.setattr(loop, "train", lambda run, *rest: played.append(run.recipe) or run)
+    told = loop.Setup(say=said.append, tick=still)
+    for where in (folder, tmp_path / "fresh"):
+        train._train(recipe(), where, train.Options(minutes=5.0), told)
+    assert len([line for line in said if "--minutes plans a run when it begins" in line]) == 1
+    assert played[0].steps == recipe().steps
+
+
+def test_a_run_does_not_go_on_with_other_videos_unsaid(tmp_path):
+    """As by the default --out, which a run with other videos has had before."""
+    one, other = (
+        video(tmp_path / name / f"{name}.mp4", footage.moving(n)) for n, name in enumerate(("one", "two"))
+    )
+    out = tmp_path / "run"
+    steps = (
+        "faithful.steps=1",
+        "realistic.steps=0",
+        "faithful.crop=64",
+        "faithful.batch=1",
+        "faithful.frames=3",
+    )
+    options = train.Options(videos=(one.parent,), out=out, overrides=steps)
+    train.run(options)
+    longer = replace(options, overrides=("faithful.steps=2", *steps[1:]))
+    kept = {file.name: file.read_bytes() for file in (out / "data" / "clips").iterdir()}
+    with pytest.raises(BadOption, match=r"begun with other videos: one\.mp4"):
+        train.run(replace(longer, videos=(other.parent,)))
+    assert {file.name: file.read_bytes() for file in (out / "data" / "clips").iterdir()} == kept
+    more = one.parent.rename(tmp_path / "renamed")
+    (more / "two.mp4").write_bytes(other.read_bytes())
+    train.run(replace(longer, videos=(more,)))
+    assert read(out / "recipe.toml").faithful.steps == 2
+    train.run(
+        replace(longer, videos=(other.parent,), overrides=("faithful.steps=3", *steps[1:]), change=True)
+    )
+    assert read(out / "recipe.toml").faithful.steps == 3
+
+
 def test_a_run_may_be_longer_and_its_first_stage_no_other_once_it_is_over(folder):
     begun = recipe()
     step = play(begun, folder).step
@@ -221,7 +281,7 @@ def test_a_planned_run_keeps_its_plan_and_says_what_else_is_another(folder):
     place.write_recipe(planned, folder)
     running.save(running.create(planned), folder)
     asked = recipe(realistic=stage(REALISTIC, steps=50, lr=1e-7), faithful=stage(FAITHFUL, steps=70))
-    found = train._as_planned(asked, folder)
+    found = train._as_planned(asked, planned)
     assert (found.faithful.steps, found.realistic.steps) == (planned.faithful.steps, planned.realistic.steps)
     assert (found.validate_every, found.realistic.lr) == (2, 1e-7)
 

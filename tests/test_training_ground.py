@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 import videos
 from footage import moving as panned
 from test_prepare import video
-from test_training import FAITHFUL, REALISTIC, folder, recipe, stage, still
+from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage, still
 from vidgan import recipe as recipes
 from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Data
@@ -122,3 +122,25 @@ def test_a_recipe_of_ours_takes_the_starts_generator_unless_another_is_asked_for
             asked(other)
     assert asked("generator.config.features=32", "partly=true")["features"] == 32
     assert asked("generator.config.features=64", "grown=true")["features"] == 64
+
+
+def test_a_discriminator_that_is_asked_for_beside_that_of_a_start_is_refused(monkeypatch, folder, tmp_path):
+    play(recipe(), folder)
+    played = []
+    monkeypatch.setattr(train, "_describe", lambda chosen, *rest: played.append(chosen.discriminator.config))
+    state = folder / "checkpoints" / "state.safetensors"
+
+    def asked(*overrides, start=state, out=tmp_path / "next"):
+        told = (f"start={start}", *overrides)
+        train.run(train.Options(recipe="default", overrides=told, dry_run=True, out=out))
+        return played.pop()
+
+    own, other = recipe().discriminator.config["features"], "discriminator.config.features=24"
+    assert own != 24 and asked()["features"] == own
+    for entry in (other, "discriminator.name=unet", "discriminator={name='unet'}"):
+        with pytest.raises(BadRecipe, match="another discriminator than that of the start"):
+            asked(entry)
+    assert asked(other, "partly=true")["features"] == 24
+    assert asked(other, start=folder / "checkpoints" / "last.safetensors")["features"] == 24
+    with pytest.raises(BadRecipe, match="another discriminator than that of the run in"):
+        asked(other, out=folder)

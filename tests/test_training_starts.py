@@ -204,6 +204,18 @@ def test_the_networks_of_a_start_are_read_off_it(folder):
     assert alone.keys() == {"generator"} and alone["generator"].config["features"] == 16
 
 
+def test_a_state_that_asks_for_networks_larger_than_itself_is_refused(folder, tmp_path):
+    play(recipe(), folder)
+    tensors, header = checkpoint.load_tensors(runs.state_of(folder))
+    for player in ("generator", "discriminator"):
+        told = json.loads(header["recipe"])
+        told[player]["config"]["features"] = 4000
+        path = tmp_path / f"{player}.safetensors"
+        checkpoint.save_tensors(tensors, header | {"recipe": json.dumps(told)}, path)
+        with pytest.raises(BadWeights, match="more weights than it holds"):
+            running.networks_of(str(path))
+
+
 def test_a_start_that_cannot_be_is_refused(folder):
     play(recipe(), folder)
     wider = Network(name="recurrent", config={"features": 32, "blocks": 1})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
 
 from vidgan import disk
 from vidgan.errors import BadOption, BadOutput, VidganError
@@ -119,6 +120,15 @@ def unwritable(path: Path, error: OSError) -> BadOutput:
 def shard_of(name: str, folder: Path) -> Path:
     """Where the clips of a source are."""
     return folder / "clips" / f"{id_of(name)}.safetensors"
+
+
+def clips_in(shard: Path) -> set[str]:
+    """The names of the clips that a file holds: none where it is gone or damaged."""
+    try:
+        with safe_open(shard, framework="pt") as file:
+            return set(file.keys())
+    except (OSError, SafetensorError):
+        return set()
 
 
 def id_of(name: str) -> str:

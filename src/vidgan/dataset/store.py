@@ -26,6 +26,7 @@ class Store:
 
     path   a packed store, or the folder of a prepared data set
     split  which side of a prepared data set; a packed store has only one
+    Raises BadVideo where clips of a prepared data set are gone or damaged.
     """
 
     def __init__(self, path: Path, split: str = "train") -> None:
@@ -41,10 +42,19 @@ class Store:
                 if any(entry.clips[number].shape[0] > 1 for number in entry.kept)
             }
             for source, entry in index.entries.items():
-                for number in entry.kept if entry.split == split else []:
-                    name = f"{source}#{number}"
+                if entry.split != split or not entry.kept:
+                    continue
+                shard = shards.shard_of(source, path)
+                held = shards.clips_in(shard)
+                for number in entry.kept:
+                    name, clip = f"{source}#{number}", f"clip{number}"
+                    if clip not in held:
+                        raise BadVideo(
+                            f"{path} lacks what was prepared of {source}: {shard.name} is gone or damaged",
+                            "Give the command again that prepared it; or copy the whole folder again.",
+                        )
                     self.shapes[name] = entry.clips[number].shape
-                    self._places[name] = shards.shard_of(source, path), f"clip{number}"
+                    self._places[name] = shard, clip
         else:
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 - safe_open is not a mapping

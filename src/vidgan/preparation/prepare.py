@@ -122,7 +122,8 @@ def _unchanged(known: Mapping[str, shards.Entry], entry: sources.Found, folder: 
         return None
     if old.broken and not old.clips:  # it is quickly seen, and may have been for want of rights
         return None
-    there = not any(clip.kept for clip in old.clips) or shards.shard_of(entry.name, folder).is_file()
+    kept = {f"clip{number}" for number, clip in enumerate(old.clips) if clip.kept}
+    there = not kept or kept <= shards.clips_in(shards.shard_of(entry.name, folder))
     return old if there else None
 
 

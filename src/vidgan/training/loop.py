@@ -91,6 +91,8 @@ def _play(run: Run, ground: Ground) -> None:
         if ground.journal is not None:
             write_recipe(run.recipe, ground.folder)
         _tell(ground, f"going on from step {run.step} of {run.recipe.steps}")
+        if run.taken:
+            _tell(ground, run.taken)
         _event(ground, run.step, "resumed", f"{run.recipe.steps - run.step} steps are left")
     while run.step < run.recipe.steps and not run.stopped:
         if run.realistic and run.stage_step == 0:

@@ -50,7 +50,7 @@ class Run:
     troubled_at: int = 0  # the step of the last trouble
     watch: Watch = field(default_factory=Watch)
     scalers: dict[str, GradScaler] = field(default_factory=no_scalers)  # of losses, for float16
-    taken: str = ""  # what a fresh run has of a start that did not fit whole, in words
+    taken: str = ""  # of a start that did not fit whole, or came too late: what the run has of it, in words
 
     @property
     def realistic(self) -> bool:
@@ -124,6 +124,7 @@ def networks_of(start: str) -> dict[str, Network]:
                     f"{path} is the training state of another version: its recipe is not one of this version's",
                     "Use the version that it was made with, or begin from the best.safetensors beside it.",
                 ) from None
+            checkpoint.load_players(path)  # or a header could ask for networks that no memory holds
             return {"generator": told.generator, "discriminator": told.discriminator}
     card = checkpoint.card_of(checkpoint.load_generator(start))
     return {"generator": Network(name=card.generator, config=card.config)}
@@ -327,6 +328,7 @@ def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
     unfinished = run.step < run.recipe.steps and not run.stopped
     if unfinished:
         same.check(run.recipe, before, run.step, folder, change=change)
+        run.recipe, run.taken = same.begun(run.recipe, before)
     for name, scaler in run.scalers.items():
         if scaler.is_enabled() and (saved := scalers.get(name)):
             scaler.load_state_dict(saved)

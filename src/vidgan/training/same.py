@@ -14,6 +14,7 @@ FREE = {
     "name", "start", "partly", "grown", "opponent", "validate_every", "save_every", "data.train", "data.val",
     "data.replay", "faithful.steps", "realistic.steps",
 }  # fmt: skip
+START = ("start", "partly", "grown", "opponent")
 MOST_NAMED = 4
 
 
@@ -33,6 +34,27 @@ def check(recipe: Recipe, before: Recipe, step: int, folder: Path, *, change: bo
         # A teacher's file may have been moved, and is called in other ways from elsewhere.
         was, now = (one.model_dump() | {"teacher": Path(one.teacher).name} for one in (before, recipe))
         _refuse(_differences(was, now), folder)
+
+
+def begun(recipe: Recipe, before: Recipe) -> tuple[Recipe, str]:
+    """The recipe with the start that the run has had; and in words what is now asked for in its place, or nothing."""
+    asked = [
+        f"{key} = {now}"
+        for key in ("start", "opponent")
+        if (now := getattr(recipe, key)) and not _one_place(now, getattr(before, key))
+    ]
+    words = (
+        f"a run that has begun goes on with its own networks: {', '.join(asked)} is not used" if asked else ""
+    )
+    return recipe.model_copy(update={key: getattr(before, key) for key in START}), words
+
+
+def _one_place(now: str, was: str | None) -> bool:
+    """Whether both name the same model or file, which may have been moved since."""
+    if not was:
+        return False
+    moved = Path(now).name == Path(was).name and not Path(was).exists()
+    return moved or Path(now).absolute() == Path(was).absolute()
 
 
 def check_networks(

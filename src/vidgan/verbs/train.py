@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from vidgan import checkpoint, hardware, progress, recipe, runs, shelf
+from vidgan import hardware, progress, recipe, runs, shelf
 from vidgan.dataset import shards
 from vidgan.errors import BadOption, BadRecipe
 from vidgan.recipe import Network, Recipe
@@ -20,6 +20,12 @@ from vidgan.training.folder import alone, writable
 
 DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
 MOST_WORKERS = 8
+MOST_NAMED = 4  # videos in a line
+# What to do where --set asks for another network than the start's.
+INSTEAD = {
+    "generator": "Add --set grown=true for a larger one that begins as it does, --set partly=true to take what fits.",
+    "discriminator": "Leave that out; or begin from the best.safetensors beside it, which brings no discriminator.",
+}
 SHARES = (0.1, 0.0)  # of the sources, to validate on and to test on: a user's own videos are few
 
 
@@ -49,18 +55,7 @@ def run(options: Options) -> Path:
     chosen = recipe.read(options.recipe, options.overrides)
     folder = options.out or Path("runs") / chosen.name
     if chosen.start is not None and options.recipe in recipe.names():
-        # A recipe of ours fits any start; a run that goes on needs it no more.
-        state = runs.state_of(folder)
-        source = str(state) if state.is_file() else chosen.start
-        found = running.networks_of(source)
-        if (chosen.grown or chosen.partly) and not state.is_file():
-            del found["generator"]  # it is to become another
-        elif _names_another(options.overrides, chosen.generator, found["generator"]):
-            raise BadRecipe(
-                f"--set names another generator than that of the start, {chosen.start}",
-                "Add --set grown=true for a larger one that begins as it does, --set partly=true to take what fits.",
-            )
-        chosen = chosen.model_copy(update=found)
+        chosen = _fitted(chosen, options.overrides, runs.state_of(folder))
     with distributed.joined(device), progress.bar(console, quiet=distributed.rank() > 0) as tick:
         setup = loop.Setup(
             say=progress.say(console),
@@ -80,17 +75,39 @@ def run(options: Options) -> Path:
     return folder
 
 
-def _names_another(overrides: tuple[str, ...], asked: Network, start: Network) -> bool:
-    """Whether --set asks for another generator than the start's; what else the recipe has may differ."""
-    entries = {override.partition("=")[0].strip() for override in overrides}
-    settings = {
-        entry.removeprefix("generator.config.") for entry in entries if entry.startswith("generator.config.")
-    }
+def _fitted(chosen: Recipe, overrides: tuple[str, ...], state: Path) -> Recipe:
+    """A recipe of ours, with the networks of its start; or of the run's own state, which needs no start any more.
+
+    Raises BadRecipe where --set names others.
+    """
+    found = running.networks_of(str(state) if state.is_file() else str(chosen.start))
+    if (chosen.grown or chosen.partly) and not state.is_file():
+        del found["generator"]  # it is to become another
+        if _entries(overrides, "discriminator"):
+            found.pop("discriminator", None)  # of which what fits is taken
+    for player, network in found.items():
+        if not _names_another(overrides, player, getattr(chosen, player), network):
+            continue
+        if state.is_file():
+            raise BadRecipe(
+                f"--set names another {player} than that of the run in {state.parent.parent}",
+                "Leave that out, or train into another folder with --out.",
+            )
+        raise BadRecipe(
+            f"--set names another {player} than that of the start, {chosen.start}", INSTEAD[player]
+        )
+    return chosen.model_copy(update=found)
+
+
+def _names_another(overrides: tuple[str, ...], player: str, asked: Network, start: Network) -> bool:
+    """Whether --set asks for another network than the start's; what else the recipe has may differ."""
+    entries = _entries(overrides, player)
+    settings = {entry.removeprefix("config.") for entry in entries if entry.startswith("config.")}
     if asked.name != start.name:
-        return "generator.name" in entries or bool(settings)
-    if "generator.config" in entries:
+        return "name" in entries or bool(settings)
+    if "config" in entries:
         settings |= asked.config.keys()
-    config = shelf.take(checkpoint.GENERATORS, start.name).Config
+    config = shelf.take(f"vidgan.{player}s", start.name).Config
     try:
         wanted, there = (asdict(config(**network.config)) for network in (asked, start))
     except TypeError:  # a setting that this network has not got
@@ -98,9 +115,19 @@ def _names_another(overrides: tuple[str, ...], asked: Network, start: Network) -
     return any(wanted[setting] != there[setting] for setting in settings)
 
 
+def _entries(overrides: tuple[str, ...], section: str) -> set[str]:
+    """What --set changes within a section of the recipe; of a network given whole, all that it has."""
+    keys = {override.partition("=")[0].strip() for override in overrides}
+    if section in keys:
+        return {"name", "config"}
+    return {key.removeprefix(f"{section}.") for key in keys if key.startswith(f"{section}.")}
+
+
 def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) -> None:
-    if options.minutes is not None:
-        chosen = _as_planned(chosen, folder)
+    if options.minutes is not None and (before := _begun(folder)):
+        chosen = _as_planned(chosen, before)
+        if distributed.rank() == 0:
+            setup.say(f"--minutes plans a run when it begins: this one keeps its {chosen.steps} steps")
     run = running.create(
         chosen, folder
     )  # what cannot be played is refused before hours of video are prepared
@@ -109,6 +136,8 @@ def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) ->
     if options.videos and _is_over(chosen, folder, change=options.change):  # its data set is not made anew
         chosen = chosen.model_copy(update={"data": recipe.read(folder / runs.RECIPE).data})
     elif options.videos:
+        if (before := _begun(folder)) and not options.change:
+            _check_known(options.videos, before, folder)
         with writable(folder):
             chosen = _with_videos(chosen, options, folder, setup)
     if not chosen.data.train:
@@ -192,6 +221,25 @@ def _check_apart(videos: tuple[Path, ...], place: Path, val: list[Path]) -> None
                 )
 
 
+def _check_known(videos: tuple[Path, ...], before: Recipe, folder: Path) -> None:
+    """Raises BadOption where a run would go on with none of the videos that it was begun with."""
+    seen = {name for place in before.data.train if place.exists() for name in _sources(place)}
+    if seen and not seen & {name for video in videos for name in _sources(video)}:
+        raise BadOption(
+            f"{folder} holds a run that was begun with other videos: {', '.join(sorted(seen)[:MOST_NAMED])}",
+            "Name another folder with --out, or add --change to go on with these.",
+        )
+
+
+def _sources(place: Path) -> list[str]:
+    """The names of videos, photos and folders of frames, without the folders that hold them."""
+    from vidgan.preparation import sources
+
+    prepared = shards.is_prepared(place)
+    names = shards.read_index(place).entries if prepared else (found.name for found in sources.find((place,)))
+    return [name.rpartition("/")[2] for name in names]
+
+
 def _is_over(chosen: Recipe, folder: Path, *, change: bool) -> bool:
     """Whether the run in the folder has nothing left to do. Raises BadRecipe where it may not go on in this way."""
     if not runs.state_of(folder).is_file() or not (folder / runs.RECIPE).is_file():
@@ -200,11 +248,14 @@ def _is_over(chosen: Recipe, folder: Path, *, change: bool) -> bool:
     return bool(run.stopped) or run.step >= run.recipe.steps
 
 
-def _as_planned(chosen: Recipe, folder: Path) -> Recipe:
-    """With the stages that an earlier start of the same run has planned, where there was one."""
-    if not (path := folder / runs.RECIPE).is_file() or not runs.state_of(folder).is_file():
-        return chosen
-    before = recipe.read(path)
+def _begun(folder: Path) -> Recipe | None:
+    """What the run in the folder was last played under; None where none has begun."""
+    path = folder / runs.RECIPE
+    return recipe.read(path) if path.is_file() and runs.state_of(folder).is_file() else None
+
+
+def _as_planned(chosen: Recipe, before: Recipe) -> Recipe:
+    """With the stages that an earlier start of the same run has planned."""
     planned: dict[str, object] = {name: getattr(before, name) for name in ("validate_every", "save_every")}
     for stage in ("faithful", "realistic"):
         planned[stage] = getattr(chosen, stage).model_copy(update={"steps": getattr(before, stage).steps})
