@@ -104,6 +104,17 @@ def test_a_light_encoder_gives_every_frame_at_its_time(enhance, capsys, monkeypa
     assert apart(light.pixels, free.pixels) < 1.5  # codes: two encodings of one picture
 
 
+def test_the_memory_of_a_part_does_not_count_the_whole_film(enhance, monkeypatch):
+    write_soft("in.mkv", Film(width=96, height=80, times=range(100)))
+    works = []
+    monkeypatch.setattr(budget, "fit", lambda work, *_, **__: works.append(work) or LIGHT)
+    for part in ((), ("--start", 1), ("--duration", 0.2)):
+        assert enhance("in.mkv", f"out{len(works)}.mp4", *part, "--memory", "1G") == 0
+    assert [work.seconds for work in works] == pytest.approx([4, 3, 0.2])
+    whole, _, part = (budget.needed(work, LIGHT) for work in works)
+    assert whole - part == budget.FRAME_OF_FILM * 95
+
+
 def test_a_stopped_run_goes_on_under_the_same_cap_and_gives_the_same(enhance, capsys, monkeypatch):
     write_soft("in.mkv", Film(width=160, height=120, times=range(0, 800, 40)))
     monkeypatch.setattr(budget, "fit", lambda *_, **__: LIGHT)

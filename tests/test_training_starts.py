@@ -216,6 +216,18 @@ def test_a_state_that_asks_for_networks_larger_than_itself_is_refused(folder, tm
             running.networks_of(str(path))
 
 
+@pytest.mark.parametrize(("name", "kind", "setting", "value"), [
+    ("recurrent", "Generator", "scale", 0), ("recurrent", "Generator", "fold", -1),
+    ("recurrent", "Generator", "features", 0), ("compact", "Generator", "blocks", -1),
+    ("rrdb", "Generator", "growth", 1.5), ("aligned", "Generator", "features", True),
+    ("triplet", "Discriminator", "features", 0), ("unet", "Discriminator", "own", -1),
+])  # fmt: skip
+def test_a_network_of_nothing_is_refused_by_the_name_of_its_setting(name, kind, setting, value):
+    with pytest.raises(BadRecipe, match=rf"{name}: {setting} is {value}") as caught:
+        running.network(f"vidgan.{kind.lower()}s", kind, name, {setting: value})
+    assert "a whole number of" in caught.value.remedy
+
+
 def test_a_start_that_cannot_be_is_refused(folder):
     play(recipe(), folder)
     wider = Network(name="recurrent", config={"features": 32, "blocks": 1})

@@ -28,6 +28,17 @@ def test_a_plain_video_is_described_without_a_frame_count(tmp_path, suffix):
     assert not source.interlaced and source.others == ()
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".mp4", ".ts"])
+@pytest.mark.parametrize("begins", [0, 3, 36_000])
+def test_a_film_is_as_long_whatever_its_clock_begins_at(tmp_path, suffix, begins):
+    """As recorders and `ffmpeg -f segment` write them; Matroska's header tells where it ends, not how long it is."""
+    times = range(begins * 25, begins * 25 + 50)
+    codec = {"codec": "libvpx-vp9", "options": {"cpu-used": "8"}} if suffix == ".webm" else {}
+    source = probe(videos.write(tmp_path / f"a{suffix}", Film(times=times, **codec)))
+    assert source.duration_seconds == pytest.approx(2, abs=0.05)
+    assert source.seconds_of(0.5, None) == pytest.approx(1.5, abs=0.05)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_display_matrix_is_read_as_an_exif_orientation(tmp_path, orientation):
     path = videos.write(tmp_path / "a.mp4", Film(display_matrix=matrix_of(orientation)))

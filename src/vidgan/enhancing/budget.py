@@ -21,6 +21,7 @@ ROUNDED_TO = 50 * MEBI  # the smallest cap that would do is told in steps of thi
 # at what it holds.
 PROCESS = 350 * MEBI
 FRAME_OF_FILM = 800  # bytes for each: the output's index, times, and the kept segments' lists
+FRAME_OF_SOURCE = 64  # also where a part is made: the source's index
 TILES = (1024, 768, 512, 384, 256, 192, 128, 96, stream.SMALLEST_TILE)
 A_TILE_MORE = 8 * MEBI  # that even the smallest takes
 # Peak memory of each way to draw the canvas, as multiples of (one enlargement, one canvas), both in float32; the
@@ -59,6 +60,7 @@ class Work:
     """One enhancement, as far as memory is concerned."""
 
     source: Source
+    seconds: float  # of film that are made
     map: geometry.Map
     window: stream.Window
     network: VideoGenerator
@@ -123,7 +125,8 @@ def needed(work: Work, plan: Plan) -> int:
     coders = video.of_decoder(source, threads=plan.decoding_threads)
     coders += work.outputs * video.of_encoder(work.choices[plan.light], map.width, map.height)
     weights = sum(weight.numel() for weight in work.network.parameters())
-    film = FRAME_OF_FILM * round(float(source.average_rate or 25) * float(source.duration_seconds or 0))
+    rate = float(source.average_rate or 25)
+    film = round(rate * (FRAME_OF_FILM * work.seconds + FRAME_OF_SOURCE * (source.duration_seconds or 0.0)))
     resident = _process() + 12 * weights * work.outputs + passing + coders + film
     frame = _frame(work, plan, deep)
     if work.settings.device.type == "cuda":

@@ -338,19 +338,17 @@ def _work(
     settings: stream.Settings,
 ) -> budget.Work:
     """What is to be done, as far as memory is concerned."""
-    heavy = encoding_of(options)
+    ways = {light: replace(encoding_of(options), light=light) for light in (False, True)}
     return budget.Work(
         source=source,
+        seconds=source.seconds_of(options.start, options.duration) or 0.0,
         map=map,
         window=window,
         network=network,
         settings=settings,
         outputs=1 if options.trust is None else 2,
         consistent=options.consistent,
-        choices={
-            light: video.choose(options.output, replace(heavy, light=light), source)
-            for light in (False, True)
-        },
+        choices={light: video.choose(options.output, way, source) for light, way in ways.items()},
     )
 
 

@@ -272,6 +272,13 @@ def _check_crop(recipe: Recipe, name: str, scale: int) -> None:
 def network(shelf_name: str, kind: str, name: str, config: dict[str, int | float | bool]) -> nn.Module:
     """A fresh network. Raises BadOption for a name on no shelf, BadRecipe for an impossible config."""
     module = shelf.take(shelf_name, name)
+    for key, setting in module.Config.__dataclass_fields__.items():
+        value, least = config.get(key, setting.default), 0 if setting.default == 0 else 1
+        if type(setting.default) is int and (type(value) is not int or value < least):
+            raise BadRecipe(
+                f"{name}: {key} is {value!r}",
+                f"Give a whole number of {least} or more; {setting.default} is usual.",
+            )
     try:
         made: nn.Module = getattr(module, kind)(module.Config(**config))
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:

@@ -145,7 +145,7 @@ def _describe(path: Path, container: InputContainer, stream: VideoStream, frame:
         field_order=field_order,
         start_seconds=start,
         clock_is_arbitrary=bool(av.format.Flags(container.format.flags) & av.format.Flags.ts_discont),
-        duration_seconds=_duration(container, stream),
+        duration_seconds=_duration(container, stream, start),
         stream_seconds=_stream_seconds(stream),
         video_index=stream.index,
         others=tuple(describe_other(other) for other in container.streams if other.index != stream.index),
@@ -249,11 +249,15 @@ def _rate(stream: VideoStream) -> Fraction | None:
     return average or None
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    of_stream = _stream_seconds(stream)
-    if of_stream is not None:
-        return float(of_stream)
-    return None if container.duration is None else container.duration / av.time_base
+def _duration(container: InputContainer, stream: VideoStream, start: Fraction) -> float | None:
+    """From the file's zero to its end; start is that zero on the clock of its pts."""
+    seconds = _stream_seconds(stream)
+    if seconds is None and container.duration is not None:
+        seconds = Fraction(container.duration, av.time_base)
+    # Matroska's are mostly ends on that clock, and some programs' lengths: what ends before it begins is a length.
+    if seconds is not None and stream.duration is None and "matroska" in container.format.name:
+        seconds -= start if 0 < start < seconds else 0
+    return None if seconds is None else float(seconds)
 
 
 def _stream_seconds(stream: VideoStream) -> Fraction | None:
