@@ -89,15 +89,13 @@ def test_means_are_those_of_a_pooling_that_leaves_the_edge_out(size, side):
     assert torch.allclose(motion.mean_around(pictures, side), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("threads", "height"), [(2, 12), (3, 12), (4, 18), (2, 7)])
-def test_in_bands_the_same_is_fetched(threads, height):
-    """Of one picture without gradients each thread fetches some rows, where their number can be shared out."""
-    pictures, found = torch.rand(1, 5, height, 9), 3 * torch.randn(1, 2, height, 9)
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
-        with torch.inference_mode():
-            banded = motion.fetched(pictures, found)
-    finally:
-        torch.set_num_threads(before)
-    assert torch.equal(banded, motion.fetched(pictures.requires_grad_(), found))
+@pytest.mark.parametrize(
+    ("cubic", "taps"), [(False, (0, 0.5, 0.5, 0)), (True, (-0.09375, 0.59375, 0.59375, -0.09375))]
+)
+def test_between_pixels_squares_are_linear_or_cubic(cubic, taps):
+    """Half a large pixel to the right. The cubic's taps are those of Keys' kernel, a = -0.75, at 0.5 and 1.5."""
+    large = torch.rand(1, 1, 8, 24)
+    found = torch.tensor([0.125, 0.0]).view(1, 2, 1, 1).expand(1, 2, 2, 6)  # of small pixels, each four wide
+    moved = F.pixel_shuffle(motion.fetched_squares(large, found, 4, cubic=cubic), 4)
+    expected = F.conv2d(large, torch.tensor(taps).view(1, 1, 1, 4))
+    assert torch.allclose(moved[..., 1:22], expected, atol=1e-5)

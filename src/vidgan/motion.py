@@ -61,28 +61,17 @@ def fetched(pictures: Tensor, motion: Tensor) -> Tensor:
     y = torch.arange(height, device=motion.device, dtype=motion.dtype).view(1, -1, 1) + motion[:, 1]
     x = torch.arange(width, device=motion.device, dtype=motion.dtype).view(1, 1, -1) + motion[:, 0]
     places = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
-    bands = _bands(pictures, height)
-    if bands == 1:
-        return F.grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)
-    places = places.view(bands, height // bands, width, 2)
-    pictures = pictures.expand(bands, -1, -1, -1)
-    found = F.grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)
-    return torch.cat(found.split(1), 2)
+    return F.grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _bands(pictures: Tensor, height: int) -> int:
-    """How many bands of rows one picture is fetched in: on a processor, each of a batch has a thread."""
-    alone = len(pictures) == 1 and pictures.device.type == "cpu" and not torch.is_grad_enabled()
-    if not alone or torch.onnx.is_in_onnx_export():
-        return 1
-    return max(count for count in range(1, torch.get_num_threads() + 1) if height % count == 0)
-
-
-def fetched_squares(large: Tensor, motion: Tensor, scale: int) -> Tensor:
-    """(N, 1, H * S, W * S) -> (N, S * S, H, W), folded: as fetched, for enlargements, by cubics.
+def fetched_squares(large: Tensor, motion: Tensor, scale: int, *, cubic: bool = True) -> Tensor:
+    """(N, 1, H * S, W * S) -> (N, S * S, H, W), folded: as fetched, for enlargements.
 
     A small pixel's square moves as one.
+
+    cubic  what is fetched over and over would fade if it were linear between pixels
     """
+    cubic = cubic and large.device.type != "mps"  # Metal's has none
     count, _, height, width = large.shape
     h, w = motion.shape[2:]
     inside = torch.arange(scale, device=large.device, dtype=torch.float32)
@@ -95,7 +84,7 @@ def fetched_squares(large: Tensor, motion: Tensor, scale: int) -> Tensor:
         # On a processor, each of a batch has a thread.
         large[:, None].expand(-1, scale, -1, -1, -1).flatten(0, 1),
         places.view(count * scale, scale * h, w, 2),
-        mode="bilinear" if large.device.type == "mps" else "bicubic",  # Metal's has no cubics
+        mode="bicubic" if cubic else "bilinear",
         padding_mode="border",
         align_corners=False,
     )

@@ -1,10 +1,10 @@
 """The recurrent upsampler with a memory that is moved along the motion: what frames before have shown is not lost.
 
-Beside the features of the frame before it remembers what it added to that one's enlargement. Both are moved to where
+Not features are remembered, but the frame before and what was added to its enlargement. Both are moved to where
 things are now before the stack sees them, the enlargement at the large size: between small pixels there is nothing
 to be fetched. The motion is found in the small frames; the graph that `folded` is knows nothing of it.
 
-Letters: B batch, T frames, F features, H W height and width of the small frame, S scale.
+Letters: B batch, T frames, H W height and width of the small frame, S scale.
 Source: Sajjadi et al. 2018, "Frame-recurrent video super-resolution", without its network for the motion.
 """
 
@@ -35,7 +35,6 @@ class Memory(NamedTuple):
 
     frame: Tensor  # (B, 3 * fold * fold, H / fold, W / fold)
     added: Tensor  # (B, (S * fold)**2, H / fold, W / fold): to the enlargement, in luma
-    features: Tensor  # (B, F, H / fold, W / fold)
 
 
 class Moved(NamedTuple):
@@ -43,12 +42,11 @@ class Moved(NamedTuple):
 
     frame: Tensor
     change: Tensor  # from this frame's enlargement to the large frame before, in luma, STRENGTH times
-    features: Tensor
 
 
 class Generator(recurrent.Generator):
     def __init__(self, config: Config = Config()) -> None:
-        super().__init__(config, more=(config.scale * config.fold) ** 2)
+        super().__init__(config, remembered=(config.scale * config.fold) ** 2)
 
     def forward(self, low_BTCHW: Tensor, memory: generators.Memory | None = None) -> Tensor:
         """(B, T, 3, H, W) in [0, 1] -> (B, T, 3, H * scale, W * scale), unclamped, in float32.
@@ -79,7 +77,7 @@ class Generator(recurrent.Generator):
     def moved(self, memory: generators.Memory, frame: Tensor, found: Tensor | None = None) -> Moved:
         """What the frame before left, where things are in this one: what folded takes. found as in step."""
         height, width = frame.shape[-2:]
-        small, added, features = memory
+        small, added = memory
         before = self._unfolded(small)[..., :height, :width]
         now = frame.to(small.dtype)  # as what is remembered, or its roundings would look like changes
         if found is None:
@@ -89,19 +87,16 @@ class Generator(recurrent.Generator):
         inner = F.avg_pool2d(self._padded(found), self.fold) / self.fold
         with torch.autocast(frame.device.type, enabled=False):
             was = self._bright(before) + self._unfolded(added)[..., :height, :width]
-            change = fetched_squares(F.pixel_shuffle(was, self.scale), found, self.scale) - self._bright(now)
-            near = [
-                fetched(part.float(), inner).to(part.dtype, memory_format=torch.channels_last)
-                for part in (small, features)
-            ]
-        return Moved(near[0], self._small(STRENGTH * change), near[1])
+            large = F.pixel_shuffle(was, self.scale)
+            change = fetched_squares(large, found, self.scale, cubic=False) - self._bright(now)
+            near = fetched(small.float(), inner).to(small.dtype, memory_format=torch.channels_last)
+        return Moved(near, self._small(STRENGTH * change))
 
     def fresh(self, frame: Tensor) -> generators.Memory:
         """What a shot begins with, in the place of None: the frame once more, and no change."""
         small = self._small(frame)
         B, _, h, w = small.shape
-        inner = (self.scale * self.fold) ** 2
-        return Moved(small, small.new_zeros(B, inner, h, w), small.new_zeros(B, self.config.features, h, w))
+        return Moved(small, small.new_zeros(B, (self.scale * self.fold) ** 2, h, w))
 
     def folded(
         self, frame: Tensor, memory: generators.Memory | None = None
@@ -110,13 +105,13 @@ class Generator(recurrent.Generator):
 
         memory  as moved gives it
         """
-        added, small, features = self._added(frame, memory)
+        added, small, _ = self._added(frame, memory)
         bright = self._small(luma(added))
-        return self._enlargement(frame).add_(added), Memory(small, bright, features)
+        return self._enlargement(frame).add_(added), Memory(small, bright)
 
     def bytes_to_move(self, itemsize: int) -> int:
-        """Roughly what one input pixel needs in moved: the motion, and in float32 lumas, places, features."""
-        return 4 * FLOATS + 7 * 4 * self.scale**2 + 3 * 4 * self.config.features // self.fold**2
+        """Roughly what one input pixel needs in moved: the motion, and in float32 lumas and places."""
+        return 4 * FLOATS + 7 * 4 * self.scale**2
 
     def _bright(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, S * S, H, W): the luma of its enlargement."""
@@ -127,28 +122,16 @@ class Generator(recurrent.Generator):
 def grow(smaller: Mapping[str, Tensor], config: recurrent.Config, larger: Generator) -> None:
     """Let a generator begin as a smaller one does, or as one without alignment; see recurrent.grow.
 
+    Of the latter it hears what that hears in a shot's first frame: its features are not remembered.
+
     config  of the smaller: aligned or recurrent
     Raises ValueError as that does, and where an aligned one has another fold.
     """
-    own = larger.config
     if not isinstance(config, recurrent.Config):
         raise ValueError("it is neither an aligned nor a recurrent network")
-    plain = recurrent.Generator(recurrent.Config(**asdict(own)))
-    inner, frames = (own.scale * own.fold) ** 2, 6 * own.fold**2
-    weights, heard = dict(smaller), None
-    if isinstance(config, Config):
-        if config.fold != own.fold:
-            raise ValueError(
-                f"an aligned network of fold {config.fold} does not become one of fold {own.fold}"
-            )
-        head = weights["head.weight"]
-        heard = head[:, frames : frames + inner]
-        weights["head.weight"] = torch.cat((head[:, :frames], head[:, frames + inner :]), 1)
-    recurrent.grow(weights, recurrent.Config(**asdict(config)), plain)
-    grown = plain.state_dict()
-    head = grown["head.weight"]
-    between = head.new_zeros(len(head), inner, 3, 3)
-    if heard is not None:
-        between[: len(heard)] = heard
-    grown["head.weight"] = torch.cat((head[:, :frames], between, head[:, frames:]), 1)
-    larger.load_state_dict(grown)
+    weights, fold = dict(smaller), larger.config.fold
+    if not isinstance(config, Config):
+        weights["head.weight"] = weights["head.weight"][:, : 6 * config.fold**2]
+    elif config.fold != fold:
+        raise ValueError(f"an aligned network of fold {config.fold} does not become one of fold {fold}")
+    recurrent.grow(weights, recurrent.Config(**asdict(config)), larger)

@@ -53,13 +53,13 @@ class Block(nn.Module):
 
 
 class Generator(generators.VideoGenerator):
-    def __init__(self, config: Config = Config(), *, more: int = 0) -> None:
-        """more  channels that a memory has beside the frame and its features"""
+    def __init__(self, config: Config = Config(), *, remembered: int | None = None) -> None:
+        """remembered  channels that a memory has beside the frame: as many as there are features"""
         super().__init__()
         self.config = config
         self.scale, self.fold = config.scale, config.fold
         self.reach = config.fold * (2 * config.blocks + 2)
-        heard = 2 * 3 * config.fold**2 + more + config.features
+        heard = 2 * 3 * config.fold**2 + (config.features if remembered is None else remembered)
         self.head = nn.Conv2d(heard, config.features, 3, padding=1)
         self.blocks = nn.Sequential(*(Block(config.features) for _ in range(config.blocks)))
         self.tail = nn.Conv2d(config.features, 3 * (config.scale * config.fold) ** 2, 3, padding=1)
