@@ -237,6 +237,17 @@ def test_metrics_that_tell_at_the_end_may_be_asked_for_alone(tmp_path):
         vidgan.compare(reference, lighter, metrics="vmaf-neg", every=2)
 
 
+def test_what_looks_at_motion_has_no_value_of_a_single_frame_and_says_so(reference, capsys):
+    """Of one moment in a hundred, ten frames leave the first."""
+    found = vidgan.compare(reference, reference, metrics="psnr-y,temporal-error", every=100)
+    assert found.left_out["temporal_error"] == "needs two frames or more of one shot"
+    assert "psnr_y" not in found.left_out
+    words = ["compare", str(reference), str(reference), "--metrics", "temporal-error"]
+    assert cli.main([*words, "--every", "100"]) == 0
+    assert "Left out: temporal_error: needs two frames or more of one shot" in capsys.readouterr().out
+    assert cli.main(words) == 0 and "temporal_error" not in capsys.readouterr().out
+
+
 def test_frames_that_are_passed_over_are_counted_and_said(tmp_path, capsys):
     whole = exact(tmp_path / "whole.mkv", [grey(index) for index in range(50)])
     kept = [index for index in range(50) if index != 20]

@@ -374,3 +374,12 @@ def test_a_metric_that_some_clips_are_too_small_for_says_how_many(tmp_path):
         exact(tmp_path / f"{seed}.mkv", list(moving(seed, 2, height, width)))
     found = vidgan.evaluate("bicubic", data=tmp_path, metrics="psnr-y,ms-ssim", frames=2)
     assert found.left_out["ms_ssim"].startswith("of 1 of 2 clips: needs sides of")
+
+
+def test_what_looks_at_motion_has_no_value_of_a_single_frame_and_says_so(folder):
+    save(nature(5, HEIGHT, WIDTH), folder / "tree.png")
+    found = vidgan.evaluate("bicubic", data=folder, metrics="temporal-error", frames=2)
+    assert found.left_out["temporal_error"] == "of 1 of 3 clips: needs two frames or more of one shot"
+    found = vidgan.evaluate("bicubic", data=folder / "tree.png", metrics="psnr-y,temporal-error")
+    assert found.left_out["temporal_error"] == "needs two frames or more of one shot"
+    assert "psnr_y" not in found.left_out

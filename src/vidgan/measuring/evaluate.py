@@ -90,6 +90,9 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
             if task.footage.layout is not None:
                 values[score.FIELD] = task.footage.layout.psnr(made[method.name], high)
             found.rows.append(Row(method=method.name, clip=clip.name, values=values))
+        rows = [row.values for row in found.rows[-len(task.methods) :]]
+        for name, why in measures.without_value(chosen.metrics, rows).items():
+            without.setdefault(name, {})[clip.name] = why
         _remember(found, high, made, len(task.footage.clips))
         tell(clip.name, low, high, made)
     if not found.rows:

@@ -1,7 +1,7 @@
 """Which metrics are measured: what was asked for, less what cannot be measured here, with the reason."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from vidgan import features, metrics
@@ -61,6 +61,16 @@ def choose(words: Sequence[str] | None, *, side: int, reference: bool, source: b
         first = next(iter(left_out.items()), ("nothing", "no metric was named"))
         raise BadOption(f"nothing can be measured: {first[0]} {first[1]}", "Ask for other --metrics.")
     return Chosen(chosen, left_out)
+
+
+def without_value(measured: Sequence[Metric], rows: Sequence[Collection[str]]) -> dict[str, str]:
+    """Of metrics that were measured, those without a value, and why: a frame that follows no other has no motion.
+
+    rows  the names of what each contender has a value of
+    """
+    found = {name for row in rows for name in row}
+    why = "needs two frames or more of one shot"
+    return {metric.name: why for metric in measured if metric.name not in found}
 
 
 def _missing_side(metric: Metric, reference: bool, source: bool) -> str:

@@ -306,23 +306,25 @@ def _comparison(scene: Scene, numbers: compare.Numbers, options: Options) -> Com
     if setting.source is not None:
         protocol[LANCZOS] = "the source, enlarged by three lobes, rounded to 8 bits"
     order = [*scene.files, LANCZOS, REFERENCE]
+    contenders = [
+        Contender(
+            name=name,
+            values=numbers.values[name],
+            efficiency=_efficiency(scene.files[name], scene.made[name]) if name in scene.files else None,
+        )
+        for name in order
+        if name in numbers.values
+    ]
     return Comparison(
         reference=None if scene.reference is None else scene.reference.path.name,
         source=None if scene.source is None else scene.source.path.name,
         width=part.width,
         height=part.height,
         seconds=numbers.seconds,
-        contenders=[
-            Contender(
-                name=name,
-                values=numbers.values[name],
-                efficiency=_efficiency(scene.files[name], scene.made[name]) if name in scene.files else None,
-            )
-            for name in order
-            if name in numbers.values
-        ],
+        contenders=contenders,
         protocol=protocol,
-        left_out=scene.left_out,
+        left_out=scene.left_out
+        | measures.without_value(setting.metrics, [contender.means() for contender in contenders]),
     )
 
 
