@@ -37,7 +37,7 @@ class Read(NamedTuple):
 class Red:
     """Stands for a model of normal footage: nothing normal is red. It reads nothing on a shot's first frame."""
 
-    threshold, false_alarms = 0.5, 0.01
+    threshold, false_alarms, fewest = 0.5, 0.01, 2
 
     def __init__(self) -> None:
         self.num_forgotten, self.is_first = 0, True
@@ -175,6 +175,12 @@ def test_without_opencv_motion_is_left_out_and_the_rest_is_there(film, monkeypat
         in out
     )
     assert "frozen" in out
+
+
+def test_without_a_shot_long_enough_for_a_prediction_the_anomaly_is_left_out(tmp_path, red):
+    path = lossless(tmp_path / "one.mkv", pan(1, 1))
+    assert vidgan.analyze(path, normal="model").left_out == {"anomaly": "needs 2 frames of one shot"}
+    assert not vidgan.analyze(lossless(tmp_path / "two.mkv", pan(1, 2)), normal="model").left_out
 
 
 # -- what a network made ----------------------------------------------------------------------------

@@ -31,6 +31,13 @@ def normal(*, ahead: int = 1, usual: float = 0.0025, size: tuple[int, int] = (40
     return anomaly.Normal(stays(ahead), anomaly.Usual(expected, size, 1.5, 0.01, 100, 0.0), CPU)
 
 
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_a_shot_of_the_fewest_frames_has_one_score(ahead):
+    model = normal(ahead=ahead)
+    scores = [model.read(grey(0.5)).score for _ in range(model.fewest)]
+    assert [score is None for score in scores] == [True] * (model.fewest - 1) + [False]
+
+
 def grey(level: float, height: int = 40, width: int = 60) -> torch.Tensor:
     return torch.full((3, height, width), level)
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import vidgan
-from vidgan import checkpoint, degrade, score, video
+from vidgan import checkpoint, cli, degrade, score, video
 from vidgan.discriminators import FRAMES
 from vidgan.errors import VidganError
 from vidgan.watching.realism import Judge
@@ -107,6 +107,24 @@ def test_a_training_run_judges_a_video(state, tmp_path):
     )
     half = vidgan.analyze(path, realism=state, realism_every=2)
     assert [math.isnan(value) for value in half.scores["realism"]] == [False] * 3 + [True] * 3 + [False] * 2
+
+
+def test_a_video_without_three_frames_of_one_shot_is_not_judged_and_says_so(state, tmp_path, capsys):
+    two = lossless(tmp_path / "two.mkv", pan(2, 2))
+    assert vidgan.analyze(two, realism=state).left_out == {"realism": "needs 3 frames of one shot"}
+    assert cli.main(["analyze", str(two), "--realism", str(state)]) == 0
+    assert "Left out: realism: needs 3 frames of one shot" in capsys.readouterr().out
+    assert not vidgan.analyze(lossless(tmp_path / "three.mkv", pan(2, 3)), realism=state).left_out
+
+
+def test_of_threes_the_first_is_judged_whatever_shots_too_short_come_before():
+    court, told = judge(), []
+    court.every = 10
+    for shot, length in enumerate((2, 1, 3, 3)):
+        for _ in range(length):
+            told += court.see(np.full((48, 48, 3), 40 * (shot + 1), np.uint8))
+        told += court.end_shot()
+    assert [verdict is None for verdict in told] == [True] * 3 + [False] * 3 + [True] * 3
 
 
 def test_the_judge_that_comes_with_vidgan_tells_the_sample_from_its_enlargements():

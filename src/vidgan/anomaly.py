@@ -130,12 +130,14 @@ class Normal:
     threshold     a frame with a higher score is told of; set when training ended, from normal footage that was held
                   out
     false_alarms  share of the frames of new normal footage that the threshold is meant to leave above it
+    fewest        frames of a shot: of the last of so many there is a score
     """
 
     def __init__(self, generator: VideoGenerator, usual: Usual, device: torch.device) -> None:
         self.usual = usual
         self.threshold, self.false_alarms = usual.threshold, usual.false_alarms
         self.generator = generator
+        self.fewest = fewest(generator)
         self._foresight = Foresight(generator, usual.size, device)
         self._expected = usual.expected.to(device)
         self._score: float | None = None
@@ -254,9 +256,13 @@ def load(path: Path, device: torch.device) -> Normal:
     return Normal(generator, usual, device)
 
 
+def fewest(generator: VideoGenerator) -> int:
+    """Frames of a shot that a prediction takes, with the one that it is held against."""
+    return SEEN + generator.ahead
+
+
 def _too_few(generator: VideoGenerator) -> BadVideo:
-    needed = SEEN + generator.ahead
     return BadVideo(
-        f"what is normal cannot be told: no clip has the {needed} frames that a prediction takes",
+        f"what is normal cannot be told: no clip has the {fewest(generator)} frames that a prediction takes",
         "Name longer videos under [data] train and val.",
     )

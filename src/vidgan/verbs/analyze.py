@@ -1,5 +1,6 @@
 """`vidgan analyze VIDEO`: a video's timeline: what every frame is like, and what happens when."""
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ import torch
 from rich.console import Console
 
 from vidgan import anomaly, checkpoint, hardware, progress, sidecar, video
+from vidgan.discriminators import FRAMES
 from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.interrupt import Asked, remembered
 from vidgan.measuring import alignment
@@ -17,7 +19,7 @@ from vidgan.report import places, table
 from vidgan.score import SHOT, Analysis, Event, Noted
 from vidgan.silence import ignore
 from vidgan.video import Source
-from vidgan.watching import clips, measures, moments, watch
+from vidgan.watching import clips, measures, moments, realism, watch
 from vidgan.watching.realism import Judge
 from vidgan.watching.watch import Task, Watched
 from vidgan.words import amount
@@ -174,10 +176,22 @@ def _analysis(watched: Watched, task: Task, options: Options, notes: list[str]) 
         kinds=task.kinds(),
         events=watched.events,
         protocol=protocol,
-        left_out={} if task.motion else {"motion": measures.missing_motion()},
+        left_out=_left_out(watched, task),
         notes=notes,
         complete=watched.complete,
     )
+
+
+def _left_out(watched: Watched, task: Task) -> dict[str, str]:
+    """What was not measured at all, and why: of shots that are too short nobody judges, or predicts, a frame."""
+    found = {} if task.motion else {"motion": measures.missing_motion()}
+    fewest = {} if task.judge is None else {realism.SCALE.name: FRAMES}
+    if task.normal is not None:
+        fewest[watch.ANOMALY.name] = task.normal.fewest
+    for name, number in fewest.items():
+        if all(map(math.isnan, watched.scores[name])):
+            found[name] = f"needs {number} frames of one shot"
+    return found
 
 
 def _cut(

@@ -77,8 +77,10 @@ class Judge:
 
     def _told(self) -> list[Verdict | None]:
         waited, self._waiting = self._waiting, 0
+        if len(self._frames) < FRAMES:
+            return [None] * waited
         self._threes += 1
-        if len(self._frames) < FRAMES or (self._threes - 1) % self.every:
+        if (self._threes - 1) % self.every:
             return [None] * waited
         return [self._judged()] * waited
 
