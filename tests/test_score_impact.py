@@ -195,6 +195,10 @@ def test_too_few_seconds_are_no_proof():
     found = search({"reference": [[at(0)]] * 4, "enhanced": [[at(0)]] * 4})
     assert outcome(found, 4) == "short"
     assert "4 of the 5 seconds" in impact(found, num_frames=4).sentence
+    silent = [search({"enhanced": [[]] * number}, empty=True) for number in range(6)]
+    assert outcome(silent[4], 4) == "short"
+    assert "did not help" not in impact(silent[4], num_frames=4).sentence
+    assert outcome(silent[5], 5) == "same"
 
 
 def test_inventing_harms_empty_footage_and_finding_more_without_a_reference_is_unknown():

@@ -92,13 +92,17 @@ class _Judge:
     block: Sequence[int]
     confidence: float
 
+    @property
+    def is_short(self) -> bool:
+        return len(set(self.block)) < FEWEST
+
     def estimate(self, counts: np.ndarray, figure: Figure) -> Interval | None:
         return estimate(counts, self.block, figure, confidence=self.confidence)
 
     def outcome(self, difference: Interval | None, *, less_is_better: bool = False) -> Outcome:
         if difference is None:
             return "nothing"
-        if len(set(self.block)) < FEWEST or difference.low is None or difference.high is None:
+        if self.is_short or difference.low is None or difference.high is None:
             return "short"
         low, high = difference.low, difference.high
         if less_is_better:
@@ -115,7 +119,8 @@ def _of_alarms(study: Search, judge: _Judge) -> Verdict:
     """There is nothing to find: whatever is found is a false alarm."""
     ours, base = study.counts[ENHANCED][:, 0], study.counts[BICUBIC][:, 0]
     if not ours.sum() and not base.sum():
-        return Verdict("same" if study.empty else "nothing", "nothing there, and nothing found")
+        outcome: Outcome = "nothing" if not study.empty else "short" if judge.is_short else "same"
+        return Verdict(outcome, "nothing there, and nothing found")
     counts = np.stack([ours, base, np.ones(len(ours))], axis=1)
     found = judge.estimate(counts, lambda sums: PER * share(sums[..., 0] - sums[..., 1], sums[..., 2]))
     frames = len(ours) / PER
