@@ -1,4 +1,4 @@
-"""What the queue of a folder makes of processes that end."""
+"""What the queue of a folder makes of processes that end, and what its outputs may be called."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ import pytest
 from enhancing import door, make_models, shown, write_soft
 from videos import Film
 from vidgan.enhancing import naming, queue
+from vidgan.errors import BadOption
 
 
 class Ended:
@@ -28,6 +29,12 @@ def test_only_what_was_asked_to_stop_has_stopped(code, was_asked, status):
     entry = queue.Entry(naming.Task(Path("a.mp4"), Path("b.mp4")), status="running")
     queue._close(entry, Ended(code, was_asked=was_asked))
     assert entry.status == status
+
+
+@pytest.mark.parametrize("word", ["/../x", "a/b", "a\0b"])
+def test_a_suffix_leads_into_no_other_folder(word):
+    with pytest.raises(BadOption, match="--suffix"):
+        naming.name_for(Path("a.mp4"), word)
 
 
 def test_what_lies_beside_the_videos_is_not_run(tmp_path, monkeypatch, capsys):

@@ -133,6 +133,9 @@ def test_an_unknown_or_missing_entry_is_named(path, old, new, named):
     ("[data]", "[damage]\nclean = 0.0\nmild = 0.0\n\n[data]"),
     ("[data]", "[augment]\nzoom = [0.5, 1.5]\n\n[data]"),
     ("[data]", "[game]\nrest_above = 0.4\n\n[data]"),
+    ("[data]", "[supervisor]\ncontrast = [2, 1]\n\n[data]"),
+    ("[data]", "[supervisor]\ncontrast = [1, 1]\n\n[data]"),
+    ("[data]", "[supervisor]\ncontrast = [-1, 2]\n\n[data]"),
 ])  # fmt: skip
 def test_a_value_of_the_wrong_kind_is_refused(path, old, new):
     with pytest.raises(BadRecipe):

@@ -33,7 +33,13 @@ def name_for(source: Path, word: str) -> str:
     A suffix outside KEPT_SUFFIXES stays in the name and .mkv is added: a.mkv and a.avi become a_out.mkv and
     a.avi_out.mkv. A suffix also stays where the name would still end like a video without it, as in a.avi.mkv. So no
     two videos get the same name, and no name depends on the other files of the folder.
+    Raises BadOption for a word that would lead into another folder.
     """
+    if any(sign in word for sign in ("/", "\0", os.sep, os.altsep or os.sep)):
+        raise BadOption(
+            f"--suffix {word} is no part of a file's name: it leads into another folder",
+            "Name the folder as OUTPUT, and give letters and digits as the suffix.",
+        )
     container = source.suffix if source.suffix.lower() in KEPT_SUFFIXES else ".mkv"
     is_plain = container == source.suffix and not is_video(Path(source.stem))
     return f"{source.stem if is_plain else source.name}{'_' if word else ''}{word}{container}"

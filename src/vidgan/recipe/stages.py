@@ -1,10 +1,16 @@
 """The sections of a recipe that say how is trained: the stages, their losses, the game."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from vidgan.recipe.part import Part, Weight
+
+
+def _from_and_to(ends: tuple[float, float]) -> tuple[float, float]:
+    if not 0 <= ends[0] < ends[1]:
+        raise ValueError("the contrast goes from one number, 0 or more, to a larger one")
+    return ends
 
 
 class Losses(Part):
@@ -71,7 +77,8 @@ class Supervisor(Part):
 
     patience: int = Field(default=10, gt=0)  # steps in a row
     explosion: float = Field(default=20.0, gt=1)  # times the usual length of a gradient
-    contrast: tuple[float, float] = (0.5, 2.0)  # of made frames, beside real ones
+    # Of made frames, beside real ones.
+    contrast: Annotated[tuple[float, float], AfterValidator(_from_and_to)] = (0.5, 2.0)
     colour: float = Field(default=0.1, gt=0)  # drift of a colour's mean, of a range of 1
     overfit: float = Field(default=0.5, gt=0)  # of the discriminator, in three validations in a row
     cooling: float = Field(default=0.5, gt=0, lt=1)  # what the rates are multiplied by after a roll-back
