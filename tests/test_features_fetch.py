@@ -107,6 +107,13 @@ def test_a_download_that_is_not_what_it_should_be_leaves_nothing(
     assert cli.main(["models", "pull", "beauty"]) == 2
 
 
+def test_a_list_takes_no_name(capsys):
+    from vidgan import cli
+
+    assert cli.main(["models", "list", "fast"]) == 2
+    assert "fast is one word too many" in capsys.readouterr().err
+
+
 def test_pickles_that_would_run_something_are_not_read(tmp_path):
     from vidgan.features import fetch
 

@@ -26,6 +26,8 @@ class Options:
 def run(options: Options) -> None:
     """List, or fetch after a yes. Raises VidganError."""
     if options.action == "list":
+        if options.name is not None:
+            raise BadOption(f"{options.name} is one word too many", "vidgan models list names all networks.")
         _list()
     else:
         _pull(options)
