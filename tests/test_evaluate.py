@@ -208,7 +208,7 @@ def test_the_command_prints_and_writes(folder, tmp_path, capsys):
     words = ["evaluate", "lanczos", str(folder), "--metrics", "psnr-y", "--frames", "2", "--clips", "1"]
     assert cli.main([*words, "--csv", str(tmp_path / "n.csv"), "--json", str(tmp_path / "n.json")]) == 0
     printed = capsys.readouterr().out
-    assert "PSNR-Y, dB ↑" in printed and "GFLOP/s" in printed
+    assert "PSNR-Y, dB ↑" in printed and "GFLOP/s" in printed and "x4, 1 clip; clean" in printed
     lines = (tmp_path / "n.csv").read_text().splitlines()
     assert lines[0] == "clip,method,psnr_y" and len(lines) == 3
     stored = json.loads((tmp_path / "n.json").read_text())

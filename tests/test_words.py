@@ -2,7 +2,7 @@
 
 import pytest
 
-from vidgan.words import amount, nth
+from vidgan.words import amount, nth, one
 
 
 @pytest.mark.parametrize(("number", "told"), [(0, "0 frames"), (1, "1 frame"), (2, "2 frames")])
@@ -25,3 +25,10 @@ def test_what_is_counted_agrees_with_its_number(number, told):
 )
 def test_a_place_in_a_row_is_said_as_people_say_it(number, told):
     assert nth(number) == told
+
+
+@pytest.mark.parametrize(
+    ("thing", "told"), [("Generator", "a Generator"), ("int", "an int"), ("OrderedDict", "an OrderedDict")]
+)
+def test_one_thing_has_the_article_of_its_first_letter(thing, told):
+    assert one(thing) == told

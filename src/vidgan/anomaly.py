@@ -30,6 +30,7 @@ from vidgan.errors import BadVideo, BadWeights
 from vidgan.generators import Memory, VideoGenerator
 from vidgan.generators.predictor import SEEN
 from vidgan.motion import mean_around
+from vidgan.words import one
 
 PATCH = 15  # squares, each side, that an error is averaged over: 60 pixels, where people are 20 to 30 high
 AROUND = 9  # squares, each side, that what is usual is averaged over
@@ -229,7 +230,7 @@ def load(path: Path, device: torch.device) -> Normal:
     generator = checkpoint.load_generator(path)
     if not generator.ahead:
         raise BadWeights(
-            f"{path} holds a {checkpoint.card_of(generator).generator}, which enhances frames and predicts none",
+            f"{path} holds {one(checkpoint.card_of(generator).generator)}, which enhances frames and predicts none",
             "Give a model that `vidgan train` made by a recipe such as recipes/anomaly.toml.",
         )
     tensors, header = checkpoint.load_tensors(checkpoint.find(path))

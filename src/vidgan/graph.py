@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from vidgan.errors import BadOption, MissingExtra
 from vidgan.generators import VideoGenerator
+from vidgan.words import one
 
 OPSET = 17
 SAMPLE = 37, 51  # odd, and no multiples of any fold, so that edges are repeated while the tracer looks
@@ -93,7 +94,7 @@ def _traced(generator: VideoGenerator, wrapper: "type[_Step | _Film]") -> Graph:
     _onnx()
     if not says_how_a_shot_begins(generator):
         raise BadOption(
-            f"a {type(generator).__name__} has no 'fresh', the memory that a shot begins with",
+            f"{one(type(generator).__name__)} has no 'fresh', the memory that a shot begins with",
             "Use a generator from vidgan's shelf; to enhance with this one, --backend torch.",
         )
     generator = copy.deepcopy(generator).eval()  # it may be in the middle of its training

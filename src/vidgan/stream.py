@@ -26,6 +26,7 @@ from vidgan.generators import Memory, VideoGenerator, as_generator
 from vidgan.geometry import Map
 from vidgan.pixels import as_array, as_codes, as_pixels, as_tensor
 from vidgan.shots import CutDetector
+from vidgan.words import one
 
 SMALLEST_TILE = 64
 AUTO_TILE = 512
@@ -61,7 +62,7 @@ def checked(generator: nn.Module) -> VideoGenerator:
     parts = ("scale", "reach", "bytes_per_pixel", "folded")
     if missing := [part for part in parts if not hasattr(generator, part)]:
         raise BadOption(
-            f"a {type(generator).__name__} is no generator that can enhance: it has no {missing[0]}",
+            f"{one(type(generator).__name__)} is no generator that can enhance: it has no {missing[0]}",
             "Make one with vidgan.create_generator.",
         )
     network = as_generator(generator)

@@ -1,9 +1,14 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and the article of one thing."""
 
 
 def amount(number: int, thing: str) -> str:
     """1, "frame" -> 1 frame; 2, "frame" -> 2 frames"""
     return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def one(thing: str) -> str:
+    """Generator -> a Generator; int -> an int"""
+    return f"{'an' if thing[:1].lower() in 'aeiou' else 'a'} {thing}"
 
 
 def nth(number: int) -> str:

@@ -69,7 +69,7 @@ def pack(
         raise BadOutput(
             f"{path} cannot be written: {error.strerror}", "Make room, or choose another --out."
         ) from None
-    say(f"packed {packed} clips and photos into {path}")
+    say(f"clips and photos packed into {path}: {packed}")
     return Store(path)
 
 

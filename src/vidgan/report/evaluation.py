@@ -9,6 +9,7 @@ from vidgan.report import page, table
 from vidgan.report.scatter import Point, scatter
 from vidgan.score import FIELD, Evaluation, Interval, Judge, versions
 from vidgan.video import jpeg_bytes
+from vidgan.words import amount
 
 SIDE = 192  # large pixels of a sample
 TRUE = "true"
@@ -56,7 +57,7 @@ def interval_words(mean: Interval, digits: int) -> str:
 def write_report(found: Evaluation, samples: Samples, path: Path) -> Path:
     """The page, whole or not at all; no script, nothing fetched."""
     sections = [
-        page.paragraph(f"{len(found.clips)} clips of {found.data}, enlarged {found.scale} times."),
+        page.paragraph(f"{amount(len(found.clips), 'clip')} of {found.data}, enlarged {found.scale} times."),
         page.scroll(page.table(("", *found.titles.values()), rows(found))),
         page.paragraph("↑ higher is better, ↓ lower is better. ± is half of the interval over clips."),
         *map(page.paragraph, table.left_out(found.left_out)),

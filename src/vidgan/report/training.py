@@ -11,6 +11,7 @@ from vidgan.errors import BadVideo
 from vidgan.journal import LOG
 from vidgan.report import curves, page
 from vidgan.video import decode_all, jpeg_bytes
+from vidgan.words import amount
 
 MOST_STRIPS = 6
 BETTER = {
@@ -104,7 +105,7 @@ def _state(rows: Sequence[Row], events: Sequence[Row], recipe: dict[str, Any]) -
     if last.get("event") in ("stopped", "gave up"):
         return f"{str(last['event']).capitalize()} at step {last['step']}: {last['why']}."
     if total and step >= total:
-        return f"Finished: {total} steps."
+        return f"Finished: {amount(total, 'step')}."
     return f"Step {step}" + (f" of {total}." if total else ".")
 
 

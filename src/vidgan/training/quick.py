@@ -18,6 +18,7 @@ from vidgan.training import loop
 from vidgan.training.folder import alone
 from vidgan.training.run import assemble
 from vidgan.video import decode_all
+from vidgan.words import one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def _network(network: nn.Module) -> dict[str, Any]:
     config = getattr(network, "config", None)
     if not is_dataclass(config) or isinstance(config, type):
         raise BadOption(
-            f"a {type(network).__name__} is no network of vidgan's shelf: it has no config",
+            f"{one(type(network).__name__)} is no network of vidgan's shelf: it has no config",
             "Make one with vidgan.create_generator or create_discriminator, or put yours there: CONTRIBUTING.md.",
         )
     return {"name": type(network).__module__.rpartition(".")[2], "config": asdict(config)}

@@ -208,7 +208,7 @@ def _cut(
     kinds = ["anomaly"] if task.normal else [kind.name for kind in found.kinds if kind.name != SHOT]
     events = clips.chosen(found.events, kinds)
     if (left := sum(event.kind in kinds for event in found.events) - len(events)) > 0:
-        say(f"{left} events are not cut out: of so many only the {clips.MOST} longest are")
+        say(f"{amount(left, 'event')} not cut out: of so many only the {clips.MOST} longest are")
     made: dict[int, str] = {}
     with ExitStack() as stack:
         tick = stack.enter_context(progress.bar(console, quiet=options.quiet))
@@ -232,7 +232,7 @@ def _print(found: Analysis, options: Options) -> None:
         table.show(header, [_row(found, event) for _, event in sorted(longest)])
     told = []
     if len(events) > len(longest):
-        told += [f"and {len(events) - len(longest)} shorter ones: --json lists all"]
+        told += [f"and {amount(len(events) - len(longest), 'shorter one')}: --json lists all"]
     told += table.left_out(found.left_out)
     if options.clips is not None:
         told += [f"clips: {len(found.clips)} in {printable(str(options.clips))}"]

@@ -16,6 +16,7 @@ from vidgan.measuring.methods import Method
 from vidgan.report import evaluation as page
 from vidgan.report import places, table
 from vidgan.score import Evaluation
+from vidgan.words import amount
 
 CONTROL_SIDE = 1024  # of the matrices whose product tells how fast the machine was
 
@@ -149,13 +150,15 @@ def _protocol(task: evaluate.Task) -> dict[str, str]:
         else f"{task.degradation}: {footage.degradations()[task.degradation]}"
     )
     told = {
-        "clips": f"{names}; the first {task.frames} frames" if task.frames else f"{names}; all frames",
+        "clips": f"{names}; the first {amount(task.frames, 'frame')}"
+        if task.frames
+        else f"{names}; all frames",
         "small versions": f"{made}; {task.scale} times smaller",
         "outputs": "rounded to 8 bits before they are measured",
         "means": "over a clip's frames, then over clips; ± is half of the interval that holds the mean in 19 of 20 "
         "draws of as many clips",
-        "speed": f"network only, median over clips, {torch.get_num_threads()} threads; a {CONTROL_SIDE}-square matrix "
-        f"product in float32 ran at {_control():.0f} GFLOP/s just after",
+        "speed": f"network only, median over clips, {amount(torch.get_num_threads(), 'thread')}; "
+        f"a {CONTROL_SIDE}-square matrix product in float32 ran at {_control():.0f} GFLOP/s just after",
         "memory": "the most that a process of its own held which enlarged two frames of the first clip's size",
         "operations": "counted from the networks' layers; a multiplication and an addition are two",
     }
@@ -180,7 +183,8 @@ def _control() -> float:
 def _print(found: Evaluation, options: Options) -> None:
     table.show(["", *found.titles.values()], page.rows(found), fold=True)
     told = [
-        f"x{found.scale}, {len(found.clips)} clips; {found.protocol['small versions']}; {found.protocol['speed']}"
+        f"x{found.scale}, {amount(len(found.clips), 'clip')}; {found.protocol['small versions']}; "
+        f"{found.protocol['speed']}"
     ]
     if found.judge is not None:
         right = page.interval_words(found.judge.accuracy, 3)

@@ -21,6 +21,7 @@ from vidgan.backends import onnxruntime, openvino
 from vidgan.backends.torch import ready
 from vidgan.errors import BadOption, BadOutput
 from vidgan.generators import VideoGenerator
+from vidgan.words import one
 
 OURS = ".safetensors"
 SUFFIXES = (".onnx", ".xml", OURS)
@@ -107,7 +108,7 @@ def _model(options: Options, network: VideoGenerator, path: Path, origin: checkp
     """Write a model of vidgan's own, in half precision as all are, and see how far its pictures are from these."""
     if not type(network).__module__.startswith(checkpoint.GENERATORS):
         raise BadOption(
-            f"a {type(network).__name__} is none of vidgan's networks, and no {OURS} could name it",
+            f"{one(type(network).__name__)} is none of vidgan's networks, and no {OURS} could name it",
             "Export it as .onnx.",
         )
     recipe, step = (origin.recipe, origin.step) if origin else ({}, 0)
