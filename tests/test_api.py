@@ -3,11 +3,14 @@
 import hashlib
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,7 +18,7 @@ from torch import nn
 import videos
 import vidgan
 from videos import Film
-from vidgan import checkpoint
+from vidgan import arguments, checkpoint
 from vidgan.errors import BadOption, BadOutput, BadVideo, BadWeights, VidganError
 
 CLIP = Film(width=128, height=96, times=range(6))
@@ -163,6 +166,50 @@ def test_a_network_that_no_recipe_can_make_is_not_trained(clip, tmp_path, place)
     with pytest.raises(BadOption, match="a Mine is no network of vidgan's shelf"):
         vidgan.train(**pair, videos=clip, out=tmp_path / "run")
     assert list(tmp_path.iterdir()) == [clip]
+
+
+@pytest.mark.parametrize(("told", "takes"), [
+    ({"size": (128, 96)}, "size is a tuple\n  Give a string or None"),
+    ({"crop": (8, 8, 0, 0)}, "crop is a tuple\n  Give a string or None"),
+    ({"memory": 3_000_000_000}, "memory is an int\n  Give a string or None"),
+    ({"start": "0:01"}, "start is a str\n  Give a number"),
+    ({"scale": "2"}, "scale is a str\n  Give a number or None"),
+    ({"overwrite": "no"}, "overwrite is a str\n  Give a bool"),
+    ({"model": None}, "model is None\n  Give a string or a path or a network"),
+    ({"output": None}, "output is None\n  Give a string or a path"),
+])  # fmt: skip
+def test_an_argument_of_another_kind_is_named_with_what_it_takes(clip, told, takes):
+    with pytest.raises(BadOption, match=re.escape(f"{takes}; help(vidgan.enhance) says more.")):
+        vidgan.enhance(**({"input": clip, "output": "out.mp4"} | told))
+
+
+def test_every_function_says_which_argument_is_of_another_kind(clip):
+    with pytest.raises(BadOption, match="models is a Generator"):
+        vidgan.evaluate("fast", networks()[0], data=clip)
+    with pytest.raises(BadOption, match="metrics is a list"):
+        vidgan.compare(clip, clip, metrics=["psnr-y"])
+    with pytest.raises(BadOption, match="empty is a str\n  Give a list or None"):
+        vidgan.impact(clip, clip, empty="people")
+    with pytest.raises(BadOption, match="discriminator is None"):
+        vidgan.test(networks()[0], None, clip)
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = {"scale": np.float32(2), "threads": np.int64(1), "quiet": np.bool_(True)}
+    defaults = vidgan.enhance.__kwdefaults__ | {"input": "a", "output": Path("b")}
+    arguments.check(vidgan.enhance, defaults | given)
+
+
+def test_networks_in_each_other_s_place_and_too_few_frames_are_refused(clip, tmp_path):
+    generator, discriminator = networks()
+    for call in (vidgan.test, partial(vidgan.train, out=tmp_path / "run")):
+        with pytest.raises(BadOption, match="a discriminator is given as the generator"):
+            call(discriminator, generator, clip)
+    for frames in (2, 0, -1):
+        with pytest.raises(BadOption, match=f"frames={frames} is too few"):
+            vidgan.test(generator, discriminator, clip, frames=frames)
+    with pytest.raises(BadOption, match="--frames -1"):
+        vidgan.evaluate("bicubic", data=clip, frames=-1)
 
 
 def test_errors_can_be_told_apart(clip, tmp_path):

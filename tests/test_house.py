@@ -25,6 +25,7 @@ FLOORS = {
     **dict.fromkeys(("video", "geometry", "shots", "features", "shelf"), 1),
     **dict.fromkeys(("hardware", "pipeline", "progress", "interrupt", "lock"), 1),
     **dict.fromkeys(("ffmpeg", "opencv", "backprojection", "folders", "pixels", "motion"), 1),
+    "arguments": 1,
     **dict.fromkeys(("generators", "discriminators", "losses", "degrade", "metrics"), 2),
     **dict.fromkeys(("analysers", "sidecar", "steady"), 2),
     "foreign": 2,

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidgan import arguments
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
@@ -81,6 +83,7 @@ def enhance(
     start_over  discard what a stopped call has kept instead of going on from it; mark: name the network in the metadata
     Raises VidganError, and then writes no output, only the hidden folder of finished parts.
     """
+    arguments.check(enhance, locals())
     from vidgan.verbs.enhance import Options, run
 
     options = Options(
@@ -137,6 +140,7 @@ def export(
     output  ends in .onnx, in .xml (OpenVINO, with a .bin beside it) or in .safetensors (a model of vidgan's)
     Raises VidganError, and then leaves what was there before.
     """
+    arguments.check(export, locals())
     from vidgan.verbs.export import Options, run
 
     name = model if isinstance(model, (str, Path)) else type(model).__name__
@@ -199,6 +203,7 @@ def prepare(
     groups     a table of file,group: what must stay on one side of the split
     Gives the folder of the data set, which train takes as its videos. Its report.html shows what was left out.
     """
+    arguments.check(prepare, locals())
     from vidgan.verbs.prepare import Options, run
 
     places, table = tuple(map(Path, sources)), Path(groups) if groups is not None else None
@@ -226,17 +231,13 @@ def train(
     If the folder `out` holds an earlier run, that run is continued: name a new folder to start afresh.
     Returns the path of the trained generator's model file. `vidgan train` with a recipe controls everything else.
     """
+    arguments.check(train, locals())
     from vidgan.training import quick
 
     options = quick.Options(
-        videos=Path(videos),
-        out=Path(out),
-        faithful_steps=faithful_steps,
-        realistic_steps=realistic_steps,
-        held_out=Path(held_out) if held_out is not None else None,
-        crop=crop,
-        batch=batch,
-    )
+        videos=Path(videos), out=Path(out), faithful_steps=faithful_steps, realistic_steps=realistic_steps,
+        held_out=Path(held_out) if held_out is not None else None, crop=crop, batch=batch,
+    )  # fmt: skip
     return quick.train(generator, discriminator, options)
 
 
@@ -249,6 +250,7 @@ def test(
     Gives psnr_y and bicubic_psnr_y in dB, lpips where its weights are at hand, temporal (the error of changes, in code
     values), ms_per_frame, and accuracy: the share of patches that the discriminator judges rightly, 0.5 being a guess.
     """
+    arguments.check(test, locals())
     from vidgan.training.quick import test as test_quickly
 
     return test_quickly(generator, discriminator, Path(videos), frames=frames)
@@ -271,19 +273,15 @@ def compare(
     The numbers are in contenders[i].means() and contenders[i].values.
     Raises VidganError, and then writes nothing.
     """
+    arguments.check(compare, locals())
     from vidgan.verbs.compare import Options, run
 
     options = Options(
-        reference=Path(reference),
-        outputs=tuple(map(Path, outputs)),
-        input=Path(input) if input is not None else None,
-        no_reference=no_reference,
-        metrics=tuple(metrics.split(",")) if metrics is not None else None,
-        every=every,
-        partial=partial,
-        report=Path(report) if report is not None else None,
-        quiet=True,
-    )
+        reference=Path(reference), outputs=tuple(map(Path, outputs)),
+        input=Path(input) if input is not None else None, no_reference=no_reference,
+        metrics=tuple(metrics.split(",")) if metrics is not None else None, every=every, partial=partial,
+        report=Path(report) if report is not None else None, quiet=True,
+    )  # fmt: skip
     return run(options)
 
 
@@ -305,20 +303,15 @@ def evaluate(
     degrade  how the small versions are made: clean, bd or a preset; frames: at most so many per clip, 0 for all
     Raises VidganError, and then writes nothing.
     """
+    arguments.check(evaluate, locals())
     from vidgan.verbs.evaluate import Options, run
 
     options = Options(
-        models=tuple(map(str, models)),
-        data=Path(data),
-        degrade=degrade,
-        frames=frames,
+        models=tuple(map(str, models)), data=Path(data), degrade=degrade, frames=frames,
         metrics=tuple(metrics.split(",")) if metrics is not None else None,
         discriminator=Path(discriminator) if discriminator is not None else None,
-        report=Path(report) if report is not None else None,
-        device=device,
-        precision=precision,
-        quiet=True,
-    )
+        report=Path(report) if report is not None else None, device=device, precision=precision, quiet=True,
+    )  # fmt: skip
     return run(options)
 
 
@@ -342,6 +335,7 @@ def impact(
     empty      names of analysers (a function's own name) that have nothing to find in this footage; report: a page
     The verdict is in sentence, the findings in studies. Raises VidganError, and then writes nothing.
     """
+    arguments.check(impact, locals())
     from vidgan.verbs.impact import Options, run
 
     names = None if analysers is None else tuple(name for name in analysers if isinstance(name, str))
@@ -382,6 +376,7 @@ def analyze(
     The scores are in scores, by name, at the seconds in times; what stands out is in events.
     Raises VidganError, and then writes nothing but whole clips.
     """
+    arguments.check(analyze, locals())
     from vidgan.verbs.analyze import Options, run
 
     options = Options(

@@ -36,6 +36,7 @@ class Options:
 
 def train(generator: nn.Module, discriminator: nn.Module, options: Options) -> Path:
     """See vidgan.train."""
+    _check_roles(generator, discriminator)
     place = hardware.place_of(generator)
     chosen = _recipe(generator, discriminator, options)
     run = assemble(chosen, as_generator(generator), discriminator)
@@ -76,6 +77,12 @@ def _recipe(generator: nn.Module, discriminator: nn.Module, options: Options) ->
 
 def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames: int) -> dict[str, float]:
     """See vidgan.test."""
+    _check_roles(generator, discriminator)
+    if frames < discriminators.FRAMES:
+        raise BadOption(
+            f"frames={frames} is too few: the discriminator looks at three in a row",
+            f"Give {discriminators.FRAMES} or more.",
+        )
     clips = [torch.from_numpy(decode_all(file, limit=frames)) for _, file in dataset.files([videos])]
     player = as_generator(generator)
     seen = [clip for clip in clips if len(clip) >= discriminators.FRAMES]
@@ -90,6 +97,15 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
     verdicts = score.judged(player, discriminator, pairs, precision=precision)
     return numbers | {"accuracy": score.means(verdicts)["accuracy"]}
+
+
+def _check_roles(generator: nn.Module, discriminator: nn.Module) -> None:
+    for network, role in ((generator, "generator"), (discriminator, "discriminator")):
+        other = "discriminator" if role == "generator" else "generator"
+        if type(network).__module__.startswith(f"vidgan.{other}s."):
+            raise BadOption(
+                f"a {other} is given as the {role}", "Give the generator first, then the discriminator."
+            )
 
 
 def _network(network: nn.Module) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def run(options: Options) -> Evaluation:
     Raises VidganError; then nothing has been written.
     """
     console = progress.console(quiet=options.quiet)
+    if options.frames < 0:
+        raise BadOption(f"--frames {options.frames} measures nothing", "Give 1 or more, or 0 for all.")
     hardware.keep_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
