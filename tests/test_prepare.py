@@ -389,7 +389,7 @@ def test_train_prepares_videos_by_itself_and_the_road_ends_in_a_model(footage, t
     run = tmp_path / "run"
     assert cli.main(["train", "--videos", str(footage), "--out", str(run), *words]) == 0
     said = capsys.readouterr().err
-    assert "prepared 11 clips and photos of 11 sources" in said
+    assert "clips and photos prepared of 11 sources: 11;" in said
     assert (run / "report.html").is_file() and (run / "data" / "report.html").is_file()
     best = run / "checkpoints" / "best.safetensors"
     clip = next(path for path in sorted(footage.rglob("*.mp4")))

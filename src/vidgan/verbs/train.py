@@ -17,6 +17,7 @@ from vidgan.silence import ignore
 from vidgan.training import calibrating, distributed, ground, loop, planning, teaching
 from vidgan.training import run as running
 from vidgan.training.folder import alone, writable
+from vidgan.words import amount
 
 DATA = "data"  # folder of a run: its videos as a data set, where they were not prepared before
 MOST_WORKERS = 8
@@ -194,7 +195,7 @@ def _with_videos(chosen: Recipe, options: Options, folder: Path, setup: loop.Set
         report = write_report(index, place)
         clips = sum(len(entry.kept) for entry in index.entries.values())
         setup.say(
-            f"prepared {clips} clips and photos of {len(index.entries)} sources; what was left out: {report}"
+            f"clips and photos prepared of {amount(len(index.entries), 'source')}: {clips}; what was left out: {report}"
         )
     distributed.wait()
     train = list(videos) if prepared else [place]
@@ -272,7 +273,8 @@ def _describe(chosen: Recipe, setup: loop.Setup, console: Console) -> None:
     for name, cost in plan.costs.items():
         stage = getattr(chosen, name)
         console.print(
-            f"{name}: {stage.steps} steps of {stage.batch} clips of {stage.frames} frames, {stage.crop}x{stage.crop}; "
+            f"{name}: {amount(stage.steps, 'step')} of {amount(stage.batch, 'clip')} of "
+            f"{amount(stage.frames, 'frame')}, {stage.crop}x{stage.crop}; "
             f"{cost.gflop:.0f} GFLOP and {cost.seconds:.2g} s a step: {cost.seconds * stage.steps / 3600:.2g} hours",
             soft_wrap=True,
         )
