@@ -1,6 +1,7 @@
 """Files whose clock is another than it seems: frames keep the times at which they were shown."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import videos
 from videos import Film
+from vidgan.frame import Frame
 from vidgan.video.probe import probe
 from vidgan.video.reader import Seen, read, read_after
 from vidgan.video.writer import Writer
@@ -119,3 +121,55 @@ def test_an_avi_counted_in_100_nanoseconds_becomes_another(tmp_path, rate):
     assert len(made) == 8
     for one, other in zip(there, made, strict=True):
         assert abs(one.seconds - other.seconds) < Fraction(1, 10_000)
+
+
+REORDERED = {"crf": "12", "preset": "medium", "bf": "2", "x264-params": "b-adapt=0"}
+WITH_A_GAP = (0, 1, 2, 3, 4, 254, 256, 257, 258, 259)  # 25ths of a second: the fifth is shown for ten seconds
+
+
+def shown(frames: list[Frame]) -> list[tuple[float, float]]:
+    """From when until when, in seconds after the first."""
+    zero = frames[0].seconds
+    return [
+        (float(frame.seconds - zero), float(frame.seconds + frame.duration * frame.time_base - zero))
+        for frame in frames
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts", ".nut"])
+@pytest.mark.parametrize("options", [REORDERED, {"bf": "0"}], ids=["B-frames", "in order"])
+def test_a_frame_is_shown_until_the_next_whatever_its_packet_says(tmp_path, suffix, options):
+    """With B-frames MP4 tells how long it is until the next one is decoded; the others tell of a constant rate."""
+    source = probe(videos.write(tmp_path / f"in{suffix}", Film(times=WITH_A_GAP, options=options)))
+    whole = list(read(source))
+    times = [time / 25 for time in (*WITH_A_GAP, 260)]
+    assert shown(whole) == [pytest.approx(both, abs=2e-3) for both in pairwise(times)]
+    for part, expected in (
+        ({"start": 5, "duration": 2}, [(0, 2)]),
+        ({"duration": 5}, [*pairwise(times[:5]), (0.16, 5)]),
+        ({"start": 10.28}, [(0, 0.04), (0.04, 0.08), (0.08, 0.12)]),
+    ):
+        frames = list(read(source, **part))
+        assert shown(frames) == [pytest.approx(both, abs=2e-3) for both in expected]
+    for number in range(len(whole)):
+        rest = list(read_after(source, [Seen.of(whole[number].pixels, whole[number].pts)]))
+        assert [(frame.pts, frame.duration) for frame in rest] == [
+            (frame.pts, frame.duration) for frame in whole[number + 1 :]
+        ]
+
+
+@pytest.mark.parametrize("times", [WITH_A_GAP, (0, 1, 2, 3, 4, 254), (0, 250, 251, 252, 253)], ids=str)
+@pytest.mark.parametrize("name", ["in.mp4", "late.mp4"])
+def test_the_last_frame_of_reordered_ones_goes_when_the_film_ends(tmp_path, name, times):
+    late = 25 if name == "late.mp4" else 0
+    film = Film(times=[time + late for time in times], options=REORDERED)
+    path = videos.write(tmp_path / name, film)
+    for start in (0, times[-2] / 25):
+        last = list(read(probe(path), start=start))[-1]
+        assert float(last.seconds) == (times[-1] + late) / 25
+        assert last.duration * last.time_base == Fraction(1, 25)
+    with Writer(tmp_path / "out.mkv", source=probe(path), width=64, height=48) as writer:
+        for frame in read(probe(path)):
+            writer.write(frame)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.duration / 1e6 == pytest.approx((times[-1] + 1 + late) / 25)

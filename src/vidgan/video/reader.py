@@ -1,6 +1,7 @@
 """Frames out of a file, one by one, each with its own time: nothing is counted, rebuilt or held back.
 
-Memory is bounded by the decoder's few reference frames; the next frame is decoded when it is asked for.
+A frame is shown until the next one: what packets say of it counts decoding, and files of a constant rate say nothing
+of gaps. So one picture is decoded ahead. Memory is bounded by it and the decoder's few reference frames.
 """
 
 from collections import deque
@@ -34,6 +35,7 @@ _LONG = Fraction(1, 5)
 _SHORTFALL = Fraction(1, 2)  # seconds that may be missing at the end before the file counts as cut off
 
 _Timed = tuple[int, av.VideoFrame]  # a picture after its pts, in ticks of the source
+_Shown = tuple[int, av.VideoFrame | None]  # the same; None ends what is shown: that is when the last one goes
 _Part = tuple[int | None, int | None]  # its beginning and its end in such ticks; None is open
 
 
@@ -123,7 +125,7 @@ def _ticks_of(source: Source, start: float, duration: float | None) -> tuple[int
 
 
 def _frames(
-    source: Source, pictures: Iterator[_Timed], begin: int | None, end: int | None
+    source: Source, pictures: Iterator[_Shown], begin: int | None, end: int | None
 ) -> Iterator[Frame]:
     """The pictures shown from `begin` to `end`, converted; of one that is shown for long, what of it falls between."""
     converter, deep = Converter(source.colour), source.bit_depth > 8
@@ -134,25 +136,21 @@ def _frames(
         pixels = converter.to_rgb(picture, deep=deep)
         return Frame(pixels=pixels, pts=pts, duration=until - pts, time_base=source.time_base)
 
-    before: _Timed | None = None
-    for pts, picture in pictures:
-        if begin is not None and pts < begin:
-            before = pts, picture
-            continue
-        if begin is not None and before is not None and pts - begin > most:
-            yield frame(before[1], begin, pts)
-        before = None
-        yield frame(picture, pts, pts + (picture.duration or 0))
-    if begin is not None and before is not None:  # no other came
-        until = before[0] + (before[1].duration or 0)
-        if until - begin > most:
-            yield frame(before[1], begin, until)
+    waiting: _Timed | None = None
+    for until, following in pictures:
+        if waiting is not None:
+            pts, picture = waiting
+            if begin is None or pts >= begin:
+                yield frame(picture, pts, until)
+            elif until - begin > most:
+                yield frame(picture, begin, until)
+        waiting = None if following is None else (until, following)
 
 
 def _pictures_from(
     source: Source, begin: int | None, end: int | None, say: Callable[[str], None], threads: int
-) -> Generator[_Timed, None, None]:
-    """Whole pictures in order of time, from `begin` or somewhat before it to `end`."""
+) -> Generator[_Shown, None, None]:
+    """Whole pictures in order of time, from `begin` or somewhat before it to `end`, and when the last of them goes."""
     if begin is not None and can_be_sought(source):
         pictures = _pictures(source, (begin, end), say, threads, seek=True)
         first = next(pictures, None)
@@ -172,8 +170,11 @@ def can_be_sought(source: Source) -> bool:
 
 def _pictures(
     source: Source, part: _Part, say: Callable[[str], None], threads: int, *, seek: bool
-) -> Generator[_Timed, None, None]:
-    """Whole pictures up to the part's end, from its beginning or somewhat before where it is sought."""
+) -> Generator[_Shown, None, None]:
+    """Whole pictures up to the part's end, from its beginning or somewhat before where it is sought.
+
+    After them comes when the last of them goes: with the first one beyond the end, or where the film ends.
+    """
     begin, end = part
     with open_video(source.path) as container:
         stream = _stream(container, source)
@@ -184,13 +185,21 @@ def _pictures(
             except av.FFmpegError:
                 return
         decoded = _Decoded(container, stream, source, part, say)
+        until: int | None = None  # as the last picture says
         for pts, picture in _in_order(deinterlaced(decoded.pictures(), source, say), source, say):
             if end is not None and pts >= end:
                 decoded.report_damage()
+                if until is not None:
+                    yield pts, None
                 return
+            until = pts + (picture.duration or 0)
             yield pts, picture
+        if until is not None:
+            until = decoded.end_of_film(pts, until)
         decoded.report_damage()
-        decoded.report_end()
+        decoded.report_end(until)
+        if until is not None:
+            yield until, None
 
 
 def _stream(container: InputContainer, source: Source) -> VideoStream:
@@ -223,7 +232,8 @@ class _Decoded:
         self._turns: deque[int] | None = deque() if source.container == "avi" else None
         self._first_bad: Fraction | None = None
         self._stopped_by: Exception | None = None
-        self._shown_until: Fraction | None = None
+        self._decoded_until: int | None = None  # the last packet's duration after its decoding, in ticks
+        self._said_until: Fraction | None = None  # by any picture: how far the file knows of
         self._aspect: Fraction | None = None  # of a pixel, as the decoder last said
 
     def pictures(self) -> Iterator[av.VideoFrame]:
@@ -250,6 +260,9 @@ class _Decoded:
                 if self._turns:  # the frame's that is missing; or all after it would be shown early
                     self._turns.popleft()
                 self._note_bad(packet)
+            else:
+                if packet is not None and packet.dts is not None:
+                    self._decoded_until = packet.dts + (packet.duration or 0)
             for frame in frames:
                 if self._turns is not None:
                     self._give_time(frame)
@@ -281,16 +294,34 @@ class _Decoded:
             bad = amount(self._num_bad_frames, "damaged frame")
             self._say(f"{path}: {bad}, shown as far as possible")
 
-    def report_end(self) -> None:
-        """Say whether the file goes on as long as it says, when all that decodes has been given out."""
-        path = self._source.path
-        expected = self._source.stream_seconds
+    def end_of_film(self, pts: int, until: int) -> int:
+        """In ticks, when the last picture goes that decodes, shown from `pts` on; it says itself until `until`."""
+        stream, index, decoded = self._stream, self._stream.index_entries, self._decoded_until
+        counts_decoding = self._source.container.startswith("mov")
+        if not counts_decoding or not index or decoded is None or stream.start_time is None:
+            return until
+        # MP4 and MOV count from one decoding to the next, and the picture that is shown last need not be the one that
+        # is decoded last. All packets together last as long as the film, which begins later than its decoding.
+        end = decoded + stream.start_time - index[0].timestamp
+        if stream.duration:
+            end = min(end, stream.start_time + stream.duration)
+        return end if end > pts else until
+
+    def report_end(self, until: int | None) -> None:
+        """Say whether the file goes on as long as it says, when all that decodes has been given out.
+
+        until  when the last picture goes, in ticks; None where there was none
+        """
+        path, expected, reached = self._source.path, self._source.stream_seconds, self._said_until
+        if until is not None:
+            end = until * self._source.time_base
+            reached = max(end, reached or end)
         missing = Fraction(0)
-        if expected is not None and self._shown_until is not None:
+        if expected is not None and reached is not None:
             origin = self._source.start_seconds if self._source.clock_is_arbitrary else 0
-            missing = expected + origin - self._shown_until
+            missing = expected + origin - reached
         if self._stopped_by is not None or missing > _SHORTFALL:
-            seconds = f"{float(self._shown_until or 0):.2f} s"
+            seconds = f"{float(reached or 0):.2f} s"
             length = "" if expected is None else f" of {float(expected):.2f} s"
             self._say(f"{path} is cut off or damaged: it can be read up to {seconds}{length}")
 
@@ -323,7 +354,7 @@ class _Decoded:
         if frame.pts is not None:
             self._num_bad_frames += frame.is_corrupt and self._matters(frame.pts)
             end = (frame.pts + (frame.duration or 0)) * source.time_base
-            self._shown_until = max(end, self._shown_until or end)
+            self._said_until = max(end, self._said_until or end)
 
 
 def _in_order(
