@@ -1,6 +1,6 @@
 """How one film is coded and timed: decided before its first frame, the same for a whole file and for its segments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -108,6 +108,7 @@ class Pictures:
         self._say = say
         self._converter = Converter(coding.colour)
         self._said_rounding = False
+        self._durations: dict[int, int] = {}  # of the frames that an encoder holds, by their times
         self._last_number: int | None = None  # of a frame, where the container counts frames
 
     def begin(self, first: Fraction) -> None:
@@ -124,7 +125,16 @@ class Pictures:
         picture.time_base = coding.tick
         picture.pts = self.ticks(frame.seconds)
         picture.duration = round(frame.duration * frame.time_base / coding.tick)
+        self._durations[picture.pts] = picture.duration
         return picture
+
+    def lasting(self, packets: Sequence[av.Packet]) -> Sequence[av.Packet]:
+        """What an encoder made of these pictures, each lasting as long as its frame: some encoders forget it."""
+        for packet in packets:
+            duration = 0 if packet.pts is None else self._durations.pop(packet.pts, 0)
+            if duration:
+                packet.duration = duration
+        return packets
 
     def ticks(self, when: Fraction) -> int:
         """The time of a frame of the source, which comes after all before it, in the encoder's ticks."""

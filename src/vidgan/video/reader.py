@@ -232,7 +232,8 @@ class _Decoded:
         self._turns: deque[int] | None = deque() if source.container == "avi" else None
         self._first_bad: Fraction | None = None
         self._stopped_by: Exception | None = None
-        self._decoded_until: int | None = None  # the last packet's duration after its decoding, in ticks
+        self._last: tuple[int, int] | None = None  # when the last packet was due, and for how long, in ticks
+        self._num_indexed = len(stream.index_entries)
         self._said_until: Fraction | None = None  # by any picture: how far the file knows of
         self._aspect: Fraction | None = None  # of a pixel, as the decoder last said
 
@@ -262,7 +263,7 @@ class _Decoded:
                 self._note_bad(packet)
             else:
                 if packet is not None and packet.dts is not None:
-                    self._decoded_until = packet.dts + (packet.duration or 0)
+                    self._last = packet.dts, packet.duration or 0
             for frame in frames:
                 if self._turns is not None:
                     self._give_time(frame)
@@ -296,15 +297,19 @@ class _Decoded:
 
     def end_of_film(self, pts: int, until: int) -> int:
         """In ticks, when the last picture goes that decodes, shown from `pts` on; it says itself until `until`."""
-        stream, index, decoded = self._stream, self._stream.index_entries, self._decoded_until
+        stream, index = self._stream, self._stream.index_entries
         counts_decoding = self._source.container.startswith("mov")
-        if not counts_decoding or not index or decoded is None or stream.start_time is None:
+        if not counts_decoding or not index or self._last is None or stream.start_time is None:
             return until
+        due, duration = self._last
         # MP4 and MOV count from one decoding to the next, and the picture that is shown last need not be the one that
         # is decoded last. All packets together last as long as the film, which begins later than its decoding.
-        end = decoded + stream.start_time - index[0].timestamp
+        end = due + duration + stream.start_time - index[0].timestamp
         if stream.duration:
-            end = min(end, stream.start_time + stream.duration)
+            whole = stream.start_time + stream.duration
+            # For VP9 FFmpeg says the usual duration of any packet. A file that is cut off ends where it ends.
+            is_whole = due == index[-1].timestamp and len(index) == self._num_indexed
+            end = whole if is_whole else min(end, whole)
         return end if end > pts else until
 
     def report_end(self, until: int | None) -> None:

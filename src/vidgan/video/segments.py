@@ -83,7 +83,7 @@ class SegmentWriter:
             self.path.unlink(missing_ok=True)
 
     def _put_packets(self, packets: Sequence[av.Packet]) -> None:
-        for packet in packets:
+        for packet in self._pictures.lasting(packets):
             assert packet.pts is not None
             data = bytes(packet)
             self._put(_PACKET.pack(packet.pts, packet.duration or 0, len(data), packet.is_keyframe) + data)

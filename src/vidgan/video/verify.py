@@ -46,6 +46,7 @@ class Expected:
     colour: Colour
     times: "array[int]"  # of every frame, on the source's clock
     time_base: Fraction  # of times
+    end: Fraction | None  # the second of the output at which the last frame goes; None where nobody knows
     zero: Fraction  # the source's second that became 0
     slack: Fraction  # seconds that a time may be off beside the rounding to the output's own tick
     streams: Sequence[Carried]
@@ -59,8 +60,9 @@ def verify(path: Path, expected: Expected, say: Callable[[str], None]) -> None:
         written = probe(path, max_pixels=_ANY_SIZE, film=expected.film)
         with open_video(path, max_pixels=_ANY_SIZE) as container:
             _check_picture(written, expected, say)
-            times, sizes = _walk(container, written.video_index)
+            times, end, sizes = _walk(container, written.video_index)
             _check_times(times, written.time_base, expected)
+            _check_end(_end_of(container.streams[written.video_index], end), written.time_base, expected, say)
             others = [s for s in container.streams if s.index != written.video_index]
             _check_streams(others, sizes, expected, say)
             _check_tags(container, expected, say)
@@ -68,9 +70,9 @@ def verify(path: Path, expected: Expected, say: Callable[[str], None]) -> None:
         raise _wrong(expected, f"it cannot be read back ({error.found})") from None
 
 
-def _walk(container: InputContainer, video_index: int) -> "tuple[array[int], dict[int, _Size]]":
-    """The times of the film's frames in order, and the packets and bytes of every stream."""
-    times, sizes = array("q"), defaultdict[int, _Size](_Size)
+def _walk(container: InputContainer, video_index: int) -> "tuple[array[int], int, dict[int, _Size]]":
+    """The times of the film's frames in order, when the last packet of it goes, and what every stream holds."""
+    times, end, sizes = array("q"), 0, defaultdict[int, _Size](_Size)
     for packet in packets(container):
         if is_empty(packet):
             continue
@@ -81,7 +83,15 @@ def _walk(container: InputContainer, video_index: int) -> "tuple[array[int], dic
             size.begins = seconds_of(packet)
         if packet.stream.index == video_index and packet.pts is not None:
             times.append(packet.pts)
-    return array("q", sorted(times)), sizes
+            end = max(end, packet.pts + (packet.duration or 0))
+    return array("q", sorted(times)), end, sizes
+
+
+def _end_of(film: Stream, end: int) -> int:
+    """When the last frame goes, in ticks. MP4 and MOV say it of the whole film alone."""
+    if film.container.format.name.startswith("mov") and film.start_time is not None and film.duration:
+        return film.start_time + film.duration
+    return end
 
 
 def _check_picture(written: Source, expected: Expected, say: Callable[[str], None]) -> None:
@@ -113,6 +123,15 @@ def _check_times(times: "array[int]", tick: Fraction, expected: Expected) -> Non
             raise _wrong(
                 expected, f"frame {number} is shown at {float(found * tick):.6f} s, not {float(wanted):.6f} s"
             )
+
+
+def _check_end(end: int, tick: Fraction, expected: Expected, say: Callable[[str], None]) -> None:
+    if expected.end is not None and abs(end * tick - expected.end) > tick + expected.slack:
+        # No reason to hold back hours of work: every frame is there, at its time.
+        say(
+            f"the last frame is shown until {float(end * tick):.3f} s, and should be until "
+            f"{float(expected.end):.3f} s"
+        )
 
 
 def _check_streams(

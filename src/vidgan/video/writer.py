@@ -27,6 +27,7 @@ from vidgan.silence import ignore
 from vidgan.video.coding import Coding, Pictures, tick_for
 from vidgan.video.containers import Clock, container_for
 from vidgan.video.encoders import Encoding, check_size, choose, size_multiple
+from vidgan.video.ending import Ending
 from vidgan.video.files import url
 from vidgan.video.probe import ORIENTATIONS, Source
 from vidgan.video.reader import read
@@ -84,6 +85,7 @@ class Writer:
         )
         self.coding = self._coding()
         self._pictures = self.pictures()
+        self._ending = Ending(counts_decoding=self._container.clock == Clock.ANY)
         self._times = array("q")  # of the frames written, in the source's ticks
         self._is_joined = False  # whether its packets came from segments
         self._output: OutputContainer | None = None
@@ -140,7 +142,7 @@ class Writer:
             self._begin(frame.seconds)
         picture = self._pictures.of(frame)
         try:
-            self._output.mux(self._film.encode(picture))
+            self._output.mux(self._ending.seen(self._pictures.lasting(self._film.encode(picture))))
             self._companions.advance(self._output, frame.seconds)
         except av.FFmpegError as error:
             raise self.coding.failed(error) from None
@@ -182,7 +184,7 @@ class Writer:
         try:
             self._output.start_encoding()
             self._check_headers(segments)
-            for number, packet in enumerate(self._packets(segments, times)):
+            for number, packet in enumerate(self._ending.last(self._packets(segments, times))):
                 between()
                 self._output.mux(packet)
                 self._companions.advance(self._output, times[number] * self.source.time_base)
@@ -303,13 +305,13 @@ class Writer:
             )
 
     def _last_packets(self, film: VideoStream) -> list[av.Packet]:
-        last = film.encode(None)
+        last = self._pictures.lasting(film.encode(None))
         if self.coding.choice.codec == "hevc" and len(self._times) <= _X265_DELAY:
             # x265 learns how long it delays decoding from the frame after those that it holds back: in a shorter film
             # it subtracts whatever the memory held. So few pictures are not reordered.
             for packet in last:
                 packet.dts = packet.pts
-        return last
+        return list(self._ending.last(last))
 
     def _finish(self) -> None:
         assert self._output is not None and self._film is not None and self._companions is not None
@@ -332,6 +334,7 @@ class Writer:
                 colour=self.coding.colour,
                 times=self._times,
                 time_base=self.source.time_base,
+                end=None if self._ending.end is None else self._ending.end * self.coding.tick,
                 zero=self._part.zero,
                 slack=self.coding.tick / 2
                 if self._container.clock != Clock.FRAMES
