@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from struct import unpack
 
 import av
 import pytest
@@ -18,6 +19,7 @@ MILLISECONDS = Fraction(1, 1000)
 CASES = {
     "last": (0, 40, 80, 120, 160, 5000),
     "last but one": (0, 40, 80, 120, 160, 10160, 10200),
+    "last but one, decoded last": (0, 40, 80, 120, 160, 200, 240, 10240, 10280),
     "near the end": (0, 40, 80, 120, 160, 200, 240, 5240, 5280, 5320, 5360),
     "first": (0, 5000, 5040, 5080, 5120, 5160, 5200),
     "late": (2000, 2040, 2080, 2120, 2160, 7000),
@@ -44,6 +46,13 @@ def write_source(path: Path, times: tuple[int, ...]) -> Path:
     return path
 
 
+def header_says(path: Path) -> Fraction:
+    """The length of the whole film in seconds, with what is before its first frame: what players show."""
+    data = path.read_bytes()
+    ticks_a_second, length = unpack(">II", data[data.index(b"mvhd") + 16 :][:8])
+    return Fraction(length, ticks_a_second)
+
+
 def check(path: Path, times: tuple[int, ...]) -> None:
     """By PyAV: each frame's time, when the film ends, and, where a packet says it, how long its frame is shown."""
     assert presented(path) == [time * MILLISECONDS for time in times[:-1]]
@@ -59,6 +68,7 @@ def check(path: Path, times: tuple[int, ...]) -> None:
         assert all(packet.dts is None or packet.dts <= packet.pts for packet in packets)
         if path.suffix in (".mp4", ".mov"):
             assert stream.start_time + stream.duration == times[-1] * MILLISECONDS / tick
+            assert header_says(path) == times[-1] * MILLISECONDS
         else:
             told = sorted((packet.pts * tick, (packet.pts + packet.duration) * tick) for packet in packets)
             assert told == [(one * MILLISECONDS, other * MILLISECONDS) for one, other in pairwise(times)]
