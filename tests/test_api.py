@@ -268,3 +268,16 @@ def test_a_generator_that_was_loaded_learns(clip, tmp_path):
         faithful_steps=1, realistic_steps=1, crop=64, batch=1,
     )  # fmt: skip
     assert torch.equal(generator.head.weight, head)
+
+
+def test_an_annotation_that_nobody_knows_refuses_nothing():
+    def call(some, known):
+        pass
+
+    call.__annotations__ = {
+        "some": "Sequence[str] | None",
+        "known": "list[str | Callable[[int], str]] | None",
+    }
+    arguments.check(call, {"some": 3, "known": ["a"]})
+    with pytest.raises(BadOption, match="known is an int"):
+        arguments.check(call, {"some": 3, "known": 3})

@@ -5,6 +5,7 @@ Annotations are read as words, so that nothing heavy is imported for their sake.
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -30,7 +31,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def check(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Raise BadOption for an argument of another kind than its annotation names.
+    """Raise BadOption for an argument of another kind than its annotation names, where all its words are in KINDS.
 
     given  the arguments by name: locals() at the function's beginning
     """
@@ -38,8 +39,10 @@ def check(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
     for name, annotation in function.__annotations__.items():
         if name == "return":
             continue
-        words = [word.strip().partition("[")[0] for word in annotation.split("|")]
-        kinds = [KINDS[word] for word in words if word in KINDS]
+        words = [word.strip() for word in _without_brackets(annotation).split("|")]
+        if not KINDS.keys() >= set(words):
+            continue
+        kinds = [KINDS[word] for word in words]
         for value in given[name] if name == several else [given[name]]:
             if not any(is_kind(value) for is_kind, _ in kinds):
                 found = "None" if value is None else one(type(value).__name__)
@@ -47,3 +50,10 @@ def check(function: Callable[..., Any], given: Mapping[str, Any]) -> None:
                 raise BadOption(
                     f"{name} is {found}", f"Give {takes}; help(vidgan.{function.__name__}) says more."
                 )
+
+
+def _without_brackets(annotation: str) -> str:
+    """list[str | Path] | None -> list | None"""
+    while (shorter := re.sub(r"\[[^][]*\]", "", annotation)) != annotation:
+        annotation = shorter
+    return annotation

@@ -1,6 +1,6 @@
 """The recurrent upsampler with a memory that is moved along the motion: what frames before have shown is not lost.
 
-Not features are remembered, but the frame before and what was added to its enlargement. Both are moved to where
+It remembers no features, but the frame before and what was added to its enlargement. Both are moved to where
 things are now before the stack sees them, the enlargement at the large size: between small pixels there is nothing
 to be fetched. The motion is found in the small frames; the graph that `folded` is knows nothing of it.
 

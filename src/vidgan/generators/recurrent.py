@@ -54,7 +54,7 @@ class Block(nn.Module):
 
 class Generator(generators.VideoGenerator):
     def __init__(self, config: Config = Config(), *, remembered: int | None = None) -> None:
-        """remembered  channels that a memory has beside the frame: as many as there are features"""
+        """remembered  channels that a memory has beside the frame; None for as many as there are features"""
         super().__init__()
         self.config = config
         self.scale, self.fold = config.scale, config.fold
