@@ -59,7 +59,7 @@ def pcm(path: Path, layout: str) -> Path:
     ("source", "layout"), [("in.avi", "stereo"), ("in.mkv", "stereo"), ("in.mkv", "5.1")]
 )
 def test_channels_that_are_only_counted_are_named(tmp_path, source, layout):
-    path, out = pcm(tmp_path / source, layout), tmp_path / "out.mp4"
+    path, out = pcm(tmp_path / source, layout), tmp_path / "out.mov"
     copy(path, out)
     assert b"".join(packets_of(out, "audio")) == b"".join(packets_of(path, "audio"))
     with av.open(str(out)) as container:

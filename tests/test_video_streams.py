@@ -109,7 +109,7 @@ def test_chapters_of_mp4_do_not_arrive_twice(tmp_path):
 def test_a_container_without_room_names_every_loss(tmp_path):
     path = videos.write_in_company(tmp_path / "in.mkv")
     said = copy(path, tmp_path / "out.webm")
-    for what in ("audio stream 1", "audio stream 2", "attachment stream 5", "cover picture stream 6"):
+    for what in ("attachment stream 5", "cover picture stream 6"):
         assert sum(line.startswith(what) and "not carried" in line for line in said) == 1
 
 

@@ -21,6 +21,8 @@ class Container:
     codecs: tuple[str, ...]  # the first is the default for 8 bits, where nothing else is said
     clock: Clock
     subtitles: str | None  # the form that text subtitles are converted to where they cannot be copied
+    sound: str  # and sound
+    plays_pcm: bool = True  # whether its players know uncompressed sound, beside its muxer
     attachments: bool = False  # fonts and other files; cover pictures become one of them
     covers: bool = False  # pictures as streams marked attached_pic
     chapters: bool = True
@@ -31,21 +33,34 @@ class Container:
     options: tuple[tuple[str, str], ...] = ()
 
 
-_ISO_CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
 # Matroska would shift every stream where sound starts before zero; its blocks can say a negative time.
 _MATROSKA_OPTIONS = (("avoid_negative_ts", "disabled"),)
+_MP4 = Container(
+    format="mp4",
+    codecs=("h264", "hevc", "av1", "vp9", "mpeg4"),
+    clock=Clock.ANY,
+    subtitles="mov_text",
+    sound="aac",
+    plays_pcm=False,
+    covers=True,
+)
 
 CONTAINERS = {
-    ".mp4": Container(format="mp4", codecs=_ISO_CODECS, clock=Clock.ANY, subtitles="mov_text", covers=True),
-    ".m4v": Container(format="mp4", codecs=_ISO_CODECS, clock=Clock.ANY, subtitles="mov_text", covers=True),
+    ".mp4": _MP4,
+    ".m4v": _MP4,
     ".mov": Container(
-        format="mov", codecs=("h264", "hevc", "prores", "mpeg4"), clock=Clock.ANY, subtitles="mov_text"
+        format="mov",
+        codecs=("h264", "hevc", "prores", "mpeg4"),
+        clock=Clock.ANY,
+        subtitles="mov_text",
+        sound="aac",
     ),
     ".mkv": Container(
         format="matroska",
         codecs=("h264", "hevc", "av1", "vp9", "ffv1", "prores", "mpeg4"),
         clock=Clock.MILLISECONDS,
         subtitles="subrip",
+        sound="flac",
         attachments=True,
         sample_aspect=False,
         options=_MATROSKA_OPTIONS,
@@ -55,6 +70,7 @@ CONTAINERS = {
         codecs=("vp9", "av1"),
         clock=Clock.MILLISECONDS,
         subtitles="webvtt",
+        sound="opus",
         sample_aspect=False,
         options=_MATROSKA_OPTIONS,
     ),
@@ -64,6 +80,7 @@ CONTAINERS = {
         codecs=("mpeg4", "ffv1"),
         clock=Clock.FRAMES,
         subtitles=None,
+        sound="pcm_s16le",
         chapters=False,
         colour_tags=False,
         negative_times=False,

@@ -1,4 +1,4 @@
-"""The two ways of one packet from the source into the output: as it is, or as text in another form."""
+"""The ways of a packet from the source into the output: as it is, or as text in another form; sound.py has another."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,10 +13,9 @@ from av.subtitles.stream import SubtitleStream
 from vidgan.errors import BadOutput
 from vidgan.video.containers import Clock, Container
 from vidgan.video.probe import codec_name, describe_other
+from vidgan.video.sound import MOST_OFFSET
 from vidgan.video.subtitles import TextConverter
 from vidgan.video.timing import Segment
-
-_MOST_OFFSET = Fraction(1, 20)  # seconds that sound may be off its film: more is seen on lips
 
 
 class Route(Protocol):
@@ -165,7 +164,7 @@ class _Run:
         if not is_first and not self._is_exact and abs(begin - due) <= 2 * packet.time_base:
             due = begin
         self._due = due + long
-        if abs(begin - due) <= max(long, _MOST_OFFSET):
+        if abs(begin - due) <= max(long, MOST_OFFSET):
             return
         how = "begins" if is_first else f"breaks off at {float(due):.2f} s and goes on"
         raise BadOutput(

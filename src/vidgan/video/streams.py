@@ -1,8 +1,8 @@
 """Everything beside the film: sound, subtitles, fonts, covers, chapters, carried from file to file.
 
 The source is opened a second time and its packets are walked along with the film's time, so that memory
-holds no more of them than the muxer needs to interleave. Sound is copied packet by packet: a cut falls on
-the first packet that begins at or after it (some 20 ms for AAC), and sync is exact.
+holds no more of them than the muxer needs to interleave. Sound is copied packet by packet where that can be: a
+cut falls on the first packet that begins at or after it (some 20 ms for AAC), and sync is exact.
 """
 
 import io
@@ -19,10 +19,11 @@ from av.container import OutputContainer
 from av.stream import AttachmentStream, Discard, Disposition, Stream
 from av.subtitles.stream import SubtitleStream
 
-from vidgan.video.containers import Clock, Container
+from vidgan.video.containers import CONTAINERS, Clock, Container
 from vidgan.video.files import open_video, packets
 from vidgan.video.probe import Source, codec_name, describe_other
 from vidgan.video.routes import Copy, Route, Text, is_empty, seconds_of
+from vidgan.video.sound import LAYOUTS, Sound
 from vidgan.video.subtitles import TEXT_CODECS
 from vidgan.video.tags import copy_labels, fresh
 from vidgan.video.timing import Segment
@@ -30,8 +31,6 @@ from vidgan.words import amount
 
 _LOOK_BACK = 10  # seconds before a cut where a subtitle that is still shown may begin
 _LOOK_AHEAD = 5  # seconds after the end until which packets may still come out of order
-# What so many channels are where nothing else is said.
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 _COVERS = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
     "png": ("cover.png", "image/png"),
@@ -169,8 +168,10 @@ class Companions:
         for packet in self._packets:
             if seconds_of(packet) > self._far:
                 return
-            for _ in self._routes[packet.stream.index].take(packet, self._part):
-                pass
+            route = self._routes[packet.stream.index]
+            if isinstance(route, Copy):
+                for _ in route.take(packet, self._part):
+                    pass
 
     def _demux(self) -> Iterator[av.Packet]:
         streams = [self._input.streams[index] for index in self._routes]
@@ -219,12 +220,33 @@ class Companions:
         return self._add_copy(output, stream)
 
     def _add_copy(self, output: OutputContainer, stream: Stream) -> str | None:
+        if stream.type == "audio" and not self._can_play(stream):
+            return self._add_sound(output, stream)
         if not _can_hold(self._container, stream):
             return f"{self._container.format} cannot hold it"
         target = output.add_stream_from_template(stream, opaque=True)
         _name_channels(target)
         copy_labels(stream, target)
         self._routes[stream.index] = Copy(stream, target, self._container)
+        return None
+
+    def _can_play(self, stream: Stream) -> bool:
+        """Whether the container holds this sound, and those who play it know it, or met it where it comes from."""
+        container, codec = self._container, codec_name(stream)
+        if codec.startswith("pcm_") and not container.plays_pcm:
+            return CONTAINERS.get(self._source.path.suffix.lower()) == container
+        # AVI is told how long a packet is, and ADPCM's are written a little too long: seconds in an hour.
+        is_exact = container.clock != Clock.FRAMES or not codec.startswith("adpcm_")
+        return is_exact and _can_hold(container, stream)
+
+    def _add_sound(self, output: OutputContainer, stream: Stream) -> str | None:
+        try:
+            route = Sound(output, stream, self._container, self._say)
+        except LookupError as error:
+            return f"{self._container.format} cannot hold it, and {error}"
+        copy_labels(stream, route.stream)
+        self._routes[stream.index] = route
+        self._say(f"{describe_other(stream)} is written as {route.codec}")
         return None
 
     def _add_text(self, output: OutputContainer, stream: Stream) -> str | None:
@@ -293,7 +315,7 @@ def _name_channels(target: Stream) -> None:
     """Say which channels these are where only their number is known, as of PCM: MP4 refuses it, at the very end."""
     context = target.codec_context
     if isinstance(context, AudioCodecContext) and context.layout.name.endswith(" channels"):
-        usual = _LAYOUTS.get(context.layout.nb_channels)
+        usual = LAYOUTS.get(context.layout.nb_channels)
         if usual is not None:
             context.layout = usual
 
