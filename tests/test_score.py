@@ -100,7 +100,18 @@ def test_calibration_is_known_by_hand():
     _, error = score.calibration(torch.full((10,), sure), torch.zeros(10))
     assert error == pytest.approx(0.1)
     _, guessing = score.calibration(torch.zeros(10), torch.zeros(10))
-    assert guessing == pytest.approx(0.5)  # a draw counts as wrong
+    assert guessing == 0  # of draws half are right, and it is sure with a half
+
+
+def test_a_discriminator_that_guesses_is_right_half_the_time_in_half_precision():
+    real, made = (2 + 0.02 * torch.randn(2, 20_000)).bfloat16()
+    assert (real == made).float().mean() > 0.1
+    assert score.accuracy(real, made) == pytest.approx(0.5, abs=0.01)
+    assert score.accuracy(made, made) == 0.5
+    assert score.accuracy(made * float("nan"), made) == 0  # no number that training would never be rid of
+    assert score.accuracy(torch.tensor([1.0, 0.0, 2.0]), torch.tensor([0.0, 1.0, 1.0])) == pytest.approx(
+        2 / 3
+    )
 
 
 def test_the_interval_over_clips_shrinks_with_their_number():

@@ -90,7 +90,7 @@ def test_the_averaged_pictures_are_those_of_the_averaged_network():
     (piece,) = game.pieces(run, *batch(), table())
     draw = drawn(run)
     output = run.generator(piece.low)
-    ((name, weight, pictures),) = game.others(run, output, piece, draw)
+    ((name, weight, pictures),) = game.others(run, output, piece, draw, table())
     expected = run.ema(piece.low, game.rolled_in(run.ema, piece.low, draw.history))
     assert (name, weight) == ("averaged", 0.5)
     torch.testing.assert_close(pictures, draw.seen(expected[:, draw.first : draw.first + 3]))
@@ -294,3 +294,16 @@ def test_a_warped_step_moves_both_networks(name):
     assert any(key.startswith("generator.") for key in moved) and any(
         key.startswith("discr") for key in moved
     )
+
+
+def test_half_precision_does_not_give_away_which_pictures_are_spoilt(monkeypatch):
+    """A spoilt picture that is no other than the real one is shown as that is: warped in float32, not in bfloat16."""
+    run = at_realistic(augment=Augment(warped=1.0), game=Game(spoilt=0.5, penalty=0.0, rest_above=1.0))
+    monkeypatch.setattr(game.spoiling, "spoilt", lambda made, real, *_, **__: real)
+    shown = []
+    run.discriminator.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
+    low, high = torch.rand(1, 4, 3, 16, 16), torch.rand(1, 4, 3, 64, 64)
+    (piece,) = game.pieces(run, low, high, table(half=True))
+    game.verdict(run, torch.rand_like(high), piece, game.drawn(run, 4, 64), table(half=True))
+    real, _, spoilt = shown
+    assert torch.equal(spoilt, real)

@@ -139,11 +139,11 @@ def calibration(real_logits: Tensor, fake_logits: Tensor) -> tuple[list[tuple[fl
     """How sure a discriminator is of each pair of patches, against how often it is right: bins, mean distance.
 
     A relativistic discriminator says with sigmoid(real - fake) that the real one is real; of a pair in unknown order
-    it is sure with the larger of that and its complement. Source: Guo et al. 2017, "On calibration of modern neural
-    networks", for the expected calibration error.
+    it is sure with the larger of that and its complement, and of draws half are right. Source: Guo et al. 2017, "On
+    calibration of modern neural networks", for the expected calibration error.
     """
     apart = (real_logits - fake_logits).flatten().double().numpy()
-    sure, right = 1 / (1 + np.exp(-np.abs(apart).clip(0, 500))), apart > 0
+    sure, right = 1 / (1 + np.exp(-np.abs(apart).clip(0, 500))), (np.sign(apart) + 1) / 2
     place = np.minimum(((sure - 0.5) * 2 * BINS).astype(int), BINS - 1)
     bins, error = [], 0.0
     for number in range(BINS):

@@ -261,6 +261,8 @@ def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) ->
     """The discriminator's loss with its penalties, and its numbers. No gradient leads to the output."""
     game = run.recipe.game
     real, fake, hint = shown(run, output.detach(), piece, draw)
+    resting = not torch.is_grad_enabled()
+    turned_down = [] if resting else others(run, output, piece, draw, table)
     with table.autocast:
         real_logits, _ = run.discriminator(real, hint)
         fake_logits, _ = run.discriminator(fake, hint)
@@ -269,16 +271,14 @@ def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) ->
             "discriminator": loss,
             "accuracy": score.accuracy(real_logits, fake_logits),
         }
-        if game.penalty and torch.is_grad_enabled():
+        if game.penalty and not resting:
             penalty = steepness(run, real, real_logits, hint, piece.noise(real, 2 * draw.seed), table)
             penalty = penalty + steepness(
                 run, fake, fake_logits, hint, piece.noise(fake, draw.seed + 1), table
             )
             terms["penalty"] = penalty
             loss = loss + game.penalty * penalty
-        if not torch.is_grad_enabled():  # it rests
-            return loss, terms
-        for name, weight, pictures in others(run, output, piece, draw):
+        for name, weight, pictures in turned_down:
             logits, _ = run.discriminator(pictures, hint)
             terms[name] = losses.discriminator_loss(game.kind, real_logits=real_logits, fake_logits=logits)
             loss = loss + weight * terms[name]
@@ -286,8 +286,12 @@ def verdict(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table) ->
 
 
 @torch.no_grad()
-def others(run: Run, output: Tensor, piece: Piece, draw: Draw) -> list[tuple[str, float, Tensor]]:
+def others(
+    run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table
+) -> list[tuple[str, float, Tensor]]:
     """What the discriminator is to turn down beside the generator's own pictures: name, weight, (B, 3, C, H, W).
+
+    Warped in float32 as those are, or half precision's rounding alone would give them away: call it outside autocast.
 
     spoilt    see vidgan/training/spoiling.py
     averaged  what the network of averaged weights makes of the same input: the one that is kept. A generator that is
@@ -303,7 +307,8 @@ def others(run: Run, output: Tensor, piece: Piece, draw: Draw) -> list[tuple[str
         )  # fmt: skip
         found.append(("spoilt", game.spoilt, draw.seen(spoilt)))
     if game.averaged:
-        averaged = run.ema(piece.low, rolled_in(run.ema, piece.low, draw.history))
+        with table.autocast:
+            averaged = run.ema(piece.low, rolled_in(run.ema, piece.low, draw.history))
         found.append(("averaged", game.averaged, draw.seen(averaged[:, three])))
     return found
 
