@@ -122,6 +122,16 @@ def test_a_network_that_adds_nothing_scores_as_bicubic_does(clip):
     assert numbers["psnr_y"] == pytest.approx(numbers["bicubic_psnr_y"], abs=0.3)
 
 
+def test_to_be_tested_changes_no_network(clip):
+    """A unet in training moves what normalises its weights whenever it looks at something."""
+    generator, _ = networks()
+    discriminator = vidgan.create_discriminator("unet", features=8).train()
+    before = weights_of(discriminator)
+    vidgan.test(generator, discriminator, clip, frames=3)
+    assert discriminator.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights_of(discriminator).items())
+
+
 def test_a_given_generator_stays_as_it_is_and_its_sidecar_names_it(clip, tmp_path, capsys):
     generator, _ = networks()
     generator.train()

@@ -1,5 +1,6 @@
 """Training and testing as two calls, for a first look: the recipe is made here, to fit the networks."""
 
+import copy
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,9 @@ def test(generator: nn.Module, discriminator: nn.Module, videos: Path, *, frames
     judges = {"lpips": metrics.lpips} if has_lpips("alex") else {}
     numbers = score.score(player, pairs, measures=judges, precision=precision)
     numbers["bicubic_psnr_y"] = sum(metrics.psnr_y(_bicubic(pair), pair.high) for pair in pairs) / len(pairs)
-    verdicts = score.judged(player, discriminator, pairs, precision=precision)
+    # Or judging would move what normalises a unet's weights.
+    judge = copy.deepcopy(discriminator).eval()
+    verdicts = score.judged(player, judge, pairs, precision=precision)
     return numbers | {"accuracy": score.means(verdicts)["accuracy"]}
 
 
