@@ -202,8 +202,12 @@ def test_a_look_that_is_no_number_is_trouble_and_never_the_best(folder, monkeypa
     assert checkpoint.card(folder / "checkpoints" / "best.safetensors").results["val_lpips"] == 0.3
 
 
-def test_what_is_best_is_known_after_a_roll_back(folder, monkeypatch):
-    """The look at step 7 is the best; the next state by the clock would be that of step 10, and trouble comes at 9."""
+@pytest.mark.parametrize("suspected", [False, True])
+def test_what_is_best_is_known_after_a_roll_back(folder, monkeypatch, suspected):
+    """The look at step 7 is the best; the next state by the clock would be that of step 10, and trouble comes at 9.
+
+    Where something is suspected already at that look, its state is none to go back to.
+    """
     looks = iter([0.9, 0.9, 0.9, 0.3] + [0.35] * 20)
     honest = loop.validate
     monkeypatch.setattr(
@@ -211,6 +215,8 @@ def test_what_is_best_is_known_after_a_roll_back(folder, monkeypatch):
     )
     troubles = iter([""] * 8 + ["made up"] + [""] * 99)
     monkeypatch.setattr(supervisor, "trouble_in_step", lambda watch, numbers, rule: next(troubles))
+    if suspected:
+        monkeypatch.setattr(supervisor, "calm", lambda watch: False)
     told = recipe(
         faithful=stage(FAITHFUL, steps=2),
         realistic=stage(REALISTIC, steps=18),

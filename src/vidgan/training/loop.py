@@ -184,6 +184,7 @@ def _roll_back(run: Run, ground: Ground, why: str) -> None:
         "cooling": run.cooling * rule.cooling,
         "troubled_at": failed,
         "watch": supervisor.Watch(),
+        "best": run.best,  # as its file: a look while something is suspected keeps the best, and no state
     }
     distributed.wait()
     resume(run, ground.folder, change=ground.setup.change)
