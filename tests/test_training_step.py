@@ -6,7 +6,7 @@ from torch import nn
 
 from test_training import FAITHFUL, REALISTIC, recipe, stage, weights_of
 from vidgan import losses
-from vidgan.recipe import Augment, Game, Losses
+from vidgan.recipe import Augment, Game, Losses, Network
 from vidgan.training import descent, game, loop
 from vidgan.training import run as running
 
@@ -223,6 +223,19 @@ def test_every_loss_of_the_recipe_is_played():
     assert set(Losses.model_fields) - {"game"} <= set(losses.__all__)
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
+def test_a_grid_of_enlarged_pixels_is_seen_at_every_scale(scale):
+    network = Network(name="recurrent", config={"features": 8, "blocks": 1, "scale": scale})
+    told = stage(Losses(phase_l1=1.0), crop=96)
+    run = running.create(recipe(generator=network, faithful=told, realistic=told))
+    flat = torch.full((1, 3, 3, 96, 96), 0.5)
+    grid = torch.zeros_like(flat)
+    grid[..., :: max(scale, 2), :: max(scale, 2)] = 0.1
+    grid -= grid.mean()
+    found = game.pixel_terms(run, flat + grid, flat)["phase_l1"]
+    torch.testing.assert_close(found, grid.abs().mean(), rtol=1e-3, atol=0)
+
+
 # -- pieces and warps -------------------------------------------------------------------------------
 
 
@@ -280,8 +293,6 @@ def test_a_warped_window_shows_nothing_outside_and_every_discriminator_takes_it(
 
 @pytest.mark.parametrize("name", ["triplet", "unet"])
 def test_a_warped_step_moves_both_networks(name):
-    from vidgan.recipe import Network
-
     run = at_realistic(
         augment=Augment(warped=1.0),
         discriminator=Network(name=name, config={"features": 8}),

@@ -29,10 +29,10 @@ def phase_l1(output: Tensor, target: Tensor, scale: int = 4, size: int = 4) -> T
     A pixel shuffle draws each of its scale x scale places with other weights; where they disagree a little, flat
     surfaces show a grid. Texture averages out over size x size samples of a place, a grid does not.
 
-    output, target  (B, T, C, H, W), sides divisible by scale * size
+    output, target  (B, T, C, H, W), sides divisible by scale; where there are fewer samples than size, all of them
     """
     places = F.pixel_unshuffle((output - target).flatten(0, 1), scale)
-    return F.avg_pool2d(places, size).abs().mean()
+    return F.avg_pool2d(places, min(size, *places.shape[-2:])).abs().mean()
 
 
 def gradient_difference(output: Tensor, target: Tensor) -> Tensor:

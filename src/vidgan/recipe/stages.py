@@ -19,7 +19,7 @@ class Losses(Part):
     l1: Weight = 0.0  # mean absolute difference, pixel by pixel
     charbonnier: Weight = 0.0  # the same, smooth around zero: the usual one
     low_pass_l1: Weight = 0.0  # of means of 4x4 pixels: colour and shape, texture is left free
-    phase_l1: Weight = 0.0  # of means over every fourth pixel: against a grid in flat surfaces
+    phase_l1: Weight = 0.0  # of means over every fourth (or scale-th) pixel: against a grid in flat surfaces
     gradient_difference: Weight = 0.0  # of the steps from pixel to pixel: against blur
     temporal_difference: Weight = 0.0  # of the changes from frame to frame: against flicker
     temporal_residual: Weight = 0.0  # the same along the motion of the true clip

@@ -353,8 +353,11 @@ def game_terms(run: Run, output: Tensor, piece: Piece, draw: Draw, table: Table)
 
 
 def pixel_terms(run: Run, output: Tensor, target: Tensor) -> Numbers:
-    weights = run.stage.losses
-    return {name: getattr(losses, name)(output, target) for name in PIXEL_LOSSES if getattr(weights, name)}
+    weights, scale = run.stage.losses, run.generator.scale
+    # Its grid is the enlarged pixel's; over every fourth pixel it sees those of 1, 2 and 4 alike.
+    more = {"phase_l1": (scale,)} if 4 % scale else {}
+    asked = [name for name in PIXEL_LOSSES if getattr(weights, name)]
+    return {name: getattr(losses, name)(output, target, *more.get(name, ())) for name in asked}
 
 
 def perceptual_term(table: Table, output: Tensor, target: Tensor) -> Tensor:
