@@ -10,7 +10,7 @@ from PIL import Image
 import videos
 from videos import Film
 from vidgan.errors import BadOption, BadVideo
-from vidgan.video.codec import compress, decode_all, turn_upright
+from vidgan.video.codec import compress, decode_all, in_eight_bits, turn_upright
 from vidgan.video.probe import ORIENTATIONS
 
 CODECS = ["h264", "hevc", "mpeg4", "mpeg2", "vp9"]
@@ -102,6 +102,14 @@ def test_deep_videos_are_decoded_to_eight_bits(tmp_path):
     path = videos.write(tmp_path / "a.mkv", Film(pixel_format="yuv420p10le"))
     frames = decode_all(path)
     assert frames.dtype == np.uint8 and error(frames, clip(10)) < 3
+
+
+def test_sixteen_bits_become_the_nearest_of_eight():
+    """A ramp through all codes: every multiple of 257 comes back, and none is darker than it was in the mean."""
+    ramp = np.arange(65536, dtype=np.uint16)
+    found = in_eight_bits(ramp)
+    assert found.dtype == np.uint8 and np.array_equal(found, np.rint(ramp / 257))
+    assert np.array_equal(in_eight_bits(found), found)
 
 
 @pytest.mark.parametrize(

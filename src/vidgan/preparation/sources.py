@@ -18,7 +18,7 @@ from vidgan.errors import BadOption, BadVideo, VidganError, printable
 from vidgan.folders import is_photo, is_video, walked
 from vidgan.preparation.alike import distance, fingerprint
 from vidgan.shots import CutDetector
-from vidgan.video import decode_all, origin_of, probe, read, turn_upright
+from vidgan.video import decode_all, in_eight_bits, origin_of, probe, read, turn_upright
 
 Kind = Literal["video", "frames", "photo"]
 LEAST_FRAMES = 5  # numbered pictures that can be a clip; Vimeo-90K has 7
@@ -91,10 +91,7 @@ def pictures(entry: Found) -> Iterator[tuple[Fraction, np.ndarray]]:
         source = probe(entry.files[0])
         origin = origin_of(source)
         for frame in read(source):
-            pixels = frame.pixels
-            if pixels.dtype == np.uint16:
-                pixels = (pixels >> 8).astype(np.uint8)
-            yield frame.seconds - origin, turn_upright(pixels, source.orientation)
+            yield frame.seconds - origin, turn_upright(in_eight_bits(frame.pixels), source.orientation)
         return
     shape = None
     for index, file in enumerate(entry.files):

@@ -1,6 +1,6 @@
 """Video in, video out: the one room that speaks to FFmpeg (through PyAV)."""
 
-from vidgan.video.codec import decode, decode_all, turn_upright
+from vidgan.video.codec import decode, decode_all, in_eight_bits, turn_upright
 from vidgan.video.containers import CONTAINERS
 from vidgan.video.encoders import Choice, Encoding, check_any, choose, size_multiple
 from vidgan.video.film import Film
@@ -27,6 +27,7 @@ __all__ = [
     "choose",
     "decode",
     "decode_all",
+    "in_eight_bits",
     "jpeg_bytes",
     "metadata",
     "of_decoder",
