@@ -172,9 +172,16 @@ def test_features_of_blurred_frames_are_further_off_than_of_others_from_the_same
     sharp, more = ([clip(*moving(seed, 4)) for seed in seeds] for seeds in ((1, 2, 3), (4, 5, 6)))
     blurred = [torch.nn.functional.avg_pool2d(footage, 5, 1, 2) for footage in sharp]
     sets = [[distribution.frame_features(footage) for footage in films] for films in (sharp, more, blurred)]
-    for true, own, soft in (sets, [[distribution.motion(rows) for rows in films] for films in sets]):
+    shot = [True, False, False, False]
+    for true, own, soft in (sets, [[distribution.motion(rows, shot) for rows in films] for films in sets]):
         assert distribution.kernel_distance(soft, true).value > distribution.kernel_distance(own, true).value
-    assert distribution.motion(sets[0][0]).shape == (3, 2 * sets[0][0].shape[1])
+    assert distribution.motion(sets[0][0], shot).shape == (3, 2 * sets[0][0].shape[1])
+
+
+def test_motion_is_that_within_shots():
+    """0 1 | 11 13: what changes at the cut is ten times as much, and would drown the rest."""
+    found = distribution.motion(np.array([[0.0], [1.0], [11.0], [13.0]]), [True, False, True, False])
+    assert found.tolist() == [[0.5, 1.0], [12.0, 2.0]]
 
 
 def test_modules_are_not_shadowed_by_the_metrics_they_hold():

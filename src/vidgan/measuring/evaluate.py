@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 
 import numpy as np
@@ -48,6 +49,8 @@ class Findings:
     size: tuple[int, int] = (0, 0)  # height, width of the first clip's
     left_out: dict[str, str] = field(default_factory=dict)
     features: dict[str, list[np.ndarray]] = field(default_factory=dict)  # method, or "" for the truth
+    # Of the same clips: whether a shot begins with a frame.
+    begins: list[Sequence[bool]] = field(default_factory=list)
 
 
 class TooSmall(BadVideo):
@@ -93,7 +96,7 @@ def run(task: Task, tell: Tell, tick: Callable[[float, str], None]) -> Findings:
         rows = [row.values for row in found.rows[-len(task.methods) :]]
         for name, why in measures.without_value(chosen.metrics, rows).items():
             without.setdefault(name, {})[clip.name] = why
-        _remember(found, high, made, len(task.footage.clips))
+        _remember(found, high, made, begins, len(task.footage.clips))
         tell(clip.name, low, high, made)
     if not found.rows:
         raise BadVideo(
@@ -151,19 +154,32 @@ def distances(found: Findings, methods: Sequence[Method]) -> dict[str, dict[str,
     truth = found.features.get("", [])
     if len(truth) < distribution.LEAST_CLIPS:
         if has_efficientnet():
-            least = f"{distribution.LEAST_CLIPS} clips of {LEAST_SET_FRAMES} frames or more"
+            least = f"{distribution.LEAST_CLIPS} clips of {LEAST_SET_FRAMES} frames or more, two of one shot"
             found.left_out["distances between sets"] = f"need {least}, there are {len(truth)}"
         return {}
     return {
         method.name: {
             "frames": distribution.kernel_distance(made, truth),
             "motion": distribution.kernel_distance(
-                [distribution.motion(clip) for clip in made], [distribution.motion(clip) for clip in truth]
+                *(
+                    [distribution.motion(*clip) for clip in zip(clips, found.begins, strict=True)]
+                    for clips in (made, truth)
+                )
             ),
         }
         for method in methods
         for made in [found.features[method.name]]
     }
+
+
+def _triplets(begins: Sequence[bool]) -> list[int]:
+    """Where groups of frames that a discriminator looks at begin, one after the other in each shot."""
+    starts = [number for number, is_first in enumerate(begins) if is_first]
+    return [
+        first
+        for start, end in pairwise([*starts, len(begins)])
+        for first in range(start, end - discriminators.FRAMES + 1, discriminators.FRAMES)
+    ]
 
 
 def _begins_shots(clip: Tensor) -> list[bool]:
@@ -214,11 +230,14 @@ def _chained(clip: Tensor, begins: Sequence[bool]) -> Iterator[metrics.Picture]:
         yield before
 
 
-def _remember(found: Findings, high: Tensor, made: dict[str, Tensor], num_clips: int) -> None:
+def _remember(
+    found: Findings, high: Tensor, made: dict[str, Tensor], begins: Sequence[bool], num_clips: int
+) -> None:
     """Features of a clip's first frames, for the distances between sets: all clips have the same share of them."""
-    if not has_efficientnet() or len(high) < LEAST_SET_FRAMES:
-        return
     most = max(MOST_SET_FRAMES // num_clips, LEAST_SET_FRAMES)
+    if not has_efficientnet() or len(high) < LEAST_SET_FRAMES or all(begins[:most]):
+        return
+    found.begins.append(begins[:most])
     for name, clip in {"": high, **made}.items():
         found.features.setdefault(name, []).append(distribution.frame_features(clip[:most]))
 
@@ -241,7 +260,7 @@ def check_judge(generator: VideoGenerator, task: Task) -> None:
 def judge(
     state: str, players: tuple[VideoGenerator, torch.nn.Module], task: Task, place: Place
 ) -> score.Judge:
-    """A discriminator against its own generator, on groups of three frames in a row, none twice. Raises BadVideo."""
+    """A discriminator against its own generator, on groups of three frames of one shot, none twice. Raises BadVideo."""
     generator, discriminator = players[0].to(place.device), players[1].to(place.device)
     own, logits, clips = replace(task, scale=generator.scale), [], {}
     for clip in task.footage.clips:
@@ -249,10 +268,9 @@ def judge(
             pair = score.Pair(*opened(clip, own))
         except TooSmall:
             continue
-        triplets = range(0, len(pair.low) - discriminators.FRAMES + 1, discriminators.FRAMES)
         told = [
             score.verdict(generator, discriminator, pair, precision=place.precision, first=first)
-            for first in triplets
+            for first in _triplets(_begins_shots(pair.low))
         ]
         if told:
             real, fake = (torch.cat([part.flatten() for part in parts]) for parts in zip(*told, strict=True))

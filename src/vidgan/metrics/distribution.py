@@ -42,9 +42,13 @@ def _deviation(tap: Tensor) -> Tensor:
     return tap.std((2, 3)) if tap[0, 0].numel() > 1 else torch.zeros_like(tap[..., 0, 0])
 
 
-def motion(frames: np.ndarray) -> np.ndarray:
-    """A clip's features (T, D) -> (T - 1, 2 D): each pair of neighbouring frames, as its mean and its change."""
-    return np.concatenate([(frames[1:] + frames[:-1]) / 2, frames[1:] - frames[:-1]], axis=1)
+def motion(frames: np.ndarray, begins: Sequence[bool]) -> np.ndarray:
+    """A clip's features (T, D) -> (pairs, 2 D): two neighbouring frames of one shot, as mean and change.
+
+    begins  of each frame, whether a shot begins with it: what changes at a cut would drown all motion
+    """
+    pairs = np.concatenate([(frames[1:] + frames[:-1]) / 2, frames[1:] - frames[:-1]], axis=1)
+    return pairs[~np.array(begins[1:], bool)]
 
 
 def kernel_distance(made: Sequence[np.ndarray], true: Sequence[np.ndarray]) -> Distance:
