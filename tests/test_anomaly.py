@@ -147,6 +147,17 @@ def test_a_cut_between_two_clips_is_nothing_unusual():
     assert usual.threshold == 0
 
 
+def test_a_cut_within_a_clip_is_nothing_unusual_either():
+    """As in a recording that goes on elsewhere: to watch it begins anew there, and so does what sets the threshold."""
+    there, elsewhere = noisy(1, 60), [frame // 3 for frame in noisy(2, 60)]
+    apart, joined = (
+        anomaly.calibrated(stays(), clips, clips, device=CPU, tick=lambda: None)
+        for clips in ([there, elsewhere], [there + elsewhere])
+    )
+    assert joined.frames == apart.frames == 112 and joined.threshold == apart.threshold
+    assert torch.equal(joined.expected, apart.expected)
+
+
 def test_clips_that_are_too_short_are_named():
     with pytest.raises(BadVideo, match="no clip has the 8 frames"):
         anomaly.calibrated(stays(4), [noisy(0, 7)], [noisy(1, 7)], device=CPU, tick=lambda: None)

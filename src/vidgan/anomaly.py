@@ -30,6 +30,8 @@ from vidgan.errors import BadVideo, BadWeights
 from vidgan.generators import Memory, VideoGenerator
 from vidgan.generators.predictor import SEEN
 from vidgan.motion import mean_around
+from vidgan.pixels import bytes_of
+from vidgan.shots import CutDetector
 from vidgan.words import one
 
 PATCH = 15  # squares, each side, that an error is averaged over: 60 pixels, where people are 20 to 30 high
@@ -179,15 +181,16 @@ def calibrated(
     size: tuple[int, int] | None = None
     errors = []
     for clip in seen:
+        cuts = CutDetector()
         for frame in clip:
             if size is None:
                 size = (frame.shape[1], frame.shape[2])
                 foresight = Foresight(generator, size, device)
+            if cuts.begins_shot(_pixels(frame)):
+                foresight.forget()
             if (error := foresight.error(frame)) is not None:
                 errors.append(error.cpu())
             tick()
-        if size is not None:
-            foresight.forget()
     if size is None or not errors:
         raise _too_few(generator)
     found = torch.stack(errors)
@@ -204,11 +207,20 @@ def calibrated(
 
 def _scores(normal: Normal, clips: Clips, tick: Callable[[], None]) -> Iterator[float]:
     for clip in clips:
-        normal.forget()
+        cuts = CutDetector()
         for frame in clip:
+            if cuts.begins_shot(
+                _pixels(frame)
+            ):  # as whoever watches does; else a cut would set the threshold
+                normal.forget()
             if (score := normal.read(frame).score) is not None:
                 yield score
             tick()
+
+
+def _pixels(frame: Tensor) -> np.ndarray:
+    """(3, H, W) uint8, or float in [0, 1] -> (H, W, 3) uint8."""
+    return frame.permute(1, 2, 0).numpy() if frame.dtype == torch.uint8 else bytes_of(frame)
 
 
 def save(usual: Usual, path: Path) -> None:
