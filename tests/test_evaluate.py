@@ -3,7 +3,6 @@
 import json
 import math
 from importlib.util import find_spec
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -366,27 +365,6 @@ def test_sets_take_some_of_every_clip_and_say_where_there_are_too_few(monkeypatc
         "3 clips of 3 frames or more, two of one shot, there are 1"
         in found.left_out["distances between sets"]
     )
-
-
-def test_no_motion_of_a_set_is_that_of_a_cut(monkeypatch):
-    handed = []
-    monkeypatch.setattr(evaluate, "has_efficientnet", lambda: True)
-    monkeypatch.setattr(evaluate.distribution, "frame_features", lambda clip: clip.numpy())
-    monkeypatch.setattr(
-        evaluate.distribution, "kernel_distance", lambda made, true: handed.append([*made, *true])
-    )
-    found, clip = evaluate.Findings(), torch.tensor([[0.0], [1.0], [101.0], [102.0]])
-    for _ in range(3):
-        evaluate._remember(found, clip, {"fast": clip}, [True, False, True, False], 3)
-    evaluate.distances(found, [SimpleNamespace(name="fast")])
-    _, motion = handed
-    assert [rows[:, 1].tolist() for rows in motion] == [[1.0, 1.0]] * 6
-
-
-def test_a_discriminator_looks_at_threes_within_shots():
-    shots = [True, False, False, False, True, False, True, False, False, False, False, False]
-    assert evaluate._triplets(shots) == [0, 6, 9]
-    assert evaluate._triplets([True, False, False]) == [0] and evaluate._triplets([True, True, False]) == []
 
 
 def test_a_name_that_is_no_text_draws_damage_too():
