@@ -209,9 +209,8 @@ def _scores(normal: Normal, clips: Clips, tick: Callable[[], None]) -> Iterator[
     for clip in clips:
         cuts = CutDetector()
         for frame in clip:
-            if cuts.begins_shot(
-                _pixels(frame)
-            ):  # as whoever watches does; else a cut would set the threshold
+            # As whoever watches does; else a cut would set the threshold.
+            if cuts.begins_shot(_pixels(frame)):
                 normal.forget()
             if (score := normal.read(frame).score) is not None:
                 yield score
