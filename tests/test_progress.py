@@ -87,6 +87,15 @@ def test_a_terminal_gets_a_bar_that_goes_away():
     assert "all of it" in file.getvalue() and "100%" in file.getvalue()
 
 
+def test_a_terminal_tells_the_time_left_of_frames_that_take_minutes(clock):
+    file = io.StringIO()
+    with progress.bar(Console(file=file, force_terminal=True, width=120, get_time=clock)) as tick:
+        for done in range(4):
+            clock.now += 120
+            tick(done, 100, f"{done} frames")
+    assert "3:14:00" in file.getvalue()  # 97 more of 2 minutes each
+
+
 @pytest.mark.parametrize(("seconds", "shown"), [
     (0, "0:00"), (5.4, "0:05"), (59.6, "1:00"), (61, "1:01"), (3600, "1:00:00"), (36_065, "10:01:05"),
 ])  # fmt: skip

@@ -13,6 +13,9 @@ from vidgan.silence import ignore
 from vidgan.words import amount
 
 PLAIN_EVERY_SECONDS = 10.0
+SPEED_OVER_SECONDS = (
+    600.0  # on a terminal: a frame of a large video may take minutes, and of one nothing is told
+)
 
 T = TypeVar("T")
 
@@ -40,7 +43,9 @@ def bar(console: Console, *, quiet: bool = False) -> Iterator[Tick]:
     elif console.is_terminal:
         note_column = TextColumn("{task.description}", markup=False)
         columns = (BarColumn(), TaskProgressColumn(), note_column, TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as shown:
+        with Progress(
+            *columns, console=console, transient=True, speed_estimate_period=SPEED_OVER_SECONDS
+        ) as shown:
             task = shown.add_task("starting", total=None)
 
             def move(done: float, total: float | None, note: str) -> None:
