@@ -111,6 +111,18 @@ def test_the_interval_of_many_independent_blocks_is_that_of_the_normal_distribut
     assert found.high - found.low == pytest.approx(2 * error, rel=0.08)
 
 
+def test_all_figures_of_a_video_share_what_is_drawn(monkeypatch):
+    """Drawing takes seconds where there are hours of video, and a page has hundreds of figures."""
+    drawings, new = [], np.random.default_rng
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: drawings.append(seed) or new(seed))
+    counts = new(1).integers(1, 9, (41, 2)).astype(float)
+    first = estimate(counts, range(41), lambda sums: share(sums[..., 0], sums[..., 1]))
+    other = estimate(counts, range(41), lambda sums: share(sums[..., 1], sums[..., 0]))
+    assert other.value == pytest.approx(1 / first.value)
+    assert other.low == pytest.approx(1 / first.high, rel=1e-3), "of the same draws"
+    assert len(drawings) == 1
+
+
 def test_blocks_are_seconds():
     assert blocks([0.0, 0.5, 0.999, 1.0, 2.5]) == [0, 0, 0, 1, 2]
 

@@ -9,6 +9,7 @@ Letters: M moments, N blocks, K counts, D draws.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,14 +40,21 @@ def estimate(
     number = len(counts_NK)
     if number < 2:
         return Interval(value, None, None)
-    rng, even = np.random.default_rng(0), np.full(number, 1 / number)
-    # How often each block is drawn, a hundred draws at a time: a day of video has 86,400 blocks.
-    sums = [rng.multinomial(number, even, 100) @ counts_NK for _ in range(DRAWS // 100)]
-    values_D = figure(np.concatenate(sums))
+    values_D = figure(np.concatenate([part @ counts_NK for part in _drawn(number)]))
     values_D = values_D[~np.isnan(values_D)]
     tail = 50 * (1 - confidence)
     low, high = np.percentile(values_D, [tail, 100 - tail]) if len(values_D) else (value, value)
     return Interval(value, float(low), float(high))
+
+
+@lru_cache(maxsize=1)  # of every figure about one video: drawing takes far longer than all else
+def _drawn(number: int) -> list[np.ndarray]:
+    """How often each of so many blocks is drawn: (100, N) uint8 for each hundred of the DRAWS.
+
+    A day of video has 86,400 blocks, so it is bytes that are kept; no block is drawn as often as 256 times.
+    """
+    rng, even = np.random.default_rng(0), np.full(number, 1 / number)
+    return [rng.multinomial(number, even, 100).astype(np.uint8) for _ in range(DRAWS // 100)]
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
