@@ -20,6 +20,7 @@ from vidgan import checkpoint, hardware
 from vidgan.enhancing import kept, making
 from vidgan.generators import aligned
 from vidgan.generators.recurrent import Generator
+from vidgan.silence import ignore
 from vidgan.video import writer
 
 FRAMES = 22
@@ -268,6 +269,18 @@ def test_a_signal_before_the_folder_is_locked_leaves_none(tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt), kept.Kept(tmp_path / "out.mp4", {}, start_over=False, say=print):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_a_long_film_few_memories_are_kept(tmp_path, monkeypatch):
+    """One in eight, each of fifty numbers for every pixel, would fill the disk."""
+    monkeypatch.setattr(kept.os, "fsync", ignore)
+    with kept.Kept(tmp_path / "out.mp4", {}, start_over=False, say=ignore) as long:
+        for number in range(600):
+            long.place(number, "memory").touch()
+            lists = {"seen": [], "pts": [], "began_shot": [], "consistency": [], "invented": []}
+            long.append(kept.Segment(files={}, memory="", elapsed_seconds=0, **lists))
+        left = sorted(int(path.stem) + 1 for path in long.folder.glob("*.memory"))
+    assert left == [*range(128, 544, 64), *range(544, 600, 8), 599, 600]
 
 
 def test_joining_alone_is_left_where_all_frames_are_made(enhance, stopped, monkeypatch, capsys):

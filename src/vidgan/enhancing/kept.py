@@ -26,7 +26,9 @@ from vidgan import disk, hardware, lock
 from vidgan.errors import BadOutput, VidganError
 
 JOURNAL, LOCK = "journal", "lock"
-# Memories that are kept: of the newest segments, and of one in so many, should some be damaged.
+# Memories that are kept, should some be damaged: of the newest segments, of one in EVERY, of those behind the newest
+# EVERY ** 2 of one in so many, and so on. So a long film has a few dozen; what must be made again because one of them
+# is missing is no more than what has to be in any case, or EVERY segments.
 NEWEST, EVERY = 2, 8
 _PIECES, _PIECE = 64, 64 * 1024  # of a large file that is recognised
 
@@ -146,9 +148,15 @@ class Kept:
         except OSError as error:
             raise self.failed(error) from None
         self.segments.append(segment)
-        old = len(self.segments) - 1 - NEWEST
-        if old >= 0 and (old + 1) % EVERY:
-            self.place(old, "memory").unlink(missing_ok=True)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take away the memories that are now too old to be kept."""
+        age, apart = NEWEST, EVERY
+        while (number := len(self.segments) - age) > 0:  # from 1
+            if number % apart:
+                self.place(number - 1, "memory").unlink(missing_ok=True)
+            age = apart = apart * EVERY
 
     def _open(self) -> None:
         begun, segments = _read(self.folder / JOURNAL)
