@@ -314,6 +314,14 @@ def test_anomalies_are_what_is_cut_out_where_somebody_looks_for_them(tmp_path, r
     assert len(decode_all(tmp_path / "clips" / found.clips[2])) == 60, "from 0.8 - 1 to 1.4 + 1 s"
 
 
+def test_the_first_clip_of_a_recording_that_begins_at_an_hour_begins_at_0(tmp_path):
+    film = videos.Film(times=range(90_000, 90_020))
+    frames = [videos.picture(0, film.width, film.height)] * 20
+    found = vidgan.analyze(videos.write(tmp_path / "in.mp4", film, frames), clips=tmp_path / "clips")
+    clip = list(video.read(video.probe(tmp_path / "clips" / found.clips[2])))
+    assert [frame.seconds for frame in clip] == [Fraction(number, 25) for number in range(20)]
+
+
 def test_odd_sides_lose_nothing(tmp_path):
     frames = np.repeat(pan(1, 1)[:, :101, :151], 20, axis=0)
     found = vidgan.analyze(lossless(tmp_path / "in.mkv", frames), clips=tmp_path / "clips")

@@ -15,6 +15,7 @@ from vidgan.score import Event
 from vidgan.video import CONTAINERS, Encoding, Source, Writer
 
 MARGIN = 1.0  # seconds before and after an event
+AT_ONCE = 1e-9  # seconds: a start that leaves nothing out
 MOST = 100  # files; of more events the longest are cut out
 OURS = re.compile(r"\d{4,}-[a-z]+-\d+m\d\ds\.[a-z0-9]+")
 
@@ -85,7 +86,9 @@ def _part(source: Source, event: Event) -> tuple[float, float]:
     Half a tick earlier than the frames: seconds in binary are never exact, and a frame on the edge must not be lost.
     """
     half = float(source.time_base) / 2
-    start = max(event.start - MARGIN - half, 0.0)
+    # A part begins at 0; all of a recording would keep its clock, and show nothing for the hours before it.
+    keeps_clock = video.origin_of(source) > 0 and not source.clock_is_arbitrary
+    start = max(event.start - MARGIN - half, AT_ONCE if keeps_clock else 0.0)
     return start, event.end + MARGIN - half - start
 
 
