@@ -172,8 +172,14 @@ def test_what_is_no_toml_is_refused(tmp_path, content):
 def test_a_missing_recipe_and_a_folder_are_refused(tmp_path):
     with pytest.raises(BadRecipe, match="no recipe"):
         recipe.read(tmp_path / "none.toml")
-    with pytest.raises(BadRecipe):
+    with pytest.raises(BadRecipe, match=r"(?s)is a folder, and no recipe.*--videos"):
         recipe.read(tmp_path)
+
+
+def test_a_video_in_the_place_of_a_recipe_has_no_line_to_mend(tmp_path):
+    (tmp_path / "in.mp4").write_bytes(bytes(16) + b"\xf8")
+    with pytest.raises(BadRecipe, match="a video comes after --videos"):
+        recipe.read(tmp_path / "in.mp4")
 
 
 def test_every_wrong_entry_is_named_at_once(path):

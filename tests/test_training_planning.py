@@ -6,10 +6,11 @@ import time
 import pytest
 import torch
 
-from test_training import FAITHFUL, folder, play, recipe, stage
+from test_training import FAITHFUL, folder, play, recipe, stage, still
 from vidgan.errors import BadOption
 from vidgan.recipe import Data
-from vidgan.training import game, planning
+from vidgan.training import game, loop, planning
+from vidgan.verbs import train
 
 __all__ = ["folder"]  # a fixture
 TABLE = game.Table()
@@ -43,6 +44,20 @@ def test_too_short_a_time_is_an_error_that_says_how_long_it_takes(costs):
         planning.planned(recipe(), TABLE, 0.2, 1.0)
     with pytest.raises(BadOption, match=r"(?s)1 minute is too short.*at least 2 minutes;"):
         planning.planned(recipe(), TABLE, 1.0, 20.0)
+
+
+def test_minutes_for_one_stage_alone_are_refused_before_its_videos_are_prepared(folder, monkeypatch):
+    def prepared(*_):
+        raise AssertionError("hours of video")
+
+    monkeypatch.setattr(train, "_with_videos", prepared)
+    options = train.Options(videos=(folder,), minutes=5.0)
+    with pytest.raises(
+        BadOption, match=r"(?s)realistic\.steps is 0.*Leave --minutes out: --set faithful\.steps"
+    ):
+        train._train(
+            recipe(realistic=stage(FAITHFUL, steps=0)), folder, options, loop.Setup(say=print, tick=still)
+        )
 
 
 @pytest.mark.parametrize("validation", [0.01, 1.0, 4.0, 60.0])

@@ -1,5 +1,6 @@
 """Frames as they are, when they are."""
 
+import shlex
 import subprocess
 from fractions import Fraction
 from importlib.util import find_spec
@@ -247,7 +248,8 @@ def test_a_file_that_was_exchanged_meanwhile_is_noticed(tmp_path):
 
 def follow_advice(remedy: str, path: Path) -> None:
     """Run the command that an error gives, in the folder of `path`."""
-    words = [path.name if word == "IN" else word for word in remedy[remedy.index("ffmpeg ") :].split()]
+    names = {"IN": path.name, "OUT": "OUT.mp4"}
+    words = [names.get(word, word) for word in shlex.split(remedy[remedy.index("ffmpeg ") :])]
     command = [ffmpeg.program(), "-v", "fatal", "-nostdin", *words[1:]]
     subprocess.run(command, cwd=path.parent, check=True)
 
@@ -290,6 +292,35 @@ def test_a_clock_that_jumps_back_can_be_mended_as_the_error_says(tmp_path, suffi
     seconds = [frame.seconds for frame in read(probe(tmp_path / "OUT.mkv"))]
     steps = [later - sooner for sooner, later in pairwise(seconds)]
     assert steps == [Fraction(1, 25)] * 79
+
+
+@needs_ffmpeg
+def test_a_film_whose_clock_is_counted_anew_where_its_size_changes_can_be_split_in_two_steps(tmp_path):
+    """Recordings that were put behind each other as they are."""
+    for number, size in enumerate([(64, 48), (96, 64)]):
+        videos.write(tmp_path / f"{number}.ts", Film(width=size[0], height=size[1], times=range(40)))
+    (tmp_path / "in.ts").write_bytes(b"".join((tmp_path / f"{number}.ts").read_bytes() for number in (0, 1)))
+    with pytest.raises(BadVideo, match="jumps back") as reset:
+        list(read(probe(tmp_path / "in.ts")))
+    follow_advice(reset.value.remedy, tmp_path / "in.ts")
+    with pytest.raises(BadVideo, match="changes from 64x48 yuv420p to 96x64") as changed:
+        list(read(probe(tmp_path / "OUT.mkv")))
+    follow_advice(changed.value.remedy, tmp_path / "OUT.mkv")
+    assert [len(list(read(probe(tmp_path / f"PART{number}.mkv")))) for number in (0, 1)] == [40, 40]
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("suffix", "codec"), [("mov", "png"), ("webm", "libvpx-vp9")])
+def test_a_transparent_film_can_be_laid_over_black_as_the_error_says(tmp_path, suffix, codec):
+    path = tmp_path / f"in.{suffix}"
+    red = "color=red:size=64x48:rate=25:duration=0.2,format=rgba,colorchannelmixer=aa=0.3,format=yuva420p"
+    command = [ffmpeg.program(), "-v", "fatal", "-nostdin", "-f", "lavfi", "-i", red, "-c:v", codec]
+    subprocess.run([*command, str(path)], check=True)
+    with pytest.raises(BadVideo, match="transparent") as seen_through:
+        probe(path)
+    follow_advice(seen_through.value.remedy, path)
+    for frame in read(probe(tmp_path / "OUT.mp4")):
+        assert frame.pixels.mean(axis=(0, 1)) == pytest.approx([0.3 * 255, 0, 0], abs=6)
 
 
 def test_pixels_that_change_their_shape_on_the_way_are_said(tmp_path):

@@ -51,8 +51,18 @@ def read(recipe: str | Path, overrides: tuple[str, ...] = ()) -> Recipe:
         ) from None
     except RecursionError:
         raise _too_deep(str(path)) from None
-    except (OSError, ValueError) as error:  # of bytes, of TOML, and of a number with thousands of digits
+    except tomllib.TOMLDecodeError as error:
         raise BadRecipe(f"{path} cannot be read as TOML: {error}", "Mend that line.") from None
+    except IsADirectoryError:
+        raise BadRecipe(
+            f"{path} is a folder, and no recipe",
+            "Give the path of a .toml file; a folder of videos comes after --videos.",
+        ) from None
+    except (OSError, ValueError) as error:  # of bytes, and of a number with thousands of digits
+        raise BadRecipe(
+            f"{path} cannot be read as TOML: {error}",
+            "Give the path of a .toml file, in UTF-8; a video comes after --videos.",
+        ) from None
     folder = path.resolve().parent
     if isinstance(section := tree.get("data"), dict):
         for split in ("train", "val", "replay"):

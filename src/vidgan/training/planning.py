@@ -82,6 +82,15 @@ def _fresh(recipe: Recipe, stage: Stage, scale: int) -> tuple[torch.Tensor, torc
     return low, high
 
 
+def check(recipe: Recipe) -> None:
+    """Raises BadOption where there are no two stages to share out the time between."""
+    if not recipe.realistic.steps:
+        raise BadOption(
+            "--minutes shares out the time between two stages, and realistic.steps is 0",
+            "Leave --minutes out: --set faithful.steps=N says how long the first stage takes.",
+        )
+
+
 def planned(
     recipe: Recipe, table: game.Table, minutes: float, validation_seconds: float
 ) -> tuple[Recipe, str]:
@@ -91,11 +100,7 @@ def planned(
     Raises BadOption where that is too little for both stages.
     """
     own = distributed.means({"seconds": torch.tensor(validation_seconds)})["seconds"]
-    if not recipe.realistic.steps:
-        raise BadOption(
-            "--minutes shares out the time between two stages, and realistic.steps is 0",
-            "Give faithful.steps a number, or leave --minutes out.",
-        )
+    check(recipe)
     found = {stage: cost(recipe, stage, table, steps=PROBED) for stage in ("faithful", "realistic")}
     costs = {stage: one.seconds for stage, one in found.items()}
     before = sum(costs.values()) * PROBED + sum(one.filling for one in found.values())

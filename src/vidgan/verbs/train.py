@@ -129,6 +129,8 @@ def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) ->
         chosen = _as_planned(chosen, before)
         if distributed.rank() == 0:
             setup.say(f"--minutes plans a run when it begins: this one keeps its {chosen.steps} steps")
+    elif options.minutes is not None:
+        planning.check(chosen)
     run = running.create(
         chosen, folder
     )  # what cannot be played is refused before hours of video are prepared

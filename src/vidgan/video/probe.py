@@ -38,6 +38,10 @@ ORIENTATIONS = {
 # Codecs of single pictures: only the container can say that their frames are interlaced.
 HEADER_ONLY_INTERLACE = {"mjpeg", "rawvideo", "v210", "ffv1", "huffyuv", "ffvhuff", "utvideo", "jpeg2000"}
 
+# For the ffmpeg command that lays a transparent film over black, and its decoders that see what is transparent.
+_ON_BLACK = '"split[b][f];[b]drawbox=c=black:t=fill:replace=1[b];[b][f]overlay,format=yuv420p"'
+_SEES_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
 _MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _MAX_UNDECODABLE_PACKETS = 500  # before the first picture; a file that yields none by then is no video
 
@@ -190,9 +194,11 @@ def _check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
 def _check_colours(path: Path, stream: VideoStream, frame: av.VideoFrame, tags: Tags) -> None:
     has_alpha = any(component.is_alpha for component in frame.format.components)
     if has_alpha or stream.metadata.get("alpha_mode") == "1":
+        codec = stream.codec_context.codec.canonical_name
+        decoder = f"-c:v {_SEES_ALPHA[codec]} " if codec in _SEES_ALPHA else ""
         raise BadVideo(
             f"{path} is transparent in places ({frame.format.name}), which enhancing would lose",
-            "Lay it over a background first: ffmpeg -i IN -vf format=yuv420p OUT",
+            f"Lay it over a background first, here black: ffmpeg {decoder}-i IN -vf {_ON_BLACK} OUT",
         )
     if tags.matrix in UNSUPPORTED_MATRICES and not frame.format.is_rgb:
         raise BadVideo(

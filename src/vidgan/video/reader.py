@@ -23,7 +23,7 @@ from vidgan.video.colour import Converter
 from vidgan.video.deinterlacing import deinterlaced
 from vidgan.video.files import MAX_PIXELS, open_video, packets
 from vidgan.video.probe import Source
-from vidgan.video.timing import origin_of, segment
+from vidgan.video.timing import clock_jumps_back, origin_of, segment
 from vidgan.words import amount
 
 _LONGEST_STEP_BACK = 1  # seconds; more is a clock that was reset, less is one encoder's mistake
@@ -235,6 +235,7 @@ class _Decoded:
         self._last: tuple[int, int] | None = None  # when the last packet was due, and for how long, in ticks
         self._num_indexed = len(stream.index_entries)
         self._said_until: Fraction | None = None  # by any picture: how far the file knows of
+        self._at: Fraction | None = None  # when the picture before is shown
         self._aspect: Fraction | None = None  # of a pixel, as the decoder last said
 
     def pictures(self) -> Iterator[av.VideoFrame]:
@@ -342,8 +343,13 @@ class _Decoded:
         source = self._source
         found, expected = (frame.width, frame.height), (source.width, source.height)
         if found != expected or frame.format.name != source.pixel_format:
-            when = (frame.pts or 0) * source.time_base - origin_of(source)
-            at = f"{max(floor(when * 1000), 0) / 1000:.3f}"  # not after it, or it would fall to the part before
+            when = (frame.pts or 0) * source.time_base
+            if self._at is not None and self._at - when > _LONGEST_STEP_BACK:
+                raise clock_jumps_back(
+                    source, self._at
+                )  # a time that was counted anew is no place to split at
+            # Not after it, or it would fall to the part before.
+            at = f"{max(floor((when - origin_of(source)) * 1000), 0) / 1000:.3f}"
             raise BadVideo(
                 f"{source.path} changes from {source.width}x{source.height} {source.pixel_format} to "
                 f"{frame.width}x{frame.height} {frame.format.name} at {at} s",
@@ -360,6 +366,7 @@ class _Decoded:
             self._num_bad_frames += frame.is_corrupt and self._matters(frame.pts)
             end = (frame.pts + (frame.duration or 0)) * source.time_base
             self._said_until = max(end, self._said_until or end)
+            self._at = frame.pts * source.time_base
 
 
 def _in_order(
@@ -377,16 +384,7 @@ def _in_order(
             )
         if last is not None and pts <= last:
             if (last - pts) * source.time_base > _LONGEST_STEP_BACK:
-                # FFmpeg mends the clocks of broadcasts by itself; elsewhere pictures and sound are counted anew.
-                how = (
-                    "ffmpeg -fflags +genpts -i IN -c copy OUT.mkv"
-                    if source.clock_is_arbitrary
-                    else "ffmpeg -i IN -vf setpts=N/FRAME_RATE/TB -af asetpts=N/SR/TB -c:v ffv1 OUT.mkv"
-                )
-                raise BadVideo(
-                    f"{source.path}: its clock jumps back at {float(last * source.time_base):.2f} s",
-                    f"Mend its clock first: {how}",
-                )
+                raise clock_jumps_back(source, last * source.time_base)
             pts = last + 1
             num_moved += 1
         last = pts

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
-from vidgan.errors import BadOption
+from vidgan.errors import BadOption, BadVideo
 from vidgan.video.probe import Source
 
 
@@ -28,6 +28,19 @@ def origin_of(source: Source) -> Fraction:
     """What counts as 0 where seconds are asked for or told, on the clock of the source's pts."""
     # A little sound before zero is an encoder's run-in, and no part of what is shown.
     return source.start_seconds if source.clock_is_arbitrary else max(source.start_seconds, Fraction(0))
+
+
+def clock_jumps_back(source: Source, at: Fraction) -> BadVideo:
+    """What is told of a clock that is counted anew after this time, in seconds of the source's pts."""
+    # FFmpeg mends the clocks of broadcasts by itself; elsewhere pictures and sound are counted anew.
+    how = (
+        "ffmpeg -fflags +genpts -i IN -c copy OUT.mkv"
+        if source.clock_is_arbitrary
+        else "ffmpeg -i IN -vf setpts=N/FRAME_RATE/TB -af asetpts=N/SR/TB -c:v ffv1 OUT.mkv"
+    )
+    return BadVideo(
+        f"{source.path}: its clock jumps back at {float(at):.2f} s", f"Mend its clock first: {how}"
+    )
 
 
 LONGEST_SECONDS = 1e9  # thirty years: more is a slip of the pen
