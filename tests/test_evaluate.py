@@ -159,6 +159,13 @@ def test_a_prepared_data_set_gives_the_side_kept_for_the_end(tmp_path):
     assert found.clips[0].high(2).shape[0] == 2
 
 
+def test_of_a_single_prepared_video_none_is_kept_whatever_the_shares_and_another_is_asked_for(tmp_path):
+    exact(tmp_path / "in.mkv", list(moving(1, 8, 192, 256)))
+    vidgan.prepare(tmp_path / "in.mkv", dataset=tmp_path / "set", val=0, test=0.9)
+    with pytest.raises(BadVideo, match=r"(?s)no video to test on.*Name videos that were not trained on"):
+        footage.find(tmp_path / "set")
+
+
 # What is measured
 
 

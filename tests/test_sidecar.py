@@ -1,13 +1,18 @@
 """OUTPUT.json: one versioned model, written whole."""
 
 import json
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from vidgan import sidecar
+from vidgan.enhancing.telling import Result
 from vidgan.errors import BadOutput
 from vidgan.geometry import Map
+
+PAGE = Path(__file__).parents[1] / "docs" / "video.md"
 
 
 @pytest.fixture
@@ -28,6 +33,27 @@ def made(plan) -> sidecar.Sidecar:
         num_frames=2,
         frames=sidecar.PerFrame(seconds=[0.0, 0.04], began_shot=[True, False]),
     )
+
+
+@pytest.mark.parametrize("kind", [
+    sidecar.Sidecar, sidecar.Geometry, sidecar.File, sidecar.Settings, sidecar.PerFrame, sidecar.Cost,
+    sidecar.Timings, sidecar.Segment,
+], ids=lambda kind: kind.__name__)  # fmt: skip
+def test_every_field_stands_on_the_page(kind):
+    page = PAGE.read_text(encoding="utf-8").split("`OUTPUT.json` beside")[1]
+    names = {field.alias or name for name, field in kind.model_fields.items()}
+    assert not {name for name in names if f"`{name}`" not in page}
+
+
+def test_so_does_every_field_of_a_result():
+    page = PAGE.read_text(encoding="utf-8").split("## JSON")[1].split("`OUTPUT.json` beside")[0]
+    named = [
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in line.split("|")[1].split(", ")
+    ]
+    assert sorted(name.strip(" `") for name in named) == sorted(field.name for field in fields(Result))
 
 
 def test_a_file_that_cannot_be_read_does_not_say_who_made_it(tmp_path):

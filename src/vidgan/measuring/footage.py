@@ -211,7 +211,10 @@ def _prepared(data: Path) -> list[Clip]:
         if store.videos:
             break
     else:
-        raise BadVideo(f"{data} keeps no video to test on", "Prepare it again with a larger --test or --val.")
+        raise BadVideo(
+            f"{data} keeps no video to test on",
+            "Name videos that were not trained on; or prepare it again, with more of them or a larger --test or --val.",
+        )
 
     def reader(name: str) -> Callable[[int | None], np.ndarray]:
         whole = slice(None)
