@@ -250,6 +250,12 @@ def test_a_data_set_is_prepared_from_python(clip, tmp_path):
     assert list(shards.read_index(made).entries) and (made / "report.html").is_file()
 
 
+def test_without_a_source_nothing_is_prepared_and_one_is_asked_for(tmp_path):
+    with pytest.raises(BadOption, match="there is no SOURCE"):
+        vidgan.prepare(dataset=tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.mark.parametrize("told", [{"fidelity": 0.5}, {"restore": 0.5}, {"denoise": 0.5}])
 def test_a_given_generator_has_nothing_to_blend_with(clip, tmp_path, told):
     generator, _ = networks()

@@ -190,7 +190,10 @@ def enhance(
     threads: Threads = 0,
     codec: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="The video codec. By default H.264, for 10-bit sources HEVC."),
+        typer.Option(
+            metavar="NAME",
+            help="The video codec. By default H.264, for 10-bit sources HEVC; in .webm VP9 or AV1, in .avi MPEG-4.",
+        ),
     ] = None,
     crf: Annotated[
         float | None,

@@ -88,7 +88,10 @@ def _check(options: Options) -> None:
     if options.realism_every < 1:
         raise BadOption(f"--realism-every {options.realism_every} judges nothing", "Give 1 or more.")
     if options.realism_every > 1 and options.realism is None:
-        raise BadOption("--realism-every is given without --realism", "Name a training run with --realism.")
+        raise BadOption(
+            "--realism-every is given without --realism",
+            f"Add --realism {checkpoint.JUDGE}, or --realism RUN.",
+        )
     places.check(options, (options.video, sidecar.path_for(options.video), options.normal, options.realism))
     if options.clips is not None:
         for place in (options.report, options.json, options.csv):

@@ -40,6 +40,8 @@ def run(options: Options) -> shards.Index:
     Raises VidganError for what cannot be, and BadVideo in the end where nothing was kept.
     """
     console = progress.console()
+    if not options.sources:
+        raise BadOption("there is no SOURCE to prepare", "vidgan prepare SOURCE... DATASET")
     if options.val + options.test >= 1:
         raise BadOption(
             f"--val {options.val} and --test {options.test} leave nothing to train on", "Take smaller shares."
