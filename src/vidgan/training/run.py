@@ -187,7 +187,7 @@ def _grow(run: Run, start: str, weights: dict[str, Tensor]) -> None:
     except ValueError as error:
         raise BadRecipe(
             f"the recipe grows from {start}, which cannot be: {error}",
-            "Give [generator] the settings of that network, some of them larger; or partly = true takes what fits.",
+            "Give [generator] the settings of that network, some of them larger; or set partly in place of grown.",
         ) from None
 
 
