@@ -234,3 +234,12 @@ def test_home_and_end_stay_at_the_timeline(opened):
     assert (frame_of(opened), opened.evaluate("scrollY")) == (last, place)
     opened.keyboard.press("Home")
     assert (frame_of(opened), opened.evaluate("scrollY")) == (0, place)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_where_no_script_runs_the_page_says_why_its_film_stands(chromium, page, has_scripts):
+    window = chromium.new_context(java_script_enabled=has_scripts).new_page()
+    window.goto(page[0].as_uri())
+    assert window.locator("noscript p").is_visible() != has_scripts
+    window.close()

@@ -199,6 +199,7 @@ def _viewer(recorder: Recorder) -> str:
     if recorder.num_seen > recorder._step * len(recorder.seconds):
         every = f" (the first {len(recorder.seconds)} frames)"
     return f"""<h2>Before and after</h2>
+<noscript><p>The film needs this page's script, which is turned off here; the frames below need none.</p></noscript>
 <section id="viewer" aria-label="Before and after">
 <div class="stage"><canvas id="canvas" width="{recorder.row_size[0]}" height="{recorder.row_size[1]}" tabindex="0"
  aria-label="The left picture left of the line, the right one right of it"></canvas></div>
@@ -250,7 +251,7 @@ def _stills(name: str, moment: Moment) -> dict[str, bytes]:
 
 def _efficiency(found: Comparison) -> list[str]:
     names, rows = table.efficiency_rows(found)
-    return [page.heading("Efficiency"), page.table(("", *names), rows)] if rows else []
+    return [page.heading("Efficiency"), page.scroll(page.table(("", *names), rows))] if rows else []
 
 
 def _facts(recorder: Recorder) -> dict[str, object]:

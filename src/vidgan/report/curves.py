@@ -52,9 +52,9 @@ def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
             f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>',
         ]
     for x in across.ticks():
-        parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{_short(x)}</text>')
+        parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_short(x)}</text>')
     parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 1}" text-anchor="middle">{marks.axis}</text>'
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">{marks.axis}</text>'
     )
     parts += _lines(marks, across)
     for colour, (name, curve) in zip(COLOURS * len(drawn), drawn.items(), strict=False):

@@ -3,20 +3,25 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from vidgan import disk
 
+# What turns the letters after it around, as a name may do to the sentence that it stands in.
+TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # The browser itself is told to fetch nothing, whatever a file name may have smuggled in.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #777; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+h1, h2, h3, p { overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; }
+th, .scroll td:first-child { max-width: 16rem; white-space: normal; overflow-wrap: break-word; }
 td.number, th.number { text-align: right; }
 .scroll { overflow-x: auto; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 1rem; }
@@ -27,15 +32,22 @@ figcaption b { color: CanvasText; font-weight: 600; }
 .charts svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--soft); }
 svg .grid { stroke: var(--line); } svg .stage { stroke: var(--soft); stroke-dasharray: 4 3; }
 svg .event { stroke: #d22; stroke-dasharray: 2 2; }
-figcaption span { margin-left: .8rem; white-space: nowrap; }
+figcaption span { margin-left: .8rem; display: inline-block; }
 figcaption i { display: inline-block; width: .7rem; height: .7rem; margin-right: .3rem; border-radius: 2px; }
 .wide figure { margin-bottom: 1.5rem; } .wide figure img { height: auto; object-fit: contain; }
 pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--line); border-radius: 4px; font-size: .85rem; }
+i { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+@media print {
+  .scroll, pre { overflow: visible; } pre { white-space: pre-wrap; } .charts { grid-template-columns: 1fr 1fr; }
+  h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; }
+}
 """
 
 
 def page(title: str, sections: Iterable[str], *, script: str = "", style: str = "") -> str:
     """A whole document; the sections are HTML made by the functions below.
+
+    Letters that would turn others around are written out, wherever they stand.
 
     script  JavaScript: the only that may run, at the end of the page
     style   CSS beside the usual
@@ -45,7 +57,7 @@ def page(title: str, sections: Iterable[str], *, script: str = "", style: str = 
         digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
         policy += f"; script-src 'sha256-{digest}'; media-src blob:"
         last = [f"<script>{script}</script>"]
-    return "\n".join(
+    whole = "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
@@ -56,6 +68,7 @@ def page(title: str, sections: Iterable[str], *, script: str = "", style: str = 
             "</body></html>\n",
         ]
     )
+    return TURNING.sub(lambda found: ascii(found[0])[1:-1], whole)
 
 
 def heading(words: str) -> str:

@@ -12,7 +12,7 @@ SIDES = ("train", "val", "test")
 
 def write_report(index: shards.Index, folder: Path) -> Path:
     """report.html in the data set's folder."""
-    sections = [page.table(("", "sources", "clips", "photos", "frames"), summary(index))]
+    sections = [page.scroll(page.table(("", "sources", "clips", "photos", "frames"), summary(index)))]
     if reasons := dropped(index):
         sections += [page.heading("Left out"), page.table(("why", "number"), reasons.most_common())]
     shown = {side: [name for name, entry in index.entries.items() if entry.kept and entry.split == side]

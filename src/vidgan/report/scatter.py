@@ -8,6 +8,7 @@ from html import escape
 from vidgan.report.curves import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis
 
 FROM_EDGE = 14  # pixels that points keep from the frame
+LONGEST = 28  # letters of a name beside its point: half of the frame holds no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +36,11 @@ def scatter(title: str, axis: str, points: Sequence[Point]) -> str:
         )
         parts.append(f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{y:.3g}</text>')
     for x in dict.fromkeys((min(xs), max(xs))):
-        parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{10**x:.3g}</text>')
+        parts.append(
+            f'<text x="{across(x):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_short(10**x)}</text>'
+        )
     parts.append(
-        f'<text x="{WIDTH / 2}" y="{HEIGHT - 2}" text-anchor="middle">{escape(axis)}, logarithmic</text>'
+        f'<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">{escape(axis)}, logarithmic</text>'
     )
     for point, colour in zip(points, COLOURS * len(points), strict=False):
         x, y = across(math.log10(point.x)), up(point.y)
@@ -50,7 +53,13 @@ def scatter(title: str, axis: str, points: Sequence[Point]) -> str:
         )
         # Beside the point, on the side where there is room.
         anchor, shift = ("start", 8) if x < WIDTH / 2 else ("end", -8)
+        name = point.name if len(point.name) <= LONGEST else f"{point.name[: LONGEST - 3]}..."
         parts.append(
-            f'<text x="{x + shift:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">{escape(point.name)}</text>'
+            f'<text x="{x + shift:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
         )
     return f"<figure><figcaption><b>{escape(title)}</b></figcaption>{''.join(parts)}</svg></figure>"
+
+
+def _short(number: float) -> str:
+    """Three digits that count, and never as 2.11e+03."""
+    return f"{float(f'{number:.3g}'):g}"

@@ -125,7 +125,7 @@ def _summary(rows: Sequence[Row], first_real: int | None, ended: Collection[int]
         if any(name in row for row in shown.values()):
             numbers = [f"{row[name]:.4g}" if name in row else "" for row in shown.values()]
             table.append([words, *numbers, f"{better} is better"])
-    return page.table(["held-out clips", *shown, ""], table)
+    return page.scroll(page.table(["held-out clips", *shown, ""], table))
 
 
 def best_of(rows: Sequence[Row], first_real: int | None, ended: Collection[int]) -> Row | None:
