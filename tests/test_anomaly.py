@@ -202,7 +202,8 @@ def test_a_file_that_is_no_such_model_is_refused_with_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [
-    {"size": [40, 64]}, {"size": [40]}, {"threshold": "high"}, {"threshold": float("nan")}, {"frames": None}
+    {"size": [40, 64]}, {"size": [40]}, {"threshold": "high"}, {"threshold": float("nan")}, {"frames": None},
+    {"frames": float("inf")},
 ])  # fmt: skip
 def test_a_damaged_header_is_told_of(tmp_path, damage):
     path = saved(
@@ -213,6 +214,15 @@ def test_a_damaged_header_is_told_of(tmp_path, damage):
     tensors, header = checkpoint.load_tensors(path)
     told = json.loads(header[anomaly.HEADER]) | damage
     checkpoint.save_tensors(tensors, header | {anomaly.HEADER: json.dumps(told)}, path)
+    with pytest.raises(BadWeights, match="damaged header"):
+        anomaly.load(path, CPU)
+
+
+def test_a_header_nested_without_end_is_told_of(tmp_path):
+    usual = anomaly.Usual(torch.ones(10, 15), (40, 60), 1.5, 0.01, 100, 0.0)
+    path = saved(stays(), tmp_path / "model.safetensors", usual)
+    tensors, header = checkpoint.load_tensors(path)
+    checkpoint.save_tensors(tensors, header | {anomaly.HEADER: '{"size": ' * 100_000}, path)
     with pytest.raises(BadWeights, match="damaged header"):
         anomaly.load(path, CPU)
 

@@ -185,6 +185,12 @@ def mumbles(pixels):
 def infinite(pixels):
     return float("inf")
 
+def vast(pixels):
+    return 10 ** 400
+
+def afar(pixels):
+    return [(0, 0, 10 ** 400, 1)]
+
 def late(pixels):
     yield (1, 2, 3, 4)
     raise KeyError("x")
@@ -242,6 +248,8 @@ def test_json_alone_goes_to_standard_output(source, large, plug, capsys):
     ("--plug {plug}:breaks", 1, "breaks failed: ZeroDivisionError"),
     ("--plug {plug}:mumbles", 1, "mumbles gave [(1, 2, 3)]"),
     ("--plug {plug}:infinite --report out.html --json out.json", 1, "infinite gave inf"),
+    ("--plug {plug}:vast", 1, "vast gave 1000"),
+    ("--plug {plug}:afar", 1, "afar gave [(0, 0, 1000"),
     ("--plug {plug}:late", 1, "late failed: KeyError"),
     ("--plug {plug}:silent", 1, "silent gave None"),
     ("--plug {plug}:find --plug {plug}:find", 2, "two analysers are called find"),

@@ -350,7 +350,12 @@ def test_a_damaged_index_is_said(footage, tmp_path):
     folder = tmp_path / "set"
     prepared(footage, folder)
     (folder / "index.json").write_text("{")
-    with pytest.raises(VidganError, match="no index"):
+    with pytest.raises(VidganError, match="no index of a data set: Invalid JSON"):
+        dataset.Store(folder)
+    (folder / "index.json").write_text(
+        '{"schema_version": 1, "entries": {"a/b.mp4": {"kind": "video", "size": -0.5}}}'
+    )
+    with pytest.raises(VidganError, match=r"entries\.a/b\.mp4\.size: Input should be a valid integer"):
         dataset.Store(folder)
 
 

@@ -78,6 +78,25 @@ def test_a_line_cut_short_and_a_picture_cut_short_are_left_out(folder):
     assert page_of(folder).count("data:image/jpeg") == 4
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": 25, "val_psnr_y": [], "val_lpips": {}, "charbonnier": "x"}',
+        '{"step": 25, "event": "stopped"}',
+        '{"step": 25, "event": [], "why": null}',
+        '{"step": 25, "why": "x", "val_psnr_y": ' + "9" * 400 + "}",
+        '{"step": ' + "9" * 400 + "}",
+        '{"step": 25, "val_psnr_y": NaN, "accuracy": Infinity}',
+        '{"step": ' * 100_000,
+    ],
+)
+def test_a_line_that_others_have_changed_ends_no_training(folder, line):
+    before = page_of(folder)
+    with (folder / "log.jsonl").open("a") as file:
+        file.write(line + "\n")
+    assert page_of(folder).count("<circle") >= before.count("<circle")
+
+
 def test_after_a_roll_back_the_later_row_of_a_step_counts(folder):
     with (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps({"step": 20, "val_psnr_y": 19.5}) + "\n")

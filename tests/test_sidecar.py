@@ -113,7 +113,13 @@ def test_nonsense_is_refused(made, change):
 
 
 @pytest.mark.parametrize(
-    "matrix", [[[0, 0, 0], [0, 0, 0]], [[1, 2, 0], [2, 4, 0]], [[1e999, 0, 0], [0, 1, 0]]]
+    "matrix",
+    [
+        [[0, 0, 0], [0, 0, 0]],
+        [[1, 2, 0], [2, 4, 0]],
+        [[1e999, 0, 0], [0, 1, 0]],
+        [[1, 0, 0], [0, 1e300, 0]],
+    ],
 )
 def test_a_map_without_a_way_back_is_refused(made, matrix):
     told = json.loads(made.model_dump_json(by_alias=True))

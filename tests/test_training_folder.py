@@ -1,6 +1,7 @@
 """The folder of a run: what is written into it, and what is said where it cannot be."""
 
 import errno
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage, stil
 from vidgan import checkpoint, runs
 from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights, VidganError
 from vidgan.generators import recurrent
-from vidgan.recipe import Data, Losses, Recipe, read
+from vidgan.recipe import Data, Losses, Recipe, read, to_toml
 from vidgan.training import folder as place
 from vidgan.training import loop, same
 from vidgan.training import run as running
@@ -132,6 +133,14 @@ def test_the_command_prepares_nothing_for_a_folder_that_cannot_be(tmp_path):
         train.run(train.Options(videos=(tmp_path / "videos",), out=tmp_path / "file" / "run"))
 
 
+def test_a_recipe_without_footage_to_judge_by_is_said(folder, tmp_path):
+    told = tmp_path / "no_val.toml"
+    told.write_text(to_toml(recipe(data=Data(train=[tmp_path], val=[]))))
+    with pytest.raises(BadOption, match="nothing to judge by"):
+        train.run(train.Options(recipe=told, out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_two_trainings_into_one_folder_are_refused(folder, tmp_path):
     (tmp_path / "out").mkdir()
     with place.alone(tmp_path / "out"), pytest.raises(BadOutput, match="another process trains"):
@@ -145,9 +154,21 @@ def test_a_folder_of_which_nothing_came_goes_again(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("header", [{}, {"progress": "{}"}, {"progress": "no json"}, {"progress": "[]"}])
+@pytest.mark.parametrize("header", [
+    {}, {"progress": "{}"}, {"progress": "no json"}, {"progress": "[]"},
+    {"progress": "[" * 100_000}])  # fmt: skip
 def test_a_state_of_another_version_is_said(folder, header):
     checkpoint.save_tensors({"ema.head.bias": torch.zeros(1)}, header, runs.state_of(folder))
+    with pytest.raises(BadWeights, match="not the training state of this version"):
+        running.resume(running.create(recipe()), folder)
+
+
+def test_a_state_whose_step_is_no_number_is_said(folder):
+    made = running.create(recipe())
+    running.save(made, folder)
+    tensors, header = checkpoint.load_tensors(runs.state_of(folder))
+    progress = json.loads(header["progress"]) | {"step": "3"}
+    checkpoint.save_tensors(tensors, header | {"progress": json.dumps(progress)}, runs.state_of(folder))
     with pytest.raises(BadWeights, match="not the training state of this version"):
         running.resume(running.create(recipe()), folder)
 

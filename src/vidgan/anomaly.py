@@ -259,7 +259,7 @@ def load(path: Path, device: torch.device) -> Normal:
         )
         fits = tuple(usual.expected.shape) == tuple(-(-side // generator.fold) for side in usual.size)
         sound = usual.threshold > 0 and bool((usual.expected > 0).all() & usual.expected.isfinite().all())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         fits = sound = False
     if not fits or not sound:
         raise BadWeights(

@@ -22,10 +22,15 @@ class Part(BaseModel):
 Rows = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
+MOST = 1e7  # of a number in a map: sizes and scales are far smaller
+
+
 def _with_way_back(matrix: Rows) -> Rows:
     (xx, xy, _), (yx, yy, _) = matrix
     if xx * yy == xy * yx:
         raise ValueError("a map onto a line has no way back")
+    if max(abs(number) for row in matrix for number in row) > MOST:
+        raise ValueError("a map of such numbers leads out of every picture")
     return matrix
 
 

@@ -90,7 +90,7 @@ def read_index(folder: Path) -> Index:
         index = Index.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise VidganError(
-            f"{path} is no index of a data set: {str(error).splitlines()[0]}",
+            f"{path} is no index of a data set: {_first_fault(error)}",
             "Prepare the data set again, into another folder.",
         ) from None
     if index.schema_version != SCHEMA:
@@ -98,6 +98,15 @@ def read_index(folder: Path) -> Index:
             f"{path} was written by another version of vidgan", "Prepare the data set again, elsewhere."
         )
     return index
+
+
+def _first_fault(error: OSError | ValidationError) -> str:
+    """What is wrong, and at which entry."""
+    if isinstance(error, OSError):
+        return str(error)
+    fault = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {fault['msg']}" if place else fault["msg"]
 
 
 def write_index(index: Index, folder: Path) -> None:

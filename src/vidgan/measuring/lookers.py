@@ -9,6 +9,7 @@ import math
 import numbers
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,12 +129,13 @@ def _plugged(name: str, function: Plug) -> Looker:
         except (Exception, SystemExit) as error:
             raise _failed(name, error) from error
         if isinstance(given, numbers.Real):
-            if math.isinf(given):
-                raise BadAnalyser(f"{name} gave {given}", "Give a finite number, or NaN for none.")
-            return float(given)
+            with suppress(OverflowError):  # of a whole number that no float holds
+                if not math.isinf(number := float(given)):
+                    return number
+            raise BadAnalyser(f"{name} gave {_short(given)}", "Give a finite number, or NaN for none.")
         try:
             return [_finding(row) for row in given]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadAnalyser(
                 f"{name} gave {_short(given)}: {error}",
                 "Give rows of (left, top, right, bottom[, score[, label]]) in pixels, or a number.",

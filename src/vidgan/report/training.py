@@ -79,16 +79,23 @@ def write_report(folder: Path) -> Path:
 
 
 def read_log(path: Path) -> list[Row]:
-    """Its lines; one that a kill cut short is left out."""
+    """Its lines; one that a kill cut short is left out, as is what other hands have made of it."""
     rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = json.loads(line, parse_int=_number)
+        except (ValueError, RecursionError):
             continue
         if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(row)
+            kind = str if "event" in row else int | float
+            told = {key: value for key, value in row.items() if key == "step" or isinstance(value, kind)}
+            if "event" not in row or {"event", "why"} <= told.keys():
+                rows.append(told)
     return rows
+
+
+def _number(digits: str) -> int | float:
+    return int(digits) if len(digits) < 16 else float(digits)  # larger ones cannot be drawn
 
 
 def _parsed(text: str) -> dict[str, Any]:

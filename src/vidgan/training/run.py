@@ -323,11 +323,13 @@ def resume(run: Run, folder: Path, *, change: bool = False) -> Run:
     try:
         progress = json.loads(header["progress"])
         for name in PROGRESS:
+            if not isinstance(progress[name], type(getattr(run, name))):
+                raise TypeError(name)
             setattr(run, name, progress[name])
         run.watch = Watch(**progress["watch"])
         scalers = dict(progress["scalers"])
         before = Recipe.model_validate_json(header["recipe"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         raise BadWeights(
             f"{path} is not the training state of this version",
             "Use the version that it was made with, or train into another folder with --out.",

@@ -147,6 +147,11 @@ def _train(chosen: Recipe, folder: Path, options: Options, setup: loop.Setup) ->
         raise BadOption(
             "there is nothing to train on", "Name a folder: --videos DIR; or a recipe with [data]."
         )
+    if not chosen.data.val:
+        raise BadOption(
+            "there is nothing to judge by: [data] val is empty",
+            "Name footage there; what train names, named again, holds some of it out.",
+        )
     run.recipe = chosen
     trained = loop.train(run, folder, setup)
     if distributed.rank() == 0:
