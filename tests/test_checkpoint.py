@@ -66,6 +66,17 @@ def test_tensors_come_back_to_the_bit_whatever_their_layout(tmp_path):
     assert all(torch.equal(tensors[name], weights[name]) for name in weights)
 
 
+def test_what_was_loaded_has_nothing_more_to_do_with_its_file(tmp_path):
+    """Windows lets nobody replace a file that is mapped: a training that goes on could not be saved there."""
+    path = tmp_path / "state.safetensors"
+    checkpoint.save_tensors({"weight": torch.ones(1 << 16)}, {}, path)
+    tensors, _ = checkpoint.load_tensors(path)
+    with path.open("rb+") as file:
+        file.seek(-4 * (1 << 16), 2)
+        file.write(bytes(4 * (1 << 16)))
+    assert (tensors["weight"] == 1).all()
+
+
 @pytest.mark.parametrize("length", [0, 5, 100, 2000, -1])
 def test_a_truncated_file_is_refused(model, length):
     model.write_bytes(model.read_bytes()[:length])

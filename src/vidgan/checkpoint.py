@@ -71,7 +71,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise BadWeights(f"{path} may not be read", "Change its permissions.")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            # Copied: a tensor of a mapped file changes with it, and Windows lets nothing replace such a file.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise BadWeights(f"{path} is not a safetensors file ({error})", "Fetch or train it again.") from None
 
