@@ -36,6 +36,18 @@ def test_what_a_shell_has_ignored_stays_ignored():
     assert asked.signal == 0
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has the signal itself")
+def test_a_closed_window_asks_for_the_end_as_a_polite_kill_does():
+    """Windows tells of it with a signal that no other system has."""
+    code = (
+        "import os, signal; signal.SIGBREAK = signal.SIGUSR1\n"
+        "from vidgan import interrupt\n"
+        "with interrupt.remembered(asked := interrupt.Asked()): os.kill(os.getpid(), signal.SIGUSR1)\n"
+        "assert asked.signal == signal.SIGUSR1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 VIDGAN = [sys.executable, "-m", "vidgan"]
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# Windows has no SIGHUP.
-POLITE = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# Windows has no SIGHUP; of a window that is closed, SIGBREAK tells there.
+NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"
+POLITE = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 
 
 @dataclass

@@ -18,6 +18,7 @@ import typer
 from vidgan.cli import analyze, compare, enhance, evaluate, export, impact, models, prepare, train
 from vidgan.cli.app import app
 from vidgan.errors import BadOption, VidganError, printable
+from vidgan.interrupt import POLITE
 
 __all__ = [
     "analyze",
@@ -102,9 +103,8 @@ def _clean_up_when_terminated() -> None:
         raise SystemExit(128 + number)
 
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+        for number in POLITE:
+            if number != signal.SIGINT and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
                 signal.signal(number, stop)
 
 

@@ -30,6 +30,9 @@ Status = Literal["waiting", "running", "done", "skipped", "failed", "stopped"]
 EVERY_SECONDS = 0.2  # at most, a process tells how far it is
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 30.0  # from a second Ctrl-C until processes are ended
+# How a process is asked to stop. On Windows Ctrl-C is heard by a whole console or by nobody, Ctrl-Break by a group.
+STOP: int = getattr(signal, "CTRL_BREAK_EVENT", signal.SIGINT)
+BROKEN_OFF = 0xC000013A  # the exit code of who was ended by it
 
 
 @dataclass
@@ -78,7 +81,7 @@ def run(
                 if not running:
                     break
                 for process in running.values() if asked.signal else ():
-                    process.stop(signal.SIGINT)
+                    process.stop()
                 _hear(entries, running, events, say)
                 show()
     except BaseException:
@@ -106,7 +109,9 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},  # as it is read here, whatever the console's is
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
         self.said: list[str] = []
         self.has_ended = False
@@ -126,11 +131,12 @@ class _Process:
     def code(self) -> int:
         return self._process.wait()
 
-    def stop(self, number: int, *, again: bool = False) -> None:
+    def stop(self, *, again: bool = False) -> None:
         """Ask once, unless again."""
         if again or not self.was_asked:
             self.was_asked = True
-            self._process.send_signal(number)
+            with suppress(OSError):  # of Windows, where there is no console: it is ended when patience is
+                self._process.send_signal(STOP)
 
     def kill(self) -> None:
         self._process.kill()
@@ -147,7 +153,7 @@ class _Process:
     def _read(self, pipe: IO[bytes], kind: str) -> None:
         with pipe:
             for line in pipe:
-                self._events.put((self._number, kind, line.decode(errors="replace").rstrip("\n")))
+                self._events.put((self._number, kind, line.decode(errors="replace").rstrip("\r\n")))
 
     def _wait(self, readers: list[threading.Thread]) -> None:
         for reader in readers:
@@ -194,7 +200,7 @@ def _close(entry: Entry, process: _Process) -> None:
     code = process.code
     if entry.status != "running":
         return
-    if process.was_asked and (-code in POLITE or code - 128 in POLITE):
+    if process.was_asked and (-code in POLITE or code - 128 in POLITE or code == BROKEN_OFF):
         entry.status, entry.note = "stopped", ""
     elif code < 0:
         name = signal.Signals(-code).name
@@ -208,7 +214,7 @@ def _close(entry: Entry, process: _Process) -> None:
 def _end(running: dict[int, _Process]) -> None:
     """A second Ctrl-C: ask again, and wait no longer than must be."""
     for process in running.values():
-        process.stop(signal.SIGINT, again=True)
+        process.stop(again=True)
     until = time.monotonic() + PATIENCE_SECONDS
     for process in running.values():
         if not process.wait(max(0.0, until - time.monotonic())):
@@ -236,7 +242,8 @@ def serve(work: Callable[[Options, Tick], Result]) -> int:
 
     Where nobody listens any more, it ends as after Ctrl-C.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in {signal.SIGINT, getattr(signal, "SIGBREAK", signal.SIGINT)}:
+        signal.signal(number, signal.default_int_handler)
     with _telling() as tell:
         last = 0.0
 
@@ -247,7 +254,7 @@ def serve(work: Callable[[Options, Tick], Result]) -> int:
                 last = now
                 try:
                     tell({"share": done / total if total else 0.0, "note": note})
-                except BrokenPipeError:
+                except OSError:  # a broken pipe, which Windows calls an invalid argument
                     raise KeyboardInterrupt from None
 
         try:
