@@ -11,6 +11,7 @@ import pytest
 
 from enhancing import names, shown
 from test_enhance_resume import FOLDER, FRAMES, WORDS, enhance, fails, models, same, stopped, write_source
+from test_lock import open_locks_stay
 from vidgan import checkpoint, sidecar
 from vidgan.enhancing import kept, making
 from vidgan.enhancing.job import prepare
@@ -18,7 +19,7 @@ from vidgan.enhancing.options import Options
 from vidgan.generators.recurrent import Generator
 from vidgan.video import writer
 
-__all__ = ["enhance", "models", "stopped"]  # fixtures
+__all__ = ["enhance", "models", "open_locks_stay", "stopped"]  # fixtures
 
 
 # --- trouble
@@ -129,6 +130,13 @@ def test_two_runs_for_one_output_do_not_meet(enhance, capsys):
     assert "another vidgan is making out.mkv" in found and remedy.strip()
     held.close()
     assert enhance(*WORDS) == 0
+
+
+def test_nothing_stays_beside_an_output_where_no_open_file_can_be_taken_away(tmp_path, open_locks_stay):
+    with kept.Kept(tmp_path / "out.mkv", {}, start_over=False, say=print) as folder:
+        assert any(tmp_path.iterdir())
+        folder.done()
+    assert not any(tmp_path.iterdir())
 
 
 # --- what the output tells

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,19 @@ def taken_elsewhere(path) -> bool:
         [sys.executable, "-c", TAKE, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
     return run.stdout == "False\n"
+
+
+@pytest.fixture
+def open_locks_stay(monkeypatch):
+    """As on Windows, which takes no open file away."""
+    unlink = os.unlink
+
+    def refuse(path, **options):
+        if "lock" in Path(path).name and any(not file.closed for file in lock._held):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        unlink(path, **options)
+
+    monkeypatch.setattr(os, "unlink", refuse)
 
 
 def test_a_place_is_held_by_one_process_until_it_lets_go(tmp_path):
@@ -49,6 +63,25 @@ def test_a_lock_whose_file_was_taken_away_counts_for_nothing(tmp_path):
         (tmp_path / "lock").unlink()
         with lock.take(tmp_path / "lock") as other:
             assert other is not None
+
+
+def test_who_leaves_takes_the_file_along(tmp_path):
+    held = lock.take(tmp_path / "lock")
+    lock.leave(held, tmp_path / "lock")
+    assert held.closed and not any(tmp_path.iterdir())
+
+
+def test_who_leaves_takes_the_file_along_where_no_open_one_can_be(tmp_path, open_locks_stay):
+    lock.leave(lock.take(tmp_path / "lock"), tmp_path / "lock")
+    assert not any(tmp_path.iterdir())
+
+
+def test_who_leaves_lets_another_s_file_be(tmp_path):
+    held = lock.take(tmp_path / "lock")
+    (tmp_path / "lock").unlink()
+    with lock.take(tmp_path / "lock"):
+        lock.leave(held, tmp_path / "lock")
+        assert taken_elsewhere(tmp_path / "lock")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import footage
+from test_lock import open_locks_stay
 from test_prepare import video
 from test_training import FAITHFUL, REALISTIC, folder, play, recipe, stage, still
 from vidgan import checkpoint, runs
-from vidgan.errors import BadOption, BadOutput, BadRecipe, BadWeights, VidganError
+from vidgan.errors import BadOption, BadOutput, BadRecipe, BadVideo, BadWeights, VidganError
 from vidgan.generators import recurrent
 from vidgan.recipe import Data, Losses, Recipe, read, to_toml
 from vidgan.training import folder as place
@@ -21,7 +22,7 @@ from vidgan.training import loop, same
 from vidgan.training import run as running
 from vidgan.verbs import train
 
-__all__ = ["folder"]  # a fixture
+__all__ = ["folder", "open_locks_stay"]  # fixtures
 
 
 def test_the_recipe_that_is_left_plays_again_from_anywhere(folder, tmp_path, monkeypatch):
@@ -60,6 +61,12 @@ def test_a_disk_that_fills_up_leaves_the_recipe_before_whole(tmp_path, monkeypat
         place.write_recipe(recipe(seed=2), tmp_path)
     assert read(tmp_path / "recipe.toml").seed == 1
     assert [file.name for file in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+def test_nothing_stays_of_a_new_folder_where_no_open_file_can_be_taken_away(tmp_path, open_locks_stay):
+    with pytest.raises(BadVideo), place.alone(tmp_path / "run"):
+        raise BadVideo("nothing to train on")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("below", ["", "run", "deep/run"])

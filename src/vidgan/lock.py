@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 from weakref import WeakSet
@@ -23,12 +24,27 @@ def take(path: Path) -> IO[bytes] | None:
         if error.errno not in WITHOUT:
             file.close()
             return None
-    # Whoever held it may just have taken the folder away.
-    if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+    if not _is_at(file, path):  # whoever held it may just have taken the folder away
         file.close()
         return None
     _held.add(file)
     return file
+
+
+def leave(file: IO[bytes], path: Path) -> None:
+    """Let the lock go, and take its file away if it is still there: another's of that name stays."""
+    with file, suppress(OSError):
+        if not _is_at(file, path):
+            return
+        try:
+            path.unlink()
+        except PermissionError:  # Windows takes no open file away
+            file.close()
+            path.unlink()  # unless another has opened it meanwhile
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
 
 
 def _lock(file: IO[bytes]) -> None:

@@ -99,8 +99,8 @@ class Kept:
                 self._open()
             except BaseException as error:  # also a signal
                 if is_new and not isinstance(error, BadOutput):  # which says that it is another run's
-                    shutil.rmtree(self.folder, ignore_errors=True)
-                if self._lock is not None:
+                    self._take_away()
+                elif self._lock is not None:
                     self._lock.close()
                 raise
         except OSError as error:
@@ -112,9 +112,10 @@ class Kept:
     ) -> None:
         assert self._lock is not None
         stays = bool(self.segments) and not self._is_done and (self.folder / JOURNAL).exists()
-        if not stays:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.close()
+        if stays:
+            self._lock.close()
+        else:
+            self._take_away()
         if not self.segments and isinstance(error, KeyboardInterrupt | SystemExit):
             self._say("stopped before the first segment was whole: nothing is kept")
         if not stays or error is None:
@@ -126,6 +127,13 @@ class Kept:
             error.remedy = f"{error.remedy} {told}."
         else:
             error.remedy = f"{error.remedy} {told}: {self.how} goes on.".strip()
+
+    def _take_away(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:  # Windows has left its file, which was still open
+            lock.leave(self._lock, self.folder / LOCK)
+            with suppress(OSError):
+                self.folder.rmdir()
 
     def done(self) -> None:
         """The output has its name: nothing needs to be kept when the block ends."""

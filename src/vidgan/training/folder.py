@@ -64,14 +64,13 @@ def alone(folder: Path) -> Iterator[None]:
         raise BadOutput(
             f"another process trains into {folder}", "Wait for it, or name another folder with --out."
         )
-    with held:
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # Windows takes no open file away
-                (folder / LOCK).unlink()
-                if is_new:
-                    folder.rmdir()  # where it is empty
+    try:
+        yield
+    finally:
+        lock.leave(held, folder / LOCK)
+        if is_new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # where it is empty
 
 
 def write_recipe(recipe: Recipe, folder: Path) -> None:

@@ -106,8 +106,8 @@ def _alone(folder: Path) -> Iterator[None]:
             yield
         except BaseException:
             if is_new and [path.name for path in folder.iterdir()] == [LOCK]:
-                with suppress(OSError):  # Windows takes no open file away
-                    (folder / LOCK).unlink()
+                lock.leave(held, folder / LOCK)
+                with suppress(OSError):
                     folder.rmdir()
             raise
 
