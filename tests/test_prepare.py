@@ -346,19 +346,6 @@ def test_two_folders_of_one_name_are_told_apart(tmp_path):
         sources.find((tmp_path / "one" / "x", tmp_path / "two" / "x"))
 
 
-def test_a_damaged_index_is_said(footage, tmp_path):
-    folder = tmp_path / "set"
-    prepared(footage, folder)
-    (folder / "index.json").write_text("{")
-    with pytest.raises(VidganError, match="no index of a data set: Invalid JSON"):
-        dataset.Store(folder)
-    (folder / "index.json").write_text(
-        '{"schema_version": 1, "entries": {"a/b.mp4": {"kind": "video", "size": -0.5}}}'
-    )
-    with pytest.raises(VidganError, match=r"entries\.a/b\.mp4\.size: Input should be a valid integer"):
-        dataset.Store(folder)
-
-
 def test_names_from_files_cannot_leave_the_report(tmp_path):
     save(nature(1), tmp_path / "in" / "<script>alert(1)<" / "a.png")
     prepared(tmp_path / "in", tmp_path / "set")

@@ -11,7 +11,7 @@ from footage import moving
 from test_prepare import prepared, video
 from vidgan import cli
 from vidgan.dataset import Store, shards
-from vidgan.errors import BadVideo
+from vidgan.errors import BadVideo, VidganError
 from vidgan.preparation import prepare as preparing
 from vidgan.preparation import sources
 
@@ -105,7 +105,7 @@ def test_a_read_that_failed_is_tried_again(clip, tmp_path, monkeypatch):
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again(clip, tmp_path, monkeypatch):
-    from vidgan.errors import BadVideo
+    from vidgan.errors import BadVideo, VidganError
 
     def fail(*_):
         raise BadVideo(f"{clip} cannot be read: Permission denied", "")
@@ -209,3 +209,16 @@ def test_pictures_that_may_not_be_read_end_nothing(clip, tmp_path, monkeypatch):
     found = prepared(clip.parent, tmp_path / "set")
     assert sum("Permission denied" in entry.broken for entry in found.entries.values()) == 6
     assert any(entry.clips for entry in found.entries.values())
+
+
+def test_a_damaged_index_is_said(clip, tmp_path):
+    folder = tmp_path / "set"
+    prepared(clip, folder)
+    (folder / "index.json").write_text("{")
+    with pytest.raises(VidganError, match="no index of a data set: Invalid JSON"):
+        Store(folder)
+    (folder / "index.json").write_text(
+        '{"schema_version": 1, "entries": {"a/b.mp4": {"kind": "video", "size": -0.5}}}'
+    )
+    with pytest.raises(VidganError, match=r"entries\.a/b\.mp4\.size: Input should be a valid integer"):
+        Store(folder)
