@@ -13,7 +13,7 @@ from footage import moving, nature, save
 from videos import Film, write
 from vidgan import cli, dataset
 from vidgan.dataset import shards
-from vidgan.errors import BadOption, BadVideo, VidganError
+from vidgan.errors import BadOption, BadVideo
 from vidgan.preparation import alike, judging, sources
 from vidgan.recipe import Data
 from vidgan.training import ground

@@ -105,7 +105,7 @@ def test_a_read_that_failed_is_tried_again(clip, tmp_path, monkeypatch):
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again(clip, tmp_path, monkeypatch):
-    from vidgan.errors import BadVideo, VidganError
+    from vidgan.errors import BadVideo
 
     def fail(*_):
         raise BadVideo(f"{clip} cannot be read: Permission denied", "")
