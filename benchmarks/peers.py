@@ -11,7 +11,7 @@ from vidgan.measuring.ncnn import PEERS as KNOWN
 from vidgan.measuring.ncnn import Network, cost
 
 CACHE = Path(os.environ.get("VIDGAN_BENCH_CACHE") or Path.home() / ".cache" / "vidgan" / "bench")
-PEERS = {name: KNOWN[name] for name in ("span", "clearreality", "animevideov3", "x4plus")}
+PEERS = {name: KNOWN[name] for name in ("span", "clearreality", "kendata", "animevideov3", "x4plus")}
 SLOW = 1000 / (320 * 180)  # GFLOP a small pixel
 
 

