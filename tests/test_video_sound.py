@@ -99,6 +99,43 @@ def test_a_part_is_cut_to_the_sample(tmp_path):
     assert np.array_equal(sound_of(out)[3], whole[:, 19200 : 19200 + 42240])
 
 
+def test_an_mp4_with_sound_that_no_muxer_writes_there_keeps_it(tmp_path):
+    """As cameras name their files: what a .mp4 is called says nothing of what it holds."""
+    path, out = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    with_tone(tmp_path / "in.mov", "pcm_mulaw").rename(path)
+    assert "audio stream 1 (pcm_mulaw, eng) is written as aac" in copy(path, out)
+    assert sound_of(out)[0] == "aac"
+    assert clicks_of(out) == pytest.approx(CLICKS, abs=0.001)
+
+
+def test_of_24_bits_none_is_lost(tmp_path):
+    path, out = tmp_path / "in.mov", tmp_path / "out.mkv"
+    values = np.arange(19200, dtype=np.int32) * 8191 % 2**23
+    with av.open(str(path), "w") as container:
+        stream, sound = videos.add_film(container, Film()), container.add_stream("pcm_f32be", rate=48000)
+        sound.layout = "mono"
+        samples = (values[None] / 2**23).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 48000, 0, Fraction(1, 48000)
+        container.mux([*sound.encode(frame), *sound.encode(None)])
+        videos.encode(container, stream, Film())
+    copy(path, out)
+    assert sound_of(out)[0] == "flac"
+    assert np.array_equal(sound_of(out)[3], values[None] << 8)
+
+
+def test_what_a_decoder_gives_late_is_heard_too(tmp_path):
+    path, out = tmp_path / "in.wmv", tmp_path / "out.mkv"
+    film = Film(times=tuple(range(50)), codec="mpeg4", options={})
+    with av.open(str(path), "w") as container:
+        stream, tone = videos.add_film(container, film), videos.add_sound(container, "wmav2", "eng")
+        tone.bit_rate = 64000
+        videos.encode_tone(container, tone, seconds=2)
+        videos.encode(container, stream, film)
+    copy(path, out)
+    assert sound_of(out)[3].shape == sound_of(path)[3].shape
+
+
 def edges_of(path: Path) -> list[float]:
     """When it gets loud and quiet, in seconds on the file's clock, whichever way the file tells a pause."""
     loud: list[float] = []
@@ -132,27 +169,50 @@ def test_what_cannot_be_decoded_is_silence_and_said(tmp_path):
     with av.open(str(path), "w") as container:
         stream, tone = videos.add_film(container, film), videos.add_sound(container, "flac", "eng")
         for number, packet in enumerate(tone_packets(tone)):
-            if number == 3:
-                spoilt = av.Packet(b"no sound at all")
-                spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
-                spoilt.duration, spoilt.stream = packet.duration, tone
-                packet = spoilt
-            container.mux(packet)
+            container.mux(spoilt(packet) if number == 3 else packet)
         videos.encode(container, stream, film)
     said = copy(path, out)
     assert "audio stream 1 (flac, eng): 1 packet could not be decoded; silence fills the gap" in said
     assert clicks_of(out) == pytest.approx([0.5, 1.0, 1.5], abs=0.001)
 
 
+@pytest.mark.parametrize(("start", "is_said"), [(0.0, True), (0.3, False)])
+def test_short_packets_that_cannot_be_decoded_move_nothing(tmp_path, start, is_said):
+    """Two of 21 ms, each shorter than what sound may be off its film."""
+    path, out = tmp_path / "in.mkv", tmp_path / "out.webm"
+    film = Film(times=tuple(range(50)))
+    with av.open(str(path), "w") as container:
+        stream, tone = videos.add_film(container, film), videos.add_sound(container, "aac", "eng")
+        packets = [packet for frame in tone_frames() for packet in tone.encode(frame)]
+        for number, packet in enumerate([*packets, *tone.encode(None)]):
+            container.mux(spoilt(packet) if number in (5, 9) else packet)
+        videos.encode(container, stream, film)
+    said = copy(path, out, start=start)
+    assert any("2 packets could not be decoded" in line for line in said) == is_said
+    assert clicks_of(out) == pytest.approx([click - start for click in CLICKS], abs=0.002)
+
+
+def spoilt(packet: av.Packet) -> av.Packet:
+    other = av.Packet(b"no sound at all")
+    other.pts, other.dts, other.time_base = packet.pts, packet.dts, packet.time_base
+    other.duration, other.stream = packet.duration, packet.stream
+    return other
+
+
 def tone_packets(tone: av.AudioStream) -> Iterable[av.Packet]:
+    for frame in tone_frames():
+        yield from tone.encode(frame)
+    yield from tone.encode(None)
+
+
+def tone_frames() -> Iterable[av.AudioFrame]:
     for start in range(0, 96000, 960):
         t = np.arange(start, start + 960)
         loud = (t % 24000 < 480) & (t >= 24000)
         samples = np.where(loud, 16000 * np.sin(t * 0.2), 0).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
-        yield from tone.encode(frame)
-    yield from tone.encode(None)
+        yield frame
 
 
 def test_sound_may_change_its_rate_and_channels_on_the_way(tmp_path):

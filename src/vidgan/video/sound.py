@@ -1,6 +1,7 @@
 """Sound in another form, where the container, or those who play it, do not know the source's."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from fractions import Fraction
 
 import av
@@ -38,6 +39,7 @@ class Sound:
         self.codec = container.sound
         self._name, self._say = describe_other(source), say
         opened = _opened(self.codec, source)
+        self._decoder = source.codec_context
         self._rate = opened.sample_rate
         stream = output.add_stream(opened.name, rate=self._rate)
         assert isinstance(stream, av.AudioStream)
@@ -51,24 +53,36 @@ class Sound:
         self._part: Segment | None = None
         self._due: int | None = None  # the sample to be encoded next, counted from the output's zero
         self._num_damaged = 0
+        self._is_torn = False  # whether packets that could not be decoded lie before the next frame
 
     def take(self, packet: av.Packet, part: Segment) -> Iterator[av.Packet]:
         self._part = part
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            self._num_damaged += 1
+            # Packets are read from before the part on: nobody misses those.
+            self._num_damaged += packet.pts is None or part.holds(packet.pts * packet.time_base)
+            self._is_torn = True
             return
         for frame in frames:
             if isinstance(frame, av.AudioFrame):
                 yield from self._converted(frame)
 
     def rest(self) -> Iterator[av.Packet]:
+        if self._part is not None:
+            yield from self._kept_back()
         yield from self._flushed()
         yield from self.stream.encode(None)
         if self._num_damaged:
             lost = amount(self._num_damaged, "packet")
             self._say(f"{self._name}: {lost} could not be decoded; silence fills the gap")
+
+    def _kept_back(self) -> Iterator[av.Packet]:
+        """What decoders give late: Windows Media's are a frame behind."""
+        assert isinstance(self._decoder, AudioCodecContext)
+        with suppress(av.FFmpegError):
+            for frame in self._decoder.decode(None):
+                yield from self._converted(frame)
 
     def _converted(self, frame: av.AudioFrame) -> Iterator[av.Packet]:
         """In the encoder's rate, channels and format, to whatever the source changes on its way."""
@@ -87,7 +101,7 @@ class Sound:
     def _placed(self, frames: Iterable[av.AudioFrame]) -> Iterator[av.Packet]:
         """What of the frames is in the part, each sample when it is due."""
         assert self._part is not None
-        part = self._part
+        part, most = self._part, MOST_OFFSET * self._rate
         for frame in frames:
             samples = frame.to_ndarray().reshape(self._planes, -1)
             if frame.pts is not None and frame.time_base is not None:
@@ -100,8 +114,9 @@ class Sound:
                 if begin + frame.samples <= edge:
                     continue
                 self._due = edge if self._is_unbroken else max(begin, edge)
-            elif abs(begin - self._due) <= MOST_OFFSET * self._rate:
+            elif -most <= begin - self._due <= (0 if self._is_torn else most):
                 begin = self._due  # times are rounded: counted on, they do not jitter
+            self._is_torn = False
             while self._due < begin and self._left(1):
                 pause = min(begin - self._due, _SILENCE)
                 yield from self._encoded(np.zeros((self._planes, pause * self._width), samples.dtype))
@@ -147,24 +162,20 @@ def _opened(codec: str, source: Stream) -> AudioCodecContext:
     if not isinstance(decoder, AudioCodecContext):
         raise LookupError(f"nothing here decodes {codec_name(source)}")
     coder = av.Codec(_ENCODERS.get(codec, codec), "w")
-    rates, formats = coder.audio_rates, coder.audio_formats
-    rate = (
-        decoder.sample_rate if decoder.sample_rate and (not rates or decoder.sample_rate in rates) else _RATE
-    )
+    rates, rate = coder.audio_rates, decoder.sample_rate
+    if not rate or (rates and rate not in rates):
+        rate = _RATE
     given = decoder.layout
-    is_named = not given.name.endswith(" channels")
+    names = [LAYOUTS.get(given.nb_channels)]
     # Of channels that are only counted nobody knows how to mix them.
-    names = (
-        (given.name, LAYOUTS.get(given.nb_channels), "stereo")
-        if is_named
-        else (LAYOUTS.get(given.nb_channels),)
-    )
+    if not given.name.endswith(" channels"):
+        names = [given.name, *names, "stereo"]
     for layout in filter(None, dict.fromkeys(names)):
         encoder = av.CodecContext.create(coder, "w")
         assert isinstance(encoder, AudioCodecContext)
         try:
             encoder.layout, encoder.sample_rate = layout, rate
-            encoder.format = formats[0] if formats else "s16"
+            encoder.format = _format(coder, decoder)
             encoder.bit_rate = encoder.layout.nb_channels * min(_BITS, _MOST_BITS_PER_SAMPLE * rate)
             encoder.time_base = Fraction(1, rate)
             encoder.open()
@@ -172,3 +183,10 @@ def _opened(codec: str, source: Stream) -> AudioCodecContext:
             continue
         return encoder
     raise LookupError(f"{codec} does not take its channels")
+
+
+def _format(coder: av.Codec, decoder: AudioCodecContext) -> str:
+    """The encoder's first, or its widest where more than 16 bits of every sample are the source's own."""
+    formats = coder.audio_formats or [av.AudioFormat("s16")]
+    is_wide = decoder.codec.lossless and decoder.format is not None and decoder.format.bits > 16
+    return max(formats, key=lambda one: one.bits).name if is_wide else formats[0].name

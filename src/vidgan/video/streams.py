@@ -234,7 +234,8 @@ class Companions:
         """Whether the container holds this sound, and those who play it know it, or met it where it comes from."""
         container, codec = self._container, codec_name(stream)
         if codec.startswith("pcm_") and not container.plays_pcm:
-            return CONTAINERS.get(self._source.path.suffix.lower()) == container
+            from_here = CONTAINERS.get(self._source.path.suffix.lower()) == container
+            return from_here and _can_hold(container, stream)
         # AVI is told how long a packet is, and ADPCM's are written a little too long: seconds in an hour.
         is_exact = container.clock != Clock.FRAMES or not codec.startswith("adpcm_")
         return is_exact and _can_hold(container, stream)
