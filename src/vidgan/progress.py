@@ -13,9 +13,8 @@ from vidgan.silence import ignore
 from vidgan.words import amount
 
 PLAIN_EVERY_SECONDS = 10.0
-SPEED_OVER_SECONDS = (
-    600.0  # on a terminal: a frame of a large video may take minutes, and of one nothing is told
-)
+# On a terminal: a frame of a large video may take minutes, and from one alone no speed is known.
+SPEED_OVER_SECONDS = 600.0
 
 T = TypeVar("T")
 

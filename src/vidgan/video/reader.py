@@ -345,9 +345,8 @@ class _Decoded:
         if found != expected or frame.format.name != source.pixel_format:
             when = (frame.pts or 0) * source.time_base
             if self._at is not None and self._at - when > _LONGEST_STEP_BACK:
-                raise clock_jumps_back(
-                    source, self._at
-                )  # a time that was counted anew is no place to split at
+                # A time that was counted anew is no place to split at.
+                raise clock_jumps_back(source, self._at)
             # Not after it, or it would fall to the part before.
             at = f"{max(floor((when - origin_of(source)) * 1000), 0) / 1000:.3f}"
             raise BadVideo(
