@@ -188,6 +188,9 @@ def infinite(pixels):
 def vast(pixels):
     return 10 ** 400
 
+def endless(pixels):
+    return 10 ** 5000
+
 def afar(pixels):
     return [(0, 0, 10 ** 400, 1)]
 
@@ -249,6 +252,7 @@ def test_json_alone_goes_to_standard_output(source, large, plug, capsys):
     ("--plug {plug}:mumbles", 1, "mumbles gave [(1, 2, 3)]"),
     ("--plug {plug}:infinite --report out.html --json out.json", 1, "infinite gave inf"),
     ("--plug {plug}:vast", 1, "vast gave 1000"),
+    ("--plug {plug}:endless", 1, "endless gave a value of type int that is too long to be shown"),
     ("--plug {plug}:afar", 1, "afar gave [(0, 0, 1000"),
     ("--plug {plug}:late", 1, "late failed: KeyError"),
     ("--plug {plug}:silent", 1, "silent gave None"),

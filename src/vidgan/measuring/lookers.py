@@ -162,5 +162,8 @@ def _failed(name: str, error: BaseException) -> BadAnalyser:
 
 
 def _short(given: object) -> str:
-    words = repr(given)
+    try:
+        words = repr(given)
+    except ValueError:  # Python writes out no number of thousands of digits
+        words = f"a value of type {type(given).__name__} that is too long to be shown"
     return words if len(words) <= 60 else f"{words[:57]}..."
