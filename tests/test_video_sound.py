@@ -281,6 +281,13 @@ def test_more_channels_than_there_are_names_for_are_not_carried_and_said(tmp_pat
     )
 
 
+def test_sound_that_this_ffmpeg_cannot_write_is_not_carried_and_said(tmp_path, monkeypatch):
+    """One that a system brings may lack what PyAV's own has."""
+    monkeypatch.setattr("vidgan.video.sound._ENCODERS", {"opus": "libmissing"})
+    said = copy(with_tone(tmp_path / "in.mp4", "aac"), tmp_path / "out.webm")
+    assert any("is not carried: webm cannot hold it, and nothing here encodes opus" in line for line in said)
+
+
 def test_sound_of_a_rate_that_the_form_does_not_have_is_as_long(tmp_path):
     path, out = tmp_path / "in.mkv", tmp_path / "out.webm"
     with av.open(str(path), "w") as container:

@@ -30,7 +30,7 @@ class Sound:
     """Decoded and encoded anew, on the output's clock: a part is cut to the sample, and a pause is silence.
 
     say  told what could not be decoded
-    Raises LookupError where nothing decodes it, or nothing encodes so many channels.
+    Raises LookupError where nothing decodes it, or nothing encodes it or so many channels.
     """
 
     def __init__(
@@ -161,7 +161,10 @@ def _opened(codec: str, source: Stream) -> AudioCodecContext:
     decoder = source.codec_context
     if not isinstance(decoder, AudioCodecContext):
         raise LookupError(f"nothing here decodes {codec_name(source)}")
-    coder = av.Codec(_ENCODERS.get(codec, codec), "w")
+    try:
+        coder = av.Codec(_ENCODERS.get(codec, codec), "w")
+    except ValueError:
+        raise LookupError(f"nothing here encodes {codec}") from None
     rates, rate = coder.audio_rates, decoder.sample_rate
     if not rate or (rates and rate not in rates):
         rate = _RATE
