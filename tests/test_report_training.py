@@ -163,3 +163,11 @@ def test_a_browser_draws_it(folder, tmp_path):
 def test_every_loss_of_a_recipe_is_drawn():
     drawn = {name for charts in training.CHARTS.values() for _, names in charts for name in names}
     assert Losses.model_fields.keys() <= drawn
+
+
+@pytest.mark.parametrize(
+    "recipe", ["faithful = 3", "[faithful]\nsteps = 'ten'\n[[realistic]]", "no = [toml", ""]
+)
+def test_a_recipe_that_says_nothing_of_steps_ends_no_page(folder, recipe):
+    (folder / "recipe.toml").write_text(recipe)
+    assert "Step 20." in page_of(folder)

@@ -61,7 +61,7 @@ def write_report(folder: Path) -> Path:
     recipe_file = folder / runs.RECIPE
     text = recipe_file.read_text("utf-8") if recipe_file.is_file() else ""
     recipe = _parsed(text)
-    first_real = recipe.get("faithful", {}).get("steps")
+    first_real = _steps(recipe, "faithful")
     ended = [row["step"] for row in events if row["event"] == "stopped"]
     sections = [page.paragraph(_state(ordered, events, recipe)), _summary(ordered, first_real, ended)]
     marks = curves.Marks(
@@ -105,9 +105,16 @@ def _parsed(text: str) -> dict[str, Any]:
         return {}
 
 
+def _steps(recipe: dict[str, Any], stage: str) -> int | None:
+    """None where the file, which anybody may have edited, does not say."""
+    section = recipe.get(stage)
+    steps = section.get("steps") if isinstance(section, dict) else None
+    return steps if isinstance(steps, int) else None
+
+
 def _state(rows: Sequence[Row], events: Sequence[Row], recipe: dict[str, Any]) -> str:
     step = rows[-1]["step"] if rows else 0
-    total = sum(recipe.get(stage, {}).get("steps", 0) for stage in ("faithful", "realistic"))
+    total = sum(_steps(recipe, stage) or 0 for stage in ("faithful", "realistic"))
     last = events[-1] if events else {}
     if last.get("event") in ("stopped", "gave up"):
         return f"{str(last['event']).capitalize()} at step {last['step']}: {last['why']}."
