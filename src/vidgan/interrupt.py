@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 # Windows has no SIGHUP; of a window that is closed, SIGBREAK tells there.
-NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"
-POLITE = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+_NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"
+POLITE = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 @dataclass

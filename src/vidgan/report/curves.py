@@ -49,10 +49,10 @@ def chart(title: str, curves: Mapping[str, Curve], marks: Marks) -> str:
     for y in up.ticks():
         parts += [
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{up(y):.1f}" y2="{up(y):.1f}"/>',
-            f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>',
+            f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{short(y)}</text>',
         ]
     for x in across.ticks():
-        parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_short(x)}</text>')
+        parts.append(f'<text x="{across(x):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{short(x)}</text>')
     parts.append(
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">{marks.axis}</text>'
     )
@@ -108,5 +108,6 @@ def _lines(marks: Marks, across: Axis) -> list[str]:
     ]
 
 
-def _short(number: float) -> str:
+def short(number: float) -> str:
+    """As an axis has room for it: 12.5k, 2110, 0.0123."""
     return f"{number / 1000:g}k" if abs(number) >= 10_000 else f"{number:.4g}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from vidgan.report.curves import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis
+from vidgan.report.curves import BOTTOM, COLOURS, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, short
 
 FROM_EDGE = 14  # pixels that points keep from the frame
 LONGEST = 28  # letters of a name beside its point: half of the frame holds no more
@@ -37,7 +37,7 @@ def scatter(title: str, axis: str, points: Sequence[Point]) -> str:
         parts.append(f'<text x="{LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{y:.3g}</text>')
     for x in dict.fromkeys((min(xs), max(xs))):
         parts.append(
-            f'<text x="{across(x):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{_short(10**x)}</text>'
+            f'<text x="{across(x):.1f}" y="{HEIGHT - 18}" text-anchor="middle">{short(float(f"{10**x:.3g}"))}</text>'
         )
     parts.append(
         f'<text x="{WIDTH / 2}" y="{HEIGHT - 4}" text-anchor="middle">{escape(axis)}, logarithmic</text>'
@@ -58,8 +58,3 @@ def scatter(title: str, axis: str, points: Sequence[Point]) -> str:
             f'<text x="{x + shift:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
         )
     return f"<figure><figcaption><b>{escape(title)}</b></figcaption>{''.join(parts)}</svg></figure>"
-
-
-def _short(number: float) -> str:
-    """Three digits that count, and never as 2.11e+03."""
-    return f"{float(f'{number:.3g}'):g}"

@@ -21,7 +21,8 @@ MOST_OFFSET = Fraction(1, 20)  # seconds that sound may be off its film: more is
 
 _ENCODERS = {"opus": "libopus"}  # where FFmpeg's own is no good
 _RATE = 48000  # samples a second, where an encoder does not take the source's
-_BITS = 96_000  # a second, of a channel, where something is lost: no more than a trained ear hears
+# A second, of a channel, where something is lost: half as much again as FFmpeg's default for two.
+_BITS = 96_000
 _MOST_BITS_PER_SAMPLE = 6  # that AAC can spend on a channel
 _SILENCE = 4096  # samples of a piece of it
 

@@ -220,25 +220,22 @@ class Companions:
         return self._add_copy(output, stream)
 
     def _add_copy(self, output: OutputContainer, stream: Stream) -> str | None:
-        if stream.type == "audio" and not self._can_play(stream):
-            return self._add_sound(output, stream)
-        if not _can_hold(self._container, stream):
-            return f"{self._container.format} cannot hold it"
+        is_sound = stream.type == "audio"
+        if (is_sound and not self._is_known(stream)) or not _can_hold(self._container, stream):
+            return self._add_sound(output, stream) if is_sound else f"{self._container.format} cannot hold it"
         target = output.add_stream_from_template(stream, opaque=True)
         _name_channels(target)
         copy_labels(stream, target)
         self._routes[stream.index] = Copy(stream, target, self._container)
         return None
 
-    def _can_play(self, stream: Stream) -> bool:
-        """Whether the container holds this sound, and those who play it know it, or met it where it comes from."""
+    def _is_known(self, stream: Stream) -> bool:
+        """Whether those who play the container know this sound, or met it where it comes from."""
         container, codec = self._container, codec_name(stream)
         if codec.startswith("pcm_") and not container.plays_pcm:
-            from_here = CONTAINERS.get(self._source.path.suffix.lower()) == container
-            return from_here and _can_hold(container, stream)
+            return CONTAINERS.get(self._source.path.suffix.lower()) == container
         # AVI is told how long a packet is, and ADPCM's are written a little too long: seconds in an hour.
-        is_exact = container.clock != Clock.FRAMES or not codec.startswith("adpcm_")
-        return is_exact and _can_hold(container, stream)
+        return container.clock != Clock.FRAMES or not codec.startswith("adpcm_")
 
     def _add_sound(self, output: OutputContainer, stream: Stream) -> str | None:
         try:
